@@ -1,0 +1,1 @@
+//! The configuration: YAML, checked with file, line and column, into a validated model.

@@ -1,0 +1,1 @@
+//! A forge on loopback: GitHub's REST and GraphQL faces, and git over smart HTTP.

@@ -1,0 +1,163 @@
+//! One use of an image in a file: what was found, where its bytes stand, and what may be done with it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::Range;
+
+use super::digest::Digest;
+use super::reference::{ImageName, Tag, TagRef};
+
+/// How a file uses an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UseKind {
+    From,
+    CopyFrom,
+    MountFrom,
+    Syntax,
+    /// Found by a regular expression of `policy.patterns`.
+    Pattern,
+}
+
+/// What can be done with a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has a digest and a known tag: it is followed.
+    Pinned,
+    /// It has no digest.
+    Unpinned,
+    /// It is not followed, for this reason.
+    Skipped(SkipReason),
+}
+
+/// The closed list of reasons why a use is not followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// A digest, and no tag in reference, comment or configuration.
+    NoTag,
+    /// A variable with no known value.
+    Variable,
+    /// No image reference by the grammar, or an instruction that is a build error.
+    Malformed,
+    /// A digest by another algorithm than SHA-256.
+    UnsupportedAlgorithm,
+    /// Two comments on one line, or one ARG that would need two digests.
+    Ambiguous,
+    /// `# refrom: ignore`, or not among the policy's `images`.
+    Ignored,
+}
+
+/// Where the tracked tag comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TagSource {
+    Reference,
+    Comment,
+    Config,
+}
+
+/// Something about a use that a person should know. Shown, never acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Finding {
+    /// The comment names another version than the tag in the reference.
+    CommentDisagrees,
+    /// The pin is one platform's manifest where the tag is an index.
+    SinglePlatform,
+}
+
+/// The comment that describes a pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundComment {
+    /// 1-based.
+    pub line: u32,
+    /// The comment line's bytes in the file, without its line ending.
+    pub range: Range<usize>,
+    /// The bytes of the tag token in the file.
+    pub tag_range: Range<usize>,
+    pub tag: Tag,
+}
+
+/// One use of an image in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageUse {
+    pub kind: UseKind,
+    /// 1-based: the line of the digest's bytes, else of the reference, else of the instruction.
+    pub line: u32,
+    pub image: Option<ImageName>,
+    /// The name as written, without tag and digest; empty where it could not be read.
+    pub written_name: String,
+    /// The tracked tag; see `tag_source`.
+    pub tag: Option<Tag>,
+    pub digest: Option<Digest>,
+    /// The bytes of `sha256:…` in the file, wherever they stand (the reference, an ARG's default).
+    pub digest_range: Option<Range<usize>>,
+    pub status: Status,
+    /// The stage's name in lower case.
+    pub stage: Option<String>,
+    /// Whether it stands in the last stage.
+    pub is_final_stage: bool,
+    pub platform: Option<String>,
+    /// The ARG whose default holds the digest's bytes.
+    pub via: Option<String>,
+    pub tag_source: Option<TagSource>,
+    pub comment: Option<BoundComment>,
+    pub findings: BTreeSet<Finding>,
+    /// Where a version comment for this use would be inserted: the first byte of the line of the instruction (or of
+    /// the ARG that holds the digest). `None` where none may be written (`# syntax=`).
+    pub comment_insertion: Option<usize>,
+}
+
+impl ImageUse {
+    /// The question to ask the registry about this use; `None` unless it is pinned.
+    pub fn tracked(&self) -> Option<TagRef> {
+        match self.status {
+            Status::Pinned => Some(TagRef { image: self.image.clone()?, tag: self.tag.clone()? }),
+            Status::Unpinned | Status::Skipped(_) => None,
+        }
+    }
+}
+
+macro_rules! words {
+    ($name:ty { $($variant:pat => $word:literal),+ $(,)? }) => {
+        impl $name {
+            /// The word in tables and JSON.
+            pub fn as_str(self) -> &'static str {
+                match self { $($variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words!(UseKind {
+    UseKind::From => "from",
+    UseKind::CopyFrom => "copy-from",
+    UseKind::MountFrom => "mount-from",
+    UseKind::Syntax => "syntax",
+    UseKind::Pattern => "pattern",
+});
+words!(Status {
+    Status::Pinned => "pinned",
+    Status::Unpinned => "unpinned",
+    Status::Skipped(_) => "skipped",
+});
+words!(SkipReason {
+    SkipReason::NoTag => "no-tag",
+    SkipReason::Variable => "variable",
+    SkipReason::Malformed => "malformed",
+    SkipReason::UnsupportedAlgorithm => "unsupported-algorithm",
+    SkipReason::Ambiguous => "ambiguous",
+    SkipReason::Ignored => "ignored",
+});
+words!(TagSource {
+    TagSource::Reference => "reference",
+    TagSource::Comment => "comment",
+    TagSource::Config => "config",
+});
+words!(Finding {
+    Finding::CommentDisagrees => "comment-disagrees",
+    Finding::SinglePlatform => "single-platform",
+});

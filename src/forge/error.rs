@@ -1,0 +1,48 @@
+//! Why a call to a forge failed, by what the caller can do about it.
+
+use std::time::Duration;
+
+use crate::net::Transient;
+
+/// Why a call to a forge failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// Gone, never there, or hidden from this account.
+    #[error("{what} was not found, or this account may not see it")]
+    NotFound { what: String },
+    #[error("{what} is now `{now}`")]
+    Renamed { what: String, now: String },
+    #[error("{what} is archived")]
+    Archived { what: String },
+    #[error("the credentials were refused: {message}")]
+    Unauthorized { message: String },
+    /// Signed in, and not allowed to do this.
+    #[error("not allowed: {message}")]
+    Denied { message: String },
+    #[error("the rate limit is used up")]
+    RateLimited { retry_after: Option<Duration> },
+    /// The forge refuses the content (HTTP 422).
+    #[error("refused: {message}")]
+    Invalid { message: String },
+    /// 5xx, a broken connection, a timeout.
+    #[error("not available: {message}")]
+    Unavailable { message: String },
+    /// An answer that is not of the documented form.
+    #[error("unexpected answer: {message}")]
+    Protocol { message: String },
+    #[error("cannot read the credentials")]
+    Secret(#[from] crate::secret::SecretError),
+}
+
+impl Transient for ForgeError {
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
+}

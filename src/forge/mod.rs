@@ -1,0 +1,99 @@
+//! Where repositories and pull requests live. One file per forge behind one trait.
+
+mod error;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+
+use crate::domain::pattern::Pattern;
+use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
+use crate::net::Remote;
+
+pub use error::ForgeError;
+
+/// Which repositories of a forge are looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Patterns over the full name; a pattern without wildcards names one repository.
+    pub include: Vec<Pattern>,
+    pub exclude: Vec<Pattern>,
+    /// Any of these, where there are some.
+    pub topics: Vec<String>,
+    pub archived: bool,
+    pub forks: bool,
+}
+
+/// What [`Forge::repositories`] found.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Sorted by name.
+    pub repositories: Vec<RepositoryHead>,
+    /// What was asked for and cannot be served, by name or pattern: gone, renamed, archived, no permission.
+    pub problems: Vec<ListingProblem>,
+}
+
+/// A repository (or pattern) that was asked for and is not in the listing.
+#[derive(Debug)]
+pub struct ListingProblem {
+    pub subject: String,
+    pub error: ForgeError,
+}
+
+/// A forge: GitHub now, GitLab next.
+///
+/// Every call has a timeout, asks again by the one retry policy where that is safe, and honours rate limits.
+/// Branches are pushed and deleted through git, which has leases; a forge only talks about pull requests.
+#[async_trait]
+pub trait Forge: Send + Sync + std::fmt::Debug {
+    /// The name in the configuration.
+    fn name(&self) -> &str;
+
+    /// The selected repositories with the head of the default branch and the branches under
+    /// `refrom/`: one request per 100 repositories. A repository that cannot be served is a problem, not an error.
+    async fn repositories(&self, selection: &Selection) -> Result<Listing, ForgeError>;
+
+    /// The head of one branch, for policies that follow another branch than the default one. `Ok(None)`: no such branch.
+    async fn branch_head(
+        &self,
+        repository: &RepositoryHead,
+        branch: &BranchName,
+    ) -> Result<Option<CommitId>, ForgeError>;
+
+    /// All pull requests, open or not, newest first, from these branches of these repositories, by our own account
+    /// and from the repository itself; at most [`PULL_REQUESTS_PER_BRANCH_MAX`] per branch. One request per branch
+    /// name and 100 repositories. Has an entry for every repository asked for.
+    async fn pull_requests(
+        &self,
+        wanted: &BTreeMap<RepoName, (String, BTreeSet<BranchName>)>,
+    ) -> BTreeMap<RepoName, Result<Vec<PullRequest>, ForgeError>>;
+
+    /// Opens a pull request from a branch that is there. Where one is open already for the branch (an answer got
+    /// lost), that one is returned. Labels, reviewers and assignees that the forge refuses are warnings.
+    async fn open(&self, repository: &RepoName, new: &NewPullRequest) -> Result<Opened, ForgeError>;
+
+    /// Changes title and body.
+    async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError>;
+
+    /// Closes without merging, after `sentence` was said in a comment.
+    async fn close(&self, repository: &RepoName, number: u64, sentence: &str) -> Result<(), ForgeError>;
+
+    /// Says `text` once: nothing is sent where our own account already said something with the same `key`, which is
+    /// kept in a hidden marker.
+    async fn comment_once(&self, repository: &RepoName, number: u64, key: &str, text: &str) -> Result<(), ForgeError>;
+
+    /// Where git reads and pushes, with a token that is valid for at least some minutes.
+    async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError>;
+}
+
+/// An opened pull request, and what about it the forge refused.
+#[derive(Debug)]
+pub struct Opened {
+    pub number: u64,
+    pub url: String,
+    /// For people: `the label … could not be set: …`.
+    pub warnings: Vec<String>,
+}
+
+/// How many pull requests are read per branch; more closed ones than that say nothing new.
+pub const PULL_REQUESTS_PER_BRANCH_MAX: usize = 50;

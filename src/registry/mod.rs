@@ -1,0 +1,1 @@
+//! Registries: what a tag points to now, and what a digest holds.

@@ -1,0 +1,74 @@
+//! What is remembered between cycles. All of it can be lost without harm: the forge is the record.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::digest::Digest;
+use crate::domain::image::Image;
+use crate::domain::pull_request::{CommitId, RepoName};
+use crate::domain::reference::{ImageName, TagRef};
+
+/// The candidate files of a repository at a commit, so that nothing is fetched while the head stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    pub head: CommitId,
+    /// What decided which files are candidates; another value means to look again.
+    pub selector: String,
+    pub files: Vec<ScannedFile>,
+    pub left_out: Vec<LeftOutFile>,
+}
+
+/// A file that can hold a pin, as it stands in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScannedFile {
+    pub path: String,
+    /// The git file mode: 0o100644 or 0o100755.
+    pub mode: u32,
+    /// The blob's id, hex.
+    pub blob: String,
+}
+
+/// A candidate that is not read, with the reason for people (`larger than 1 MiB`, `a symbolic link`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOutFile {
+    pub path: String,
+    pub reason: String,
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process holds the store.
+    #[error("the store `{store}` is in use by {holder}")]
+    Held { store: String, holder: String },
+    #[error("the store `{store}` cannot be {what}")]
+    Io { store: String, what: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// The memory between cycles: SQLite now, PostgreSQL for several replicas later.
+///
+/// `forge` is the forge's name in the configuration; times are those of the caller's clock.
+#[async_trait]
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// The last scan of a repository.
+    async fn scan(&self, forge: &str, repository: &RepoName) -> Result<Option<Scan>, StoreError>;
+
+    async fn put_scan(&self, forge: &str, repository: &RepoName, scan: &Scan) -> Result<(), StoreError>;
+
+    /// Notes what tags pointed to at `now`: a new digest gets its first sight, a known one its last.
+    async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
+
+    /// When this digest was first seen for this tag.
+    async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// What is known of a digest; content never changes under one.
+    async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError>;
+
+    async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError>;
+
+    /// Notes that a pull request was opened, for `max_new_per_hour`.
+    async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError>;
+
+    /// How many pull requests were opened in the whole fleet since then.
+    async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,10 @@
+//! The one integration binary: each module is a part of the program seen from outside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod architecture;
