@@ -4,7 +4,11 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test may panic"
+    clippy::print_stderr,
+    reason = "a test may panic, and says what was left out"
 )]
 
 mod architecture;
+mod git;
+mod git_push;
+mod git_world;

@@ -1,0 +1,230 @@
+//! One repository's cache: fetching into it, reading from it, committing in it, pushing from it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Shared;
+use super::cache;
+use super::commit::{self, Committed, NewCommit};
+use super::environment::{Environment, Missing, REMOTE};
+use super::error::{self, GitError};
+use super::objects::{self, Blob, Presence, TreeFile};
+use super::push::{self, PushOutcome, Update};
+use crate::domain::pull_request::{BranchName, CommitId};
+use crate::net::Remote;
+
+/// What the last fetch brought; the next one tells the server so.
+const BASE_REF: &str = "refs/refrom/base";
+
+/// A commit and the branch whose head it was when the forge was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    pub branch: BranchName,
+    pub commit: CommitId,
+}
+
+/// Whether the server was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fetched {
+    AlreadyThere,
+    Anew,
+}
+
+/// What of the commit's objects a fetch asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Trees,
+    /// For servers that do not give out a blob by its id.
+    TreesAndBlobs,
+}
+
+/// The cache of one repository. All of its operations exclude one another.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    shared: Arc<Shared>,
+    directory: PathBuf,
+    lock: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Repository {
+    pub(super) fn new(shared: Arc<Shared>, directory: PathBuf, lock: Arc<tokio::sync::Mutex<()>>) -> Self {
+        Self { shared, directory, lock }
+    }
+
+    /// Where the cache lies.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Whether the commit and all of its trees are in the cache. Sends nothing.
+    pub async fn has(&self, commit: &CommitId) -> Result<bool, GitError> {
+        let _lock = self.lock.lock().await;
+        self.presence(commit).await.map(|presence| presence == Presence::Complete)
+    }
+
+    /// Brings the commit and its trees into the cache, without blobs where the server can leave them out. Sends nothing
+    /// when they are there. A damaged cache is made anew, once.
+    pub async fn fetch(&self, remote: &Remote, base: &Base) -> Result<Fetched, GitError> {
+        let _lock = self.lock.lock().await;
+        if self.presence(&base.commit).await? == Presence::Complete {
+            return Ok(Fetched::AlreadyThere);
+        }
+        match self.fetch_commit(remote, base, base.commit.as_str(), Depth::Trees).await {
+            Ok(()) => {}
+            // The server refuses ids, or a file of the cache is in the way.
+            Err(GitError::Failed { .. } | GitError::HeadMoved { .. }) => {
+                self.discard().await?;
+                self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::Trees).await?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Fetched::Anew)
+    }
+
+    /// The files of a commit that are selected by their path, sorted by it. Reads trees only, sends nothing.
+    pub async fn files(
+        &self,
+        commit: &CommitId,
+        select: impl Fn(&str) -> bool + Send + 'static,
+    ) -> Result<Vec<TreeFile>, GitError> {
+        let commit = commit.clone();
+        self.read(move |directory| objects::files(directory, &commit, select)).await
+    }
+
+    /// The contents of these blobs of a fetched commit, by id. Those that are missing come in one request, and none is
+    /// sent when all are there.
+    pub async fn blobs(
+        &self,
+        remote: &Remote,
+        base: &Base,
+        ids: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Blob>, GitError> {
+        let _lock = self.lock.lock().await;
+        let missing = self.missing(ids).await?;
+        if !missing.is_empty() {
+            match self.fetch_blobs(remote, &missing).await {
+                // The server knows protocol version 0 only, and gives out no blob by its id.
+                Err(GitError::Failed { .. }) => {
+                    self.discard().await?;
+                    self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::TreesAndBlobs)
+                        .await?;
+                }
+                result => result?,
+            }
+            if let Some(id) = self.missing(ids).await?.into_iter().next() {
+                return Err(GitError::MissingObject { id });
+            }
+        }
+        let ids = ids.clone();
+        self.read_locked(move |directory| objects::blobs(directory, &ids)).await
+    }
+
+    /// Makes a commit on a fetched base in the cache. Sends nothing.
+    pub async fn commit(&self, new: NewCommit) -> Result<Committed, GitError> {
+        self.read(move |directory| commit::build(directory, &new)).await
+    }
+
+    /// Changes branches on the server in one push; the outcomes in the order of the updates.
+    pub async fn push(&self, remote: &Remote, updates: &[Update]) -> Result<Vec<(BranchName, PushOutcome)>, GitError> {
+        let _lock = self.lock.lock().await;
+        let arguments = push::arguments(&remote.url, updates)?;
+        if updates.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.prepare().await?;
+        let environment = self.shared.house.remote(remote, Missing::Unwanted)?;
+        let output = self.shared.run(self.git(arguments), environment, Vec::new()).await?;
+        push::outcomes(output, updates)
+    }
+
+    /// Fetches one commit, named by its id or by a branch, and looks that it is the one that was wanted.
+    async fn fetch_commit(&self, remote: &Remote, base: &Base, name: &str, depth: Depth) -> Result<(), GitError> {
+        let filter = match depth {
+            Depth::Trees => "--filter=blob:none",
+            Depth::TreesAndBlobs => "--no-filter",
+        };
+        let environment = self.shared.house.remote(remote, Missing::Promised)?;
+        self.fetch_with(environment, &["--depth=1", filter, REMOTE, &format!("+{name}:{BASE_REF}")], &[]).await?;
+        match self.presence(&base.commit).await? {
+            Presence::Complete => Ok(()),
+            Presence::Absent => Err(GitError::HeadMoved { branch: base.branch.clone(), commit: base.commit.clone() }),
+        }
+    }
+
+    /// Asks for exactly these blobs in one request; their ids go through the standard input.
+    async fn fetch_blobs(&self, remote: &Remote, ids: &[String]) -> Result<(), GitError> {
+        let mut environment = self.shared.house.remote(remote, Missing::Promised)?;
+        // There is nothing to negotiate about a blob.
+        environment.set("fetch.negotiationAlgorithm", "noop");
+        self.fetch_with(environment, &["--filter=blob:none", "--stdin", REMOTE], ids).await
+    }
+
+    async fn fetch_with(
+        &self,
+        environment: Environment,
+        arguments: &[&str],
+        wanted: &[String],
+    ) -> Result<(), GitError> {
+        self.prepare().await?;
+        let always = ["fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"];
+        let arguments = always.iter().chain(arguments).map(OsString::from).collect();
+        let input = wanted.iter().flat_map(|id| [id.as_str(), "\n"]).collect::<String>();
+        let output = self.shared.run(self.git(arguments), environment, input.into_bytes()).await?;
+        if output.is_success { Ok(()) } else { Err(error::from_words(output.words)) }
+    }
+
+    /// A damaged cache is thrown away and has nothing.
+    async fn presence(&self, commit: &CommitId) -> Result<Presence, GitError> {
+        let commit = commit.clone();
+        match self.read_locked(move |directory| objects::presence(directory, &commit)).await {
+            Err(GitError::Corrupt { .. }) => Ok(Presence::Absent),
+            result => result,
+        }
+    }
+
+    async fn missing(&self, ids: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
+        let ids = ids.clone();
+        self.read_locked(move |directory| objects::missing(directory, &ids)).await
+    }
+
+    async fn prepare(&self) -> Result<(), GitError> {
+        let directory = self.directory.clone();
+        self.shared.block(move || cache::prepare(&directory)).await
+    }
+
+    async fn discard(&self) -> Result<(), GitError> {
+        let directory = self.directory.clone();
+        self.shared.block(move || cache::discard(&directory)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let _lock = self.lock.lock().await;
+        self.read_locked(work).await
+    }
+
+    /// Works on the objects; throws the cache away when they turn out damaged.
+    async fn read_locked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> Result<T, GitError> + Send + 'static,
+    ) -> Result<T, GitError> {
+        let directory = self.directory.clone();
+        let result = self.shared.block(move || work(&directory)).await;
+        if matches!(result, Err(GitError::Corrupt { .. })) {
+            tracing::warn!(cache = %self.directory.display(), "threw a damaged cache away");
+            self.discard().await?;
+        }
+        result
+    }
+
+    /// git's arguments for work on this cache.
+    fn git(&self, arguments: Vec<OsString>) -> Vec<OsString> {
+        let mut all = vec![OsString::from("--git-dir"), self.directory.clone().into()];
+        all.extend(arguments);
+        all
+    }
+}
