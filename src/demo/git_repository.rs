@@ -263,3 +263,71 @@ fn signature(person: Person<'_>, parent: Option<&git2::Commit<'_>>) -> Result<Si
     let after = |parent: &git2::Commit<'_>| parent.time().seconds() + COMMIT_INTERVAL_SECONDS;
     Signature::new(person.name, person.email, &Time::new(parent.map_or(FIRST_COMMIT_SECONDS, after), 0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn branch(name: &str) -> BranchName {
+        name.parse().unwrap()
+    }
+
+    fn made(root: &Path) -> BareRepository {
+        BareRepository::create(root, &"acme/web".parse().unwrap(), &branch("main")).unwrap()
+    }
+
+    #[test]
+    fn the_same_history_has_the_same_ids() {
+        let history = || {
+            let root = tempfile::tempdir().unwrap();
+            let repository = made(root.path());
+            repository.commit(&branch("main"), &[("a/b", Content::File(b"1"))], "one").unwrap();
+            repository.commit(&branch("main"), &[("run", Content::Executable(b"2"))], "two").unwrap()
+        };
+        assert_eq!(history(), history());
+    }
+
+    #[test]
+    fn a_file_is_read_at_its_commit() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = made(root.path());
+        let first = repository.commit(&branch("main"), &[("a/b", Content::File(b"1"))], "one").unwrap();
+        let second = repository.commit(&branch("main"), &[("a/b", Content::Absent)], "two").unwrap();
+        assert_eq!(repository.read(&first, "a/b").unwrap(), Some(b"1".to_vec()));
+        assert_eq!(repository.read(&first, "a").unwrap(), None);
+        assert_eq!(repository.read(&second, "a/b").unwrap(), None);
+        assert_eq!(repository.emails(&second).unwrap().0, SOMEBODY.email);
+    }
+
+    #[test]
+    fn changes_of_the_same_line_conflict_and_others_merge() {
+        let root = tempfile::tempdir().unwrap();
+        let repository = made(root.path());
+        let (main, topic) = (branch("main"), branch("topic"));
+        let base = repository.commit(&main, &[("f", Content::File(b"1\n"))], "one").unwrap();
+        repository.set_branch(&topic, &base).unwrap();
+        let head = repository.commit(&topic, &[("f", Content::File(b"2\n"))], "two").unwrap();
+        let other = repository.commit(&main, &[("g", Content::File(b"1\n"))], "three").unwrap();
+        assert!(repository.merges_cleanly(&other, &head).unwrap());
+        let conflict = repository.commit(&main, &[("f", Content::File(b"3\n"))], "four").unwrap();
+        assert!(!repository.merges_cleanly(&conflict, &head).unwrap());
+        assert!(matches!(repository.merge(&main, &head, "m"), Err(RepositoryError::Conflict { .. })));
+        repository.set_branch(&main, &other).unwrap();
+        let merged = repository.merge(&main, &head, "m").unwrap();
+        assert_eq!(repository.read(&merged, "f").unwrap(), Some(b"2\n".to_vec()));
+        assert_eq!(repository.branches().unwrap(), [(main, merged), (topic.clone(), head)]);
+        assert!(repository.delete_branch(&topic).unwrap() && !repository.delete_branch(&topic).unwrap());
+        assert_eq!(repository.head(&topic).unwrap(), None);
+    }
+
+    #[test]
+    fn a_renamed_repository_is_at_its_new_name_only() {
+        let root = tempfile::tempdir().unwrap();
+        let to: RepoName = "other/web".parse().unwrap();
+        let repository = made(root.path()).rename(root.path(), &to).unwrap();
+        assert_eq!(BareRepository::open(root.path(), &to).unwrap(), repository);
+        assert!(BareRepository::open(root.path(), &"acme/web".parse().unwrap()).is_err());
+        repository.delete().unwrap();
+        assert!(BareRepository::open(root.path(), &to).is_err());
+    }
+}

@@ -211,3 +211,48 @@ impl Rpc<'_> {
         Ok(output.map_err(broken)?.stdout)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::demo::git_repository::BareRepository;
+    use crate::demo::server::Server;
+    use crate::net::{Network, Redirects, client};
+
+    #[tokio::test]
+    async fn the_callback_decides_and_nothing_else_is_served() {
+        let root = tempfile::tempdir().unwrap();
+        let name: RepoName = "acme/web".parse().unwrap();
+        BareRepository::create(root.path(), &name, &"main".parse().unwrap()).unwrap();
+        std::fs::create_dir(root.path().join("secret")).unwrap();
+        let authorize: Authorize = Arc::new(|_, credentials, service| match (credentials, service) {
+            (None, _) => Access::SignIn,
+            (Some(who), Service::ReceivePack) if who.user == "reader" => Access::Denied,
+            (Some(who), _) if who.password == "hidden" => Access::Missing,
+            (Some(_), _) => Access::Allowed,
+        });
+        let server = Server::start(router(root.path().to_owned(), authorize)).await.unwrap();
+        let client = client(&Network::default(), Redirects::Manual).unwrap();
+        let get = async |path: &str, user: Option<(&str, &str)>| {
+            let request = client.get(format!("{}{path}", server.url()));
+            let request =
+                user.iter().fold(request, |request, (user, password)| request.basic_auth(user, Some(password)));
+            let response = request.send().await.unwrap();
+            (response.status().as_u16(), response.headers().contains_key(header::WWW_AUTHENTICATE))
+        };
+        let (upload, receive) = ("info/refs?service=git-upload-pack", "info/refs?service=git-receive-pack");
+        assert_eq!(get(&format!("acme/web.git/{upload}"), None).await, (401, true));
+        assert_eq!(get(&format!("acme/web.git/{upload}"), Some(("reader", "x"))).await, (200, false));
+        assert_eq!(get(&format!("acme/web.git/{receive}"), Some(("reader", "x"))).await, (403, false));
+        assert_eq!(get(&format!("acme/web.git/{upload}"), Some(("a", "hidden"))).await, (404, false));
+        for path in ["acme/web.git/config", "acme/web.git/HEAD", "acme/none.git/info/refs?service=git-upload-pack"] {
+            assert_eq!(get(path, Some(("writer", "x"))).await, (404, false), "{path}");
+        }
+        assert_eq!(get("acme/web.git/info/refs?service=git-upload-archive", Some(("writer", "x"))).await, (404, false));
+        assert_eq!(get("acme/web.git/info/refs", Some(("writer", "x"))).await, (404, false));
+        assert_eq!(
+            get("acme/%2e%2e/secret.git/info/refs?service=git-upload-pack", Some(("a", "x"))).await,
+            (404, false)
+        );
+    }
+}

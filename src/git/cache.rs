@@ -30,15 +30,18 @@ pub(super) fn directory_name(forge: &str, name: &RepoName) -> String {
 /// Makes the cache where there is none, and brings its fixed files into order.
 pub(super) fn prepare(directory: &Path) -> Result<(), GitError> {
     let prepare = || -> io::Result<()> {
-        if packs(directory)? > PACKS_MAX {
-            fs::remove_dir_all(directory)?;
-        }
         fs::create_dir_all(pack_directory(directory))?;
         fs::create_dir_all(directory.join("refs"))?;
         fs::write(directory.join("config"), CONFIGURATION)?;
         fs::write(directory.join("HEAD"), "ref: refs/heads/none\n")
     };
     prepare().map_err(failed(directory))
+}
+
+/// Throws the cache away where it has grown beyond [`PACKS_MAX`]. Only before a commit is fetched anew: what was
+/// committed and not yet pushed goes with it.
+pub(super) fn discard_crowded(directory: &Path) -> Result<(), GitError> {
+    if packs(directory).map_err(failed(directory))? > PACKS_MAX { discard(directory) } else { Ok(()) }
 }
 
 /// Throws the cache away.
@@ -100,9 +103,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path()).unwrap();
         for index in 0..=PACKS_MAX {
+            discard_crowded(directory.path()).unwrap();
             fs::write(pack_directory(directory.path()).join(format!("{index}.pack")), "").unwrap();
         }
-        prepare(directory.path()).unwrap();
+        assert_eq!(packs(directory.path()).unwrap(), PACKS_MAX + 1);
+        discard_crowded(directory.path()).unwrap();
         assert_eq!(packs(directory.path()).unwrap(), 0);
     }
 }

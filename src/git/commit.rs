@@ -75,7 +75,7 @@ pub(super) fn build(directory: &Path, new: &NewCommit) -> Result<Committed, GitE
     let database = objects::database(directory).map_err(corrupt)?;
     database.add_new_mempack_backend(MEMORY_PRIORITY).map_err(corrupt)?;
     let repository = objects::wrap(database).map_err(corrupt)?;
-    let base = repository.find_commit(objects::object_id(new.base.as_str())?).map_err(corrupt)?;
+    let base = objects::find_commit(&repository, &new.base)?;
     let base_tree = base.tree().map_err(corrupt)?;
     let mut update = TreeUpdateBuilder::new();
     for change in &new.changes {

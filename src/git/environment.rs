@@ -37,13 +37,14 @@ pub(super) struct House {
     proxy_auth: Option<(String, Secret)>,
 }
 
-/// How git treats objects that are not there.
+/// What git talks to a remote for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// They were left out on purpose: a partial clone.
-    Promised,
-    /// Nobody asks for them.
-    Unwanted,
+pub(super) enum Purpose {
+    FetchCommit,
+    /// By their ids; there is nothing to negotiate.
+    FetchBlobs,
+    /// **Invariant**: the remote promises no objects, so that a push fetches none.
+    Push,
 }
 
 /// One process's environment.
@@ -101,7 +102,7 @@ impl House {
     }
 
     /// For talking to this remote.
-    pub(super) fn remote(&self, remote: &Remote, missing: Missing) -> Result<Environment, GitError> {
+    pub(super) fn remote(&self, remote: &Remote, purpose: Purpose) -> Result<Environment, GitError> {
         let url = &remote.url;
         let is_plain =
             matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
@@ -132,9 +133,12 @@ impl House {
             environment.set(&key, &format!("Authorization: Basic {encoded}"));
             environment.secrets.extend([token.clone(), SecretString::from(encoded)]);
         }
-        if missing == Missing::Promised {
+        if purpose != Purpose::Push {
             environment.set(&format!("remote.{REMOTE}.url"), url.as_str());
             environment.set(&format!("remote.{REMOTE}.promisor"), "true");
+        }
+        if purpose == Purpose::FetchBlobs {
+            environment.set("fetch.negotiationAlgorithm", "noop");
         }
         Ok(environment)
     }
@@ -200,7 +204,7 @@ mod tests {
     fn credentials_are_bound_to_their_origin() {
         let directory = tempfile::tempdir().unwrap();
         let house = House::new(directory.path(), &Network::default()).unwrap();
-        let environment = house.remote(&remote("https://example.com:8443/acme/web.git"), Missing::Unwanted).unwrap();
+        let environment = house.remote(&remote("https://example.com:8443/acme/web.git"), Purpose::Push).unwrap();
         let header = environment.configuration.iter().find(|(_, value)| value.starts_with("Authorization: "));
         let encoded = "Authorization: Basic eDp0MGtlbg==".to_owned();
         assert_eq!(header, Some(&("http.https://example.com:8443/.extraHeader".to_owned(), encoded)));
@@ -211,7 +215,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let house = House::new(directory.path(), &Network::default()).unwrap();
         for url in ["file:///etc", "ssh://example.com/a", "https://u:p@example.com/a/b.git", "ext::sh"] {
-            let result = house.remote(&remote(url), Missing::Unwanted);
+            let result = house.remote(&remote(url), Purpose::Push);
             assert!(matches!(result, Err(GitError::Url { .. })), "{url}");
         }
     }
@@ -227,7 +231,7 @@ mod tests {
             ca_file: Some(own),
         };
         let house = House::new(directory.path(), &network).unwrap();
-        let environment = house.remote(&remote("https://example.com/a/b.git"), Missing::Unwanted).unwrap();
+        let environment = house.remote(&remote("https://example.com/a/b.git"), Purpose::Push).unwrap();
         let value = |key: &str| environment.configuration.iter().find(|(name, _)| name == key).unwrap().1.clone();
         assert_eq!(value("http.proxy"), "http://me:p%40ss@proxy.example:3128/");
         let bundle = std::fs::read(value("http.sslCAInfo")).unwrap();

@@ -35,6 +35,7 @@ pub enum GitError {
     /// 429, 5xx, no connection, a broken one, a certificate that is not trusted.
     #[error("not available: {words}")]
     Unavailable { words: String },
+    /// The server had its time; the next cycle asks again.
     #[error("no answer within {} s", after.as_secs())]
     Timeout { after: Duration },
     #[error("the repository uses SHA-256 object ids, which are not supported")]
@@ -42,6 +43,9 @@ pub enum GitError {
     /// The branch moved on while we looked; the next cycle sees the new head.
     #[error("the server no longer has the commit `{commit}` at `{branch}`")]
     HeadMoved { branch: BranchName, commit: CommitId },
+    /// A call in the wrong order: the commit has to be fetched first.
+    #[error("the commit `{commit}` is not in the cache")]
+    NotFetched { commit: CommitId },
     #[error("the server does not give the object `{id}`")]
     MissingObject { id: String },
     #[error("not an object id: `{id}`")]
@@ -67,7 +71,7 @@ pub enum GitError {
 
 impl Transient for GitError {
     fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Timeout { .. } | Self::Corrupt { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Corrupt { .. })
     }
 
     /// git passes on no `Retry-After`.

@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use self::environment::{Environment, House};
 use self::process::{Call, Output};
 use crate::domain::pull_request::RepoName;
-use crate::net::Network;
+use crate::net::{Network, RetryPolicy};
 
 pub use commit::{Author, Committed, FileChange, Identity, NewCommit, SignOff};
 pub use error::GitError;
@@ -52,6 +52,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Processes and readers at once.
     pub concurrency: usize,
+    /// For talking to servers.
+    pub retry: RetryPolicy,
 }
 
 /// The git of this machine with refrom's caches.
@@ -70,7 +72,14 @@ struct Shared {
 impl Settings {
     /// The defaults, with caches in this directory.
     pub fn new(cache_directory: PathBuf, network: Network) -> Self {
-        Self { cache_directory, network, program: "git".into(), timeout: TIMEOUT, concurrency: CONCURRENCY }
+        Self {
+            cache_directory,
+            network,
+            program: "git".into(),
+            timeout: TIMEOUT,
+            concurrency: CONCURRENCY,
+            retry: RetryPolicy::default(),
+        }
     }
 }
 

@@ -95,12 +95,19 @@ pub(super) fn object_id(id: &str) -> Result<Oid, GitError> {
 
 /// Whether the commit and all of its trees are there. A commit with a tree missing is [`GitError::Corrupt`].
 pub(super) fn presence(directory: &Path, commit: &CommitId) -> Result<Presence, GitError> {
-    let id = object_id(commit.as_str())?;
     let repository = open(directory).map_err(corrupt)?;
-    match repository.find_commit(id) {
+    match find_commit(&repository, commit) {
         Ok(commit) => walk(&repository, commit.tree_id(), |_, _| {}).map(|()| Presence::Complete),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(Presence::Absent),
-        Err(error) => Err(corrupt(error)),
+        Err(GitError::NotFetched { .. }) => Ok(Presence::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+/// A commit that was fetched before.
+pub(super) fn find_commit<'a>(repository: &'a Repository, commit: &CommitId) -> Result<git2::Commit<'a>, GitError> {
+    match repository.find_commit(object_id(commit.as_str())?) {
+        Err(error) if error.code() == ErrorCode::NotFound => Err(GitError::NotFetched { commit: commit.clone() }),
+        result => result.map_err(corrupt),
     }
 }
 
@@ -111,7 +118,7 @@ pub(super) fn files(
     select: impl Fn(&str) -> bool,
 ) -> Result<Vec<TreeFile>, GitError> {
     let repository = open(directory).map_err(corrupt)?;
-    let commit = repository.find_commit(object_id(commit.as_str())?).map_err(corrupt)?;
+    let commit = find_commit(&repository, commit)?;
     let mut files = Vec::new();
     walk(&repository, commit.tree_id(), |path, entry| {
         let (path, is_odd) = match std::str::from_utf8(path) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Shared;
 use super::cache;
 use super::commit::{self, Committed, NewCommit};
-use super::environment::{Environment, Missing, REMOTE};
+use super::environment::{Purpose, REMOTE};
 use super::error::{self, GitError};
 use super::objects::{self, Blob, Presence, TreeFile};
 use super::push::{self, PushOutcome, Update};
@@ -71,11 +71,12 @@ impl Repository {
         if self.presence(&base.commit).await? == Presence::Complete {
             return Ok(Fetched::AlreadyThere);
         }
+        self.maintain(cache::discard_crowded).await?;
         match self.fetch_commit(remote, base, base.commit.as_str(), Depth::Trees).await {
             Ok(()) => {}
             // The server refuses ids, or a file of the cache is in the way.
             Err(GitError::Failed { .. } | GitError::HeadMoved { .. }) => {
-                self.discard().await?;
+                self.maintain(cache::discard).await?;
                 self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::Trees).await?;
             }
             Err(error) => return Err(error),
@@ -107,7 +108,7 @@ impl Repository {
             match self.fetch_blobs(remote, &missing).await {
                 // The server knows protocol version 0 only, and gives out no blob by its id.
                 Err(GitError::Failed { .. }) => {
-                    self.discard().await?;
+                    self.maintain(cache::discard).await?;
                     self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::TreesAndBlobs)
                         .await?;
                 }
@@ -126,17 +127,21 @@ impl Repository {
         self.read(move |directory| commit::build(directory, &new)).await
     }
 
-    /// Changes branches on the server in one push; the outcomes in the order of the updates.
+    /// Changes branches on the server in one push; the outcomes in the order of the updates. Asked again by the retry
+    /// policy: what an attempt with a lost answer has done is up to date for the next one (a deletion: a stale lease).
     pub async fn push(&self, remote: &Remote, updates: &[Update]) -> Result<Vec<(BranchName, PushOutcome)>, GitError> {
         let _lock = self.lock.lock().await;
         let arguments = push::arguments(&remote.url, updates)?;
         if updates.is_empty() {
             return Ok(Vec::new());
         }
-        self.prepare().await?;
-        let environment = self.shared.house.remote(remote, Missing::Unwanted)?;
-        let output = self.shared.run(self.git(arguments), environment, Vec::new()).await?;
-        push::outcomes(output, updates)
+        let attempt = async || {
+            self.maintain(cache::prepare).await?;
+            let environment = self.shared.house.remote(remote, Purpose::Push)?;
+            let output = self.shared.run(self.git(arguments.clone()), environment, Vec::new()).await?;
+            push::outcomes(output, updates)
+        };
+        self.shared.settings.retry.run(attempt).await
     }
 
     /// Fetches one commit, named by its id or by a branch, and looks that it is the one that was wanted.
@@ -145,8 +150,8 @@ impl Repository {
             Depth::Trees => "--filter=blob:none",
             Depth::TreesAndBlobs => "--no-filter",
         };
-        let environment = self.shared.house.remote(remote, Missing::Promised)?;
-        self.fetch_with(environment, &["--depth=1", filter, REMOTE, &format!("+{name}:{BASE_REF}")], &[]).await?;
+        let specification = format!("+{name}:{BASE_REF}");
+        self.fetch_with(remote, Purpose::FetchCommit, &["--depth=1", filter, REMOTE, &specification], "").await?;
         match self.presence(&base.commit).await? {
             Presence::Complete => Ok(()),
             Presence::Absent => Err(GitError::HeadMoved { branch: base.branch.clone(), commit: base.commit.clone() }),
@@ -155,24 +160,26 @@ impl Repository {
 
     /// Asks for exactly these blobs in one request; their ids go through the standard input.
     async fn fetch_blobs(&self, remote: &Remote, ids: &[String]) -> Result<(), GitError> {
-        let mut environment = self.shared.house.remote(remote, Missing::Promised)?;
-        // There is nothing to negotiate about a blob.
-        environment.set("fetch.negotiationAlgorithm", "noop");
-        self.fetch_with(environment, &["--filter=blob:none", "--stdin", REMOTE], ids).await
+        let input: String = ids.iter().flat_map(|id| [id.as_str(), "\n"]).collect();
+        self.fetch_with(remote, Purpose::FetchBlobs, &["--filter=blob:none", "--stdin", REMOTE], &input).await
     }
 
     async fn fetch_with(
         &self,
-        environment: Environment,
+        remote: &Remote,
+        purpose: Purpose,
         arguments: &[&str],
-        wanted: &[String],
+        input: &str,
     ) -> Result<(), GitError> {
-        self.prepare().await?;
         let always = ["fetch", "--quiet", "--force", "--no-tags", "--no-write-fetch-head", "--recurse-submodules=no"];
-        let arguments = always.iter().chain(arguments).map(OsString::from).collect();
-        let input = wanted.iter().flat_map(|id| [id.as_str(), "\n"]).collect::<String>();
-        let output = self.shared.run(self.git(arguments), environment, input.into_bytes()).await?;
-        if output.is_success { Ok(()) } else { Err(error::from_words(output.words)) }
+        let arguments: Vec<OsString> = always.iter().chain(arguments).map(OsString::from).collect();
+        let attempt = async || {
+            self.maintain(cache::prepare).await?;
+            let environment = self.shared.house.remote(remote, purpose)?;
+            let output = self.shared.run(self.git(arguments.clone()), environment, input.into()).await?;
+            if output.is_success { Ok(()) } else { Err(error::from_words(output.words)) }
+        };
+        self.shared.settings.retry.run(attempt).await
     }
 
     /// A damaged cache is thrown away and has nothing.
@@ -189,14 +196,9 @@ impl Repository {
         self.read_locked(move |directory| objects::missing(directory, &ids)).await
     }
 
-    async fn prepare(&self) -> Result<(), GitError> {
+    async fn maintain(&self, work: fn(&Path) -> Result<(), GitError>) -> Result<(), GitError> {
         let directory = self.directory.clone();
-        self.shared.block(move || cache::prepare(&directory)).await
-    }
-
-    async fn discard(&self) -> Result<(), GitError> {
-        let directory = self.directory.clone();
-        self.shared.block(move || cache::discard(&directory)).await
+        self.shared.block(move || work(&directory)).await
     }
 
     async fn read<T: Send + 'static>(
@@ -216,7 +218,7 @@ impl Repository {
         let result = self.shared.block(move || work(&directory)).await;
         if matches!(result, Err(GitError::Corrupt { .. })) {
             tracing::warn!(cache = %self.directory.display(), "threw a damaged cache away");
-            self.discard().await?;
+            self.maintain(cache::discard).await?;
         }
         result
     }

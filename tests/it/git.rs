@@ -319,6 +319,17 @@ async fn a_damaged_cache_is_made_anew() {
 }
 
 #[tokio::test]
+async fn work_on_a_commit_that_was_not_fetched_says_so() {
+    let world = World::new(Face::Embedded).await;
+    let base = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);
+    let result = world.cache().files(&base.commit, |_| true).await;
+    assert!(matches!(result, Err(GitError::NotFetched { .. })), "{result:?}");
+    let result = world.cache().commit(change(&base, "Dockerfile", "FROM b\n")).await;
+    assert!(matches!(result, Err(GitError::NotFetched { .. })), "{result:?}");
+    assert!(world.server.traffic().take().is_empty());
+}
+
+#[tokio::test]
 async fn two_tasks_share_one_fetch() {
     let world = World::new(Face::Embedded).await;
     let base = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);

@@ -187,14 +187,35 @@ async fn a_server_in_trouble_is_asked_again_later() {
     }
 }
 
+#[tokio::test]
+async fn a_failure_that_passes_is_asked_again_at_once() {
+    let failures = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&failures);
+    let world = World::with_layer(move |router| {
+        router.layer(axum::middleware::from_fn(move |request: axum::extract::Request, next: axum::middleware::Next| {
+            let is_first = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+            async move {
+                if is_first {
+                    return axum::response::IntoResponse::into_response(StatusCode::BAD_GATEWAY);
+                }
+                next.run(request).await
+            }
+        }))
+    })
+    .await;
+    let (_, cache, [first, ..]) = prepared(&world).await;
+    failures.store(0, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(one(&cache, &world.remote, create(BOT, &first)).await, PushOutcome::Pushed);
+}
+
 /// Whether a process still works; one that nobody has collected yet does not.
 fn is_running(pid: &str) -> bool {
     let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     state.rsplit(") ").next().is_some_and(|rest| !rest.is_empty() && !rest.starts_with('Z'))
 }
 
-#[tokio::test]
-async fn a_server_that_hangs_ends_git_and_all_that_it_started() {
+/// A server that never answers, a git that started one more program, and where their process ids stand.
+async fn hanging() -> (World, Base, std::path::PathBuf) {
     let world = World::with_layer(|_| axum::Router::new().fallback(std::future::pending::<StatusCode>)).await;
     let base = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);
     let log = world.directory.path().join("pids");
@@ -203,20 +224,50 @@ async fn a_server_that_hangs_ends_git_and_all_that_it_started() {
         "case \"$*\" in *fetch*) (trap '' TERM; exec sleep 1000) & echo $! >> '{log}'; echo $$ >> '{log}';; esac\nexec git \"$@\"",
         log = log.display()
     );
-    let program = wrapper(world.directory.path(), &script);
-    let timeout = Duration::from_secs(2);
+    wrapper(world.directory.path(), &script);
+    (world, base, log)
+}
+
+async fn all_end(pids: &str) {
+    assert_eq!(pids.lines().count(), 2);
+    if !Path::new("/proc/self/stat").exists() {
+        eprintln!("left out: this system has no /proc");
+        return;
+    }
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while pids.lines().any(is_running) {
+        assert!(std::time::Instant::now() < deadline, "still running: {pids}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_ends_git_and_all_that_it_started() {
+    let (world, base, log) = hanging().await;
+    let (program, timeout) = (world.directory.path().join("wrapper"), Duration::from_secs(2));
     let git = Git::new(Settings { program, timeout, ..settings(world.directory.path()) }).await.unwrap();
     let error = git.repository("github", &name()).fetch(&world.remote, &base).await.unwrap_err();
-    assert!(matches!(error, GitError::Timeout { .. }) && error.is_transient(), "{error:?}");
-    let pids = std::fs::read_to_string(&log).unwrap();
-    assert_eq!(pids.lines().count(), 2);
-    if Path::new("/proc/self/stat").exists() {
-        let deadline = std::time::Instant::now() + Duration::from_secs(10);
-        while pids.lines().any(is_running) {
-            assert!(std::time::Instant::now() < deadline, "still running: {pids}");
+    assert!(matches!(error, GitError::Timeout { .. }), "{error:?}");
+    all_end(&std::fs::read_to_string(&log).unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_fetch_that_nobody_waits_for_ends_git_too() {
+    let (world, base, log) = hanging().await;
+    let program = world.directory.path().join("wrapper");
+    let git = Git::new(Settings { program, ..settings(world.directory.path()) }).await.unwrap();
+    let cache = git.repository("github", &name());
+    let pids = || std::fs::read_to_string(&log).unwrap_or_default();
+    let started = async {
+        while pids().lines().count() < 2 {
             tokio::task::yield_now().await;
         }
+    };
+    tokio::select! {
+        result = cache.fetch(&world.remote, &base) => panic!("{result:?}"),
+        () = started => {}
     }
+    all_end(&pids()).await;
 }
 
 fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {

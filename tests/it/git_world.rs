@@ -15,7 +15,7 @@ use refrom::demo::git_server::{self, Access};
 use refrom::demo::server::{Exchange, Server};
 use refrom::domain::pull_request::{BranchName, CommitId, RepoName};
 use refrom::git::{Base, Git, Repository, Settings};
-use refrom::net::{Network, Remote};
+use refrom::net::{Network, Remote, RetryPolicy};
 use secrecy::SecretString;
 use tokio::io::AsyncWriteExt as _;
 
@@ -105,7 +105,9 @@ impl World {
 }
 
 pub fn settings(directory: &Path) -> Settings {
-    Settings { timeout: PATIENCE, ..Settings::new(directory.join("state"), Network::default()) }
+    let at_once = Duration::from_millis(1);
+    let retry = RetryPolicy { attempts: 2, first_delay: at_once, max_delay: at_once, deadline: PATIENCE };
+    Settings { timeout: PATIENCE, retry, ..Settings::new(directory.join("state"), Network::default()) }
 }
 
 /// A program that does something before it becomes git.
