@@ -8,3 +8,7 @@
 )]
 
 mod architecture;
+mod registry;
+mod registry_debian;
+mod registry_faults;
+mod registry_sign_in;
