@@ -12,3 +12,7 @@ mod architecture;
 mod git;
 mod git_push;
 mod git_world;
+mod registry;
+mod registry_debian;
+mod registry_faults;
+mod registry_sign_in;

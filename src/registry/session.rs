@@ -1,0 +1,233 @@
+//! One cycle's questions: each distinct one is asked once, whoever asks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tracing::Instrument as _;
+
+use super::error::{Failure, RegistryError};
+use super::facts::Words;
+use super::health::{Attempt, Health};
+use super::host::Target;
+use super::manifest::{Entry, ImageConfig, Manifest, entries};
+use super::memo::Memo;
+use super::{Registries, host::Host};
+use crate::domain::digest::Digest;
+use crate::domain::image::{Image, ManifestKind, Platform};
+use crate::domain::reference::{ImageName, TagRef};
+use oci_client::manifest::{OciImageIndex, OciImageManifest};
+
+/// Indexes that one index may hold; each costs a request. No known image has any.
+const NESTED_INDEXES_MAX: usize = 16;
+
+/// The answers of one cycle. Cheap to clone; a new cycle makes a new one and asks again.
+#[derive(Debug, Clone)]
+pub struct Session(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    registries: Registries,
+    digests: Memo<TagRef, Digest>,
+    manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
+    images: Memo<(ImageName, Digest), Image>,
+    health: Mutex<BTreeMap<String, Arc<Health>>>,
+}
+
+impl Session {
+    pub(super) fn new(registries: Registries) -> Self {
+        Self(Arc::new(State {
+            registries,
+            digests: Memo::default(),
+            manifests: Memo::default(),
+            images: Memo::default(),
+            health: Mutex::default(),
+        }))
+    }
+
+    /// What a tag points to now: one HEAD per distinct tag.
+    pub async fn digest(&self, tag: &TagRef) -> Result<Digest, RegistryError> {
+        let ask = async {
+            let registries = &self.0.registries;
+            let target = registries.target(&tag.image).map_err(|failure| failure.about(tag))?;
+            let asked = self.ask(&target.host, || registries.tag_digest(&target, &tag.tag)).await;
+            asked.map_err(|failure| failure.about(tag))
+        };
+        let span = tracing::debug_span!("tag", image.tag = %tag);
+        self.0.digests.get(tag.clone(), ask.instrument(span)).await
+    }
+
+    /// What a digest holds: its manifest's bytes are hashed, an index is read with its nested indexes, and version,
+    /// date and size are those of `linux/amd64` or else the first platform. [`Failure::NotFound`]: the digest is gone.
+    pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Image, RegistryError> {
+        let span = tracing::debug_span!("image", image.digest = %At(name, digest));
+        let ask = self.read_image(name, digest).instrument(span);
+        self.0.images.get((name.clone(), *digest), ask).await
+    }
+
+    /// The kind of a digest, and of an index the platforms; those of a single manifest are left empty, because they
+    /// would cost another request ([`Session::image`] makes it).
+    pub async fn kind(
+        &self,
+        name: &ImageName,
+        digest: &Digest,
+    ) -> Result<(ManifestKind, BTreeSet<Platform>), RegistryError> {
+        let manifest = self.manifest(name, digest).await?;
+        let platforms = match &*manifest {
+            Manifest::Index(index) => platforms(&self.leaves(name, digest, index).await?),
+            Manifest::Image(_) => BTreeSet::new(),
+        };
+        Ok((manifest.kind(), platforms))
+    }
+
+    async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Image, RegistryError> {
+        let manifest = self.manifest(name, digest).await?;
+        let mut annotations = vec![manifest.annotations()];
+        let (mut platforms, single) = match &*manifest {
+            Manifest::Image(_) => (BTreeSet::new(), Some(Arc::clone(&manifest))),
+            Manifest::Index(index) => {
+                let leaves = self.leaves(name, digest, index).await?;
+                let single = match representative(&leaves) {
+                    Some(leaf) => Some(self.child(name, digest, &leaf.digest).await?),
+                    None => None,
+                };
+                (platforms(&leaves), single)
+            }
+        };
+        let mut image = Image {
+            digest: *digest,
+            kind: manifest.kind(),
+            platforms: BTreeSet::new(),
+            version: None,
+            created: None,
+            size_bytes: None,
+        };
+        let mut words = Words::default();
+        if let Some(Manifest::Image(single)) = single.as_deref() {
+            annotations.extend(single.annotations.clone());
+            let config = self.config(name, digest, single).await?;
+            if manifest.kind() == ManifestKind::Image {
+                platforms.extend(config.platform());
+            }
+            image.size_bytes = Some(size_of(single));
+            words = Words { annotations: Vec::new(), labels: config.labels(), created: config.created };
+        }
+        words.annotations = annotations;
+        Ok(Image { platforms, version: words.version(name), created: words.created(name), ..image })
+    }
+
+    async fn manifest(&self, name: &ImageName, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
+        let ask = async {
+            let registries = &self.0.registries;
+            let about = |failure: Failure| failure.about(At(name, digest));
+            let target = registries.target(name).map_err(about)?;
+            let asked = self.ask(&target.host, || registries.manifest(&target, digest)).await;
+            asked.map(Arc::new).map_err(about)
+        };
+        self.0.manifests.get((name.clone(), *digest), ask).await
+    }
+
+    /// A manifest that an index names. Where it is missing the image is broken, not gone.
+    async fn child(&self, name: &ImageName, index: &Digest, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
+        self.manifest(name, digest).await.map_err(|error| {
+            match error.failure {
+                Failure::NotFound => Failure::invalid(format!("its index names `{digest}`, which is not there")),
+                failure => failure,
+            }
+            .about(At(name, index))
+        })
+    }
+
+    async fn config(
+        &self,
+        name: &ImageName,
+        digest: &Digest,
+        manifest: &OciImageManifest,
+    ) -> Result<ImageConfig, RegistryError> {
+        if !ImageConfig::is_type(&manifest.config.media_type) {
+            return Ok(ImageConfig::default());
+        }
+        let about = |failure: Failure| failure.about(At(name, digest));
+        let unusable = |_| about(Failure::invalid("a configuration whose digest is not sha256"));
+        let config: Digest = manifest.config.digest.parse().map_err(unusable)?;
+        let registries = &self.0.registries;
+        let target: Target = registries.target(name).map_err(about)?;
+        self.ask(&target.host, || registries.config(&target, &config)).await.map_err(about)
+    }
+
+    /// The images of an index and of the indexes in it. **Invariant**: nothing is asked below the second level. A cycle
+    /// would need a digest that its own content has, and every content is hashed.
+    async fn leaves(
+        &self,
+        name: &ImageName,
+        digest: &Digest,
+        index: &OciImageIndex,
+    ) -> Result<Vec<Entry>, RegistryError> {
+        let about = |failure: Failure| failure.about(At(name, digest));
+        let by_kind = |entries: Vec<Entry>| entries.into_iter().partition(|entry| entry.kind == ManifestKind::Image);
+        let (mut leaves, nested): (Vec<_>, Vec<_>) = by_kind(entries(index).map_err(about)?);
+        if nested.len() > NESTED_INDEXES_MAX {
+            return Err(about(Failure::Nested));
+        }
+        for inner in nested {
+            let Manifest::Index(inner) = &*self.child(name, digest, &inner.digest).await? else {
+                return Err(about(Failure::invalid("its index calls a single manifest an index")));
+            };
+            let (inner_leaves, deeper): (Vec<_>, Vec<_>) = by_kind(entries(inner).map_err(about)?);
+            if !deeper.is_empty() {
+                return Err(about(Failure::Nested));
+            }
+            leaves.extend(inner_leaves);
+        }
+        Ok(leaves)
+    }
+
+    /// Asks by the retry policy, with the host's limit on questions at once, unless the host is down.
+    async fn ask<T, F>(&self, host: &Host, call: impl Fn() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let (health, retry) = (self.health(&host.name), self.0.registries.inner.retry);
+        let attempt = || async {
+            // The semaphore is never closed.
+            let _permit = host.permits.acquire().await;
+            health.ready().await?;
+            let result = call().await;
+            health.note(&result, retry.deadline);
+            result.map_err(Attempt::Asked)
+        };
+        let result = retry.run(attempt).await;
+        if let Err(Attempt::Asked(failure @ Failure::RateLimited { .. })) = &result {
+            health.give_up(failure);
+        }
+        result.map_err(Attempt::into_failure)
+    }
+
+    fn health(&self, host: &str) -> Arc<Health> {
+        let mut hosts = self.0.health.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hosts.entry(host.to_owned()).or_default())
+    }
+}
+
+fn platforms(leaves: &[Entry]) -> BTreeSet<Platform> {
+    leaves.iter().filter_map(|leaf| leaf.platform.clone()).collect()
+}
+
+/// The platform whose version, date and size stand for the image.
+fn representative(leaves: &[Entry]) -> Option<&Entry> {
+    let is_usual = |platform: &Platform| platform.os == "linux" && platform.architecture == "amd64";
+    leaves.iter().find(|leaf| leaf.platform.as_ref().is_some_and(is_usual)).or_else(|| leaves.first())
+}
+
+fn size_of(manifest: &OciImageManifest) -> u64 {
+    let sizes = manifest.layers.iter().map(|layer| layer.size).chain([manifest.config.size]);
+    sizes.filter_map(|size| u64::try_from(size).ok()).fold(0, u64::saturating_add)
+}
+
+/// `name@digest`, for messages.
+struct At<'a>(&'a ImageName, &'a Digest);
+
+impl std::fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}", self.0, self.1)
+    }
+}

@@ -1,0 +1,241 @@
+//! What a registry gets wrong, and what becomes of the question.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use refrom::demo::registry::{Access, Fault, FaultKind, Form, ImageSpec, Registry};
+use refrom::domain::digest::Digest;
+use refrom::net::Transient as _;
+use refrom::registry::{Auth, DockerConfig, Failure, Registries, RegistryError};
+
+use crate::registry::{RETRY, at, name, registries, registries_of, requests, tag};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+
+async fn stocked() -> (Registry, Digest) {
+    let registry = Registry::start(Access::Open).await.unwrap();
+    let digest = registry.publish("a", "1", &ImageSpec::index(&["linux/amd64"], "one"));
+    registry.publish("a", "2", &ImageSpec::index(&["linux/amd64"], "two"));
+    (registry, digest)
+}
+
+fn limited(headers: &[(&str, &str)]) -> FaultKind {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    FaultKind::Status { status: 429, headers, body: String::new() }
+}
+
+/// The tag's digest with this fault, and the requests for manifests that it took.
+async fn digest_with(fault: Fault) -> (Digest, Result<Digest, RegistryError>, Vec<String>) {
+    let (registry, digest) = stocked().await;
+    registry.inject(fault);
+    let found = registries_of(&registry).session().digest(&tag(&registry.host(), "a", "1")).await;
+    let asked = requests(registry.traffic()).into_iter().filter(|line| line.contains("manifests")).collect();
+    (digest, found, asked)
+}
+
+/// The image with this fault.
+async fn image_with(fault: Fault) -> Result<Digest, RegistryError> {
+    let (registry, digest) = stocked().await;
+    registry.inject(fault);
+    let session = registries_of(&registry).session();
+    session.image(&name(&registry.host(), "a"), &digest).await.map(|image| image.digest)
+}
+
+#[tokio::test]
+async fn a_passing_fault_is_asked_again() {
+    let overloaded = Fault::on("HEAD", limited(&[("retry-after", "0")])).times(2);
+    for fault in [overloaded, Fault::status("HEAD", 503).times(2), Fault::status("GET /v2/", 500).times(1)] {
+        let (digest, found, _) = digest_with(fault).await;
+        assert_eq!(found.unwrap(), digest);
+    }
+}
+
+#[tokio::test]
+async fn a_lasting_fault_ends_with_the_attempts() {
+    let (_, found, asked) = digest_with(Fault::status("HEAD", 502)).await;
+    assert!(matches!(found.unwrap_err().failure, Failure::Unavailable { .. }));
+    assert_eq!(asked.len(), RETRY.attempts);
+}
+
+#[tokio::test]
+async fn a_host_that_limits_is_left_alone_for_the_rest_of_the_session_and_others_are_asked() {
+    for headers in [&[("retry-after", "3600")][..], &[("ratelimit-remaining", "0;w=21600")]] {
+        let (registry, _) = stocked().await;
+        let (other, digest) = stocked().await;
+        registry.inject(Fault::on("HEAD", limited(headers)));
+        let hosts = [&registry, &other].map(|registry| (registry.host(), at(&registry.url(), Auth::Anonymous)));
+        let registries = registries(hosts);
+        let session = registries.session();
+        for wanted in ["1", "2"] {
+            let error = session.digest(&tag(&registry.host(), "a", wanted)).await.unwrap_err();
+            assert!(error.is_transient() && error.retry_after() >= Some(Duration::from_secs(300)), "{error}");
+            assert!(error.image.ends_with(wanted), "{error}");
+        }
+        assert_eq!(requests(registry.traffic()), ["GET /v2/", "HEAD /v2/a/manifests/1"]);
+        assert_eq!(session.digest(&tag(&other.host(), "a", "1")).await.unwrap(), digest);
+        registry.clear_faults();
+        assert_eq!(registries.session().digest(&tag(&registry.host(), "a", "1")).await.unwrap(), digest);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_down_costs_a_bounded_number_of_attempts() {
+    let (registry, digest) = stocked().await;
+    registry.inject(Fault::status("HEAD", 503));
+    let registries = registries_of(&registry);
+    let session = registries.session();
+    let tags: Vec<_> = (0..50).map(|number| tag(&registry.host(), "a", &format!("t{number}"))).collect();
+    for found in futures_util::future::join_all(tags.iter().map(|tag| session.digest(tag))).await {
+        assert!(matches!(found.unwrap_err().failure, Failure::Unavailable { .. }));
+    }
+    let asked = requests(registry.traffic()).len();
+    assert!(asked <= 20, "{asked} requests");
+    registry.clear_faults();
+    assert_eq!(registries.session().digest(&tag(&registry.host(), "a", "1")).await.unwrap(), digest);
+}
+
+#[tokio::test]
+async fn a_closed_port_is_unavailable() {
+    let (registry, _) = stocked().await;
+    let (registries, tag) = (registries_of(&registry), tag(&registry.host(), "a", "1"));
+    drop(registry);
+    tokio::task::yield_now().await;
+    let error = registries.session().digest(&tag).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::Unavailable { .. }), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
+}
+
+#[tokio::test]
+async fn silence_is_a_timeout() {
+    let (registry, _) = stocked().await;
+    registry.inject(Fault::on("HEAD", FaultKind::Hang));
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_millis(100))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap();
+    let settings = BTreeMap::from([(registry.host(), at(&registry.url(), Auth::Anonymous))]);
+    let registries = Registries::with_client(client, settings, DockerConfig::default(), RETRY);
+    let error = registries.session().digest(&tag(&registry.host(), "a", "1")).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::Timeout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn without_a_usable_digest_header_the_bytes_are_hashed() {
+    for header in [None, Some("sha256:abc".to_owned()), Some(format!("sha512:{}", "c".repeat(128)))] {
+        let (digest, found, asked) = digest_with(Fault::on("manifests", FaultKind::DigestHeader(header))).await;
+        assert_eq!(found.unwrap(), digest);
+        assert_eq!(asked, ["HEAD /v2/a/manifests/1", "GET /v2/a/manifests/1"]);
+    }
+    let (digest, found, _) = digest_with(Fault::status("HEAD", 405)).await;
+    assert_eq!(found.unwrap(), digest);
+}
+
+#[tokio::test]
+async fn a_login_page_is_no_manifest() {
+    let html = || FaultKind::ContentType("text/html; charset=utf-8".into());
+    let (_, found, _) = digest_with(Fault::on("HEAD", html())).await;
+    assert!(matches!(found.unwrap_err().failure, Failure::InvalidContent { .. }));
+    let page = FaultKind::OtherBody(b"<html>sign in</html>".to_vec());
+    for fault in [Fault::on("GET /v2/a/manifests", html()), Fault::on("GET /v2/a/manifests", page)] {
+        assert!(matches!(image_with(fault).await.unwrap_err().failure, Failure::InvalidContent { .. }));
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_digests_are_refused() {
+    for path in ["GET /v2/a/manifests", "GET /v2/a/blobs"] {
+        let error = image_with(Fault::on(path, FaultKind::OtherBody(b"{}".to_vec()))).await.unwrap_err();
+        assert!(error.to_string().contains("have another digest"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_huge_body_is_not_read_to_its_end() {
+    for (path, what) in [("GET /v2/a/manifests", "manifest"), ("GET /v2/a/blobs", "configuration")] {
+        let error = image_with(Fault::on(path, FaultKind::HugeBody(64 << 20))).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::TooLarge { what: found, .. } if found == what), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_body_is_asked_again() {
+    let broken = |path: &str| Fault::on(path, FaultKind::BrokenBody);
+    assert!(image_with(broken("GET /v2/a/manifests").times(1)).await.is_ok());
+    let error = image_with(broken("GET /v2/a/blobs")).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::Unavailable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_refusals_words_are_read_and_a_cooldown_is_no_permission() {
+    let words = |message: &str| FaultKind::Status {
+        status: 403,
+        headers: Vec::new(),
+        body: format!(r#"{{"errors":[{{"code":"DENIED","message":"{message}"}}]}}"#),
+    };
+    let (_, found, _) = digest_with(Fault::on("manifests", words("pull denied by policy: cooldown"))).await;
+    let error = found.unwrap_err();
+    assert!(matches!(error.failure, Failure::DeniedByPolicy { .. }), "{error}");
+    let (_, found, _) = digest_with(Fault::on("manifests", words("no pull access"))).await;
+    let error = found.unwrap_err();
+    assert!(matches!(error.failure, Failure::Denied { .. }) && error.to_string().contains("no pull access"), "{error}");
+}
+
+#[tokio::test]
+async fn redirects_end() {
+    let (registry, _) = stocked().await;
+    registry.inject(Fault::on("HEAD", FaultKind::Redirect(format!("{}v2/a/manifests/1", registry.url()))));
+    let error = registries_of(&registry).session().digest(&tag(&registry.host(), "a", "1")).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::Redirect { .. }), "{error}");
+    let asked = requests(registry.traffic()).iter().filter(|line| line.starts_with("HEAD")).count();
+    assert_eq!(asked, 6);
+}
+
+#[tokio::test]
+async fn indexes_three_deep_are_refused() {
+    let registry = Registry::start(Access::Open).await.unwrap();
+    let spec = ImageSpec { form: Form::NestedIndex, ..ImageSpec::index(&["linux/amd64"], "one") };
+    let nested = registry.publish("a", "1", &spec);
+    let wrap = |digest: Digest| {
+        format!(r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{INDEX}","digest":"{digest}","size":1}}]}}"#)
+    };
+    let deep = registry.publish_manifest("a", "2", INDEX, wrap(nested).as_bytes());
+    let session = registries_of(&registry).session();
+    let error = session.image(&name(&registry.host(), "a"), &deep).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::Nested), "{error}");
+}
+
+#[tokio::test]
+async fn an_index_that_holds_itself_is_refused() {
+    let (registry, digest) = stocked().await;
+    let cyclic =
+        format!(r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"{INDEX}","digest":"{digest}","size":1}}]}}"#);
+    registry.inject(Fault::on("GET", FaultKind::OtherBody(cyclic.into_bytes())));
+    let error = registries_of(&registry).session().image(&name(&registry.host(), "a"), &digest).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
+    assert!(requests(registry.traffic()).len() <= 2);
+}
+
+#[tokio::test]
+async fn a_part_that_is_missing_does_not_make_the_image_gone() {
+    let registry = Registry::start(Access::Open).await.unwrap();
+    let content = ImageSpec::index(&["linux/amd64"], "one").build();
+    let child = content.manifests.first().unwrap().digest;
+    let digest = registry.publish_content("a", "1", content);
+    registry.delete_manifest("a", &child);
+    let error = registries_of(&registry).session().image(&name(&registry.host(), "a"), &digest).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
+    let error = image_with(Fault::status("GET /v2/a/blobs", 404)).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_deleted_digest_and_a_deleted_tag_are_not_found() {
+    let (registry, digest) = stocked().await;
+    registry.delete_tag("a", "2");
+    registry.delete_manifest("a", &digest);
+    let session = registries_of(&registry).session();
+    assert!(session.image(&name(&registry.host(), "a"), &digest).await.unwrap_err().is_not_found());
+    assert!(session.digest(&tag(&registry.host(), "a", "2")).await.unwrap_err().is_not_found());
+}
