@@ -8,3 +8,7 @@
 )]
 
 mod architecture;
+mod plan;
+mod plan_laws;
+mod plan_world;
+mod store;
