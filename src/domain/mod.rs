@@ -3,10 +3,16 @@
 //! What is read here are bytes and facts that an adapter gathered; what comes out are values that an adapter
 //! acts on. Time is an argument. Nothing in here uses another module of this crate.
 
+pub mod branch;
+pub mod candidates;
 pub mod digest;
 pub mod image;
 pub mod image_use;
+pub mod marker;
+pub mod message;
 pub mod pattern;
+pub mod plan;
 pub mod policy;
+pub mod proposal;
 pub mod pull_request;
 pub mod reference;

@@ -105,6 +105,13 @@ impl BranchName {
     pub fn is_ours(&self) -> bool {
         self.0.starts_with(BRANCH_PREFIX)
     }
+
+    /// The branch of this name in refrom's own namespace; whatever is no letter, digit or dash becomes a dash, so that
+    /// it always is a name that git accepts.
+    pub(super) fn ours(name: &str) -> Self {
+        let dashed = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        Self(BRANCH_PREFIX.chars().chain(name.chars().map(dashed)).collect())
+    }
 }
 
 impl FromStr for RepoName {

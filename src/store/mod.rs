@@ -1,5 +1,8 @@
 //! What is remembered between cycles. All of it can be lost without harm: the forge is the record.
 
+mod lock;
+mod sqlite;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -7,6 +10,8 @@ use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::pull_request::{CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+
+pub use sqlite::SqliteStore;
 
 /// The candidate files of a repository at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,12 @@ pub enum StoreError {
     /// Another process holds the store.
     #[error("the store `{store}` is in use by {holder}")]
     Held { store: String, holder: String },
+    /// Written by a newer refrom; nothing is read or changed.
+    #[error("the store `{store}` has format {found}, this refrom knows {known}: use a newer refrom, or move it away")]
+    Newer { store: String, found: i64, known: i64 },
+    /// No database of refrom, or one with damage. All of it can be lost without harm.
+    #[error("the store `{store}` is damaged: {detail}; move it away and a new one is made")]
+    Damaged { store: String, detail: String },
     #[error("the store `{store}` cannot be {what}")]
     Io { store: String, what: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }

@@ -16,3 +16,7 @@ mod registry;
 mod registry_debian;
 mod registry_faults;
 mod registry_sign_in;
+mod plan;
+mod plan_laws;
+mod plan_world;
+mod store;

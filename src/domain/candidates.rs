@@ -1,0 +1,186 @@
+//! The first decision: which pins are behind, and what has to be looked up before anything is proposed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::branch::Subject;
+use super::digest::Digest;
+use super::image_use::ImageUse;
+use super::policy::{Grouping, Policy};
+use super::pull_request::{BranchName, CommitId, RepoName, RepositoryHead};
+use super::reference::{ImageName, Tag, TagRef};
+
+/// What was read of one repository.
+#[derive(Debug, Clone)]
+pub struct RepositoryFacts {
+    /// The forge's name in the configuration.
+    pub forge: String,
+    pub head: RepositoryHead,
+    /// The branch that is followed and proposed to.
+    pub base: BranchName,
+    /// The head of `base`, at which `files` were read.
+    pub base_commit: CommitId,
+    pub policy: Policy,
+    pub files: Vec<FileUses>,
+    /// Files that should have been read and were not, with the reason. Pins in them are unknown, not gone.
+    pub problems: BTreeMap<String, Unknown>,
+}
+
+/// The uses of images in one file. Uses that must not be changed arrive as skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileUses {
+    /// From the repository's root, with `/`.
+    pub path: String,
+    pub uses: Vec<ImageUse>,
+}
+
+/// A repository on one of the configured forges.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RepositoryKey {
+    pub forge: String,
+    pub name: RepoName,
+}
+
+/// Why something is not known, for people. Never "no update", never "gone".
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unknown {
+    pub reason: String,
+}
+
+/// What each tag points to now, or why that is not known.
+pub type Observations = BTreeMap<TagRef, Result<Digest, Unknown>>;
+
+/// How a pin stands to its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UseState {
+    Current,
+    Behind {
+        new: Digest,
+    },
+    Unknown(Unknown),
+    /// Its bytes serve several uses, which would need different digests.
+    Ambiguous,
+}
+
+/// One followed pin and its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub path: String,
+    /// The index in [`FileUses::uses`].
+    pub use_index: usize,
+    /// 1-based.
+    pub line: u32,
+    pub tag: TagRef,
+    pub old: Digest,
+    pub state: UseState,
+}
+
+/// A pin's way from one digest to another: what evidence is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    pub image: ImageName,
+    pub old: Digest,
+    pub new: Digest,
+}
+
+/// What [`behind`] found in one repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidates {
+    /// By file as given, then as in the file.
+    pub pins: Vec<Candidate>,
+    /// What has to be known before a proposal.
+    pub evidence: BTreeSet<Move>,
+    /// The branches whose pull requests decide what may be proposed: the subjects of every grouping, because a digest
+    /// that was refused under another one stays refused, and every branch of the bot that is there.
+    pub branches: BTreeSet<BranchName>,
+}
+
+impl RepositoryFacts {
+    pub fn key(&self) -> RepositoryKey {
+        RepositoryKey { forge: self.forge.clone(), name: self.head.name.clone() }
+    }
+}
+
+impl Candidate {
+    /// What evidence it needs; `None` unless it is behind.
+    pub fn wanted(&self) -> Option<Move> {
+        match self.state {
+            UseState::Behind { new } => Some(Move { image: self.tag.image.clone(), old: self.old, new }),
+            UseState::Current | UseState::Unknown(_) | UseState::Ambiguous => None,
+        }
+    }
+
+    pub fn image(&self) -> &ImageName {
+        &self.tag.image
+    }
+
+    pub fn tag(&self) -> &Tag {
+        &self.tag.tag
+    }
+}
+
+/// Compares every followed pin with what its tag points to. A tag that nobody asked about is unknown.
+pub fn behind(facts: &RepositoryFacts, observations: &Observations) -> Candidates {
+    let mut pins = Vec::new();
+    if facts.policy.enabled {
+        for file in &facts.files {
+            pins.extend(pins_of(file, observations));
+        }
+    }
+    let evidence: BTreeSet<Move> = pins.iter().filter_map(Candidate::wanted).collect();
+    let mut branches: BTreeSet<BranchName> = facts.head.bot_branches.iter().map(|branch| branch.name.clone()).collect();
+    for pin in pins.iter().filter(|pin| pin.wanted().is_some()) {
+        for grouping in [Grouping::Repository, Grouping::Image, Grouping::File] {
+            branches.insert(Subject::of(grouping, pin.image(), &pin.path).branch());
+        }
+    }
+    branches.retain(BranchName::is_ours);
+    Candidates { pins, evidence, branches }
+}
+
+fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
+    let mut pins: Vec<(usize, Candidate)> = Vec::new();
+    // Where the bytes of digests begin that serve a use which must not change.
+    let mut fixed: BTreeSet<usize> = BTreeSet::new();
+    for (use_index, found) in file.uses.iter().enumerate() {
+        let Some(start) = found.digest_range.as_ref().map(|range| range.start) else { continue };
+        let (Some(tag), Some(old)) = (found.tracked(), found.digest) else {
+            fixed.insert(start);
+            continue;
+        };
+        let state = match observations.get(&tag) {
+            Some(Ok(new)) if *new == old => UseState::Current,
+            Some(Ok(new)) => UseState::Behind { new: *new },
+            Some(Err(unknown)) => UseState::Unknown(unknown.clone()),
+            None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
+        };
+        pins.push((start, Candidate { path: file.path.clone(), use_index, line: found.line, tag, old, state }));
+    }
+    let verdicts: Vec<UseState> = pins.iter().map(|(start, pin)| shared_state(*start, pin, &pins, &fixed)).collect();
+    pins.into_iter().zip(verdicts).map(|((_, pin), state)| Candidate { state, ..pin }).collect()
+}
+
+/// Uses of the same bytes change together or not at all.
+fn shared_state(start: usize, pin: &Candidate, pins: &[(usize, Candidate)], fixed: &BTreeSet<usize>) -> UseState {
+    let same_bytes = || pins.iter().filter(|(other, _)| *other == start).map(|(_, other)| other);
+    let unknown = same_bytes().find(|other| matches!(other.state, UseState::Unknown(_)));
+    let agree = same_bytes().all(|other| other.state == pin.state && other.tag.image == pin.tag.image);
+    match unknown {
+        Some(unknown) => unknown.state.clone(),
+        None if pin.state == UseState::Current && agree => UseState::Current,
+        None if agree && !fixed.contains(&start) => pin.state.clone(),
+        None => UseState::Ambiguous,
+    }
+}
+
+impl fmt::Display for RepositoryKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.forge, self.name)
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}

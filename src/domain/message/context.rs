@@ -1,0 +1,218 @@
+//! What a template can use.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::template::TemplateKind;
+use super::{escape, words};
+use crate::domain::branch::Subject;
+use crate::domain::image::Image;
+use crate::domain::proposal::Pin;
+
+/// The variables of a template. Everything is text or a number; what is not known is an empty text.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Context {
+    /// How many different images (with their tags).
+    count: usize,
+    /// The first of them: `dhi.io/nginx:1.27-alpine`.
+    image: String,
+    /// The file, where the pull request is about one (`group: file`).
+    file: String,
+    /// Different images with their old and new digests.
+    images: Vec<Row>,
+    /// Every pin; [`Self::left_out`] more are left out where they would not fit.
+    pins: Vec<Row>,
+    left_out: usize,
+    /// The title; not in the title's own template.
+    title: String,
+    /// Ready pieces of Markdown, in the body alone.
+    summary: String,
+    table: String,
+    remarks: String,
+    digests: String,
+    instructions: &'static str,
+}
+
+/// A pin, or an image. In the body the texts are Markdown code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Row {
+    file: String,
+    line: u32,
+    /// `web/Dockerfile:3`
+    place: String,
+    name: String,
+    tag: String,
+    /// `dhi.io/nginx:1.27-alpine`
+    reference: String,
+    old: String,
+    new: String,
+    old_short: String,
+    new_short: String,
+    old_version: String,
+    new_version: String,
+    /// `1.27.0 → 1.27.1`, or the only one that is known.
+    versions: String,
+    /// The new image's date: `2026-11-20`.
+    created: String,
+    /// `12.3 MB`
+    size: String,
+    /// Whether the old digest is gone from its registry.
+    is_old_gone: bool,
+}
+
+impl Row {
+    fn new(pin: &Pin, text: fn(&str) -> String) -> Self {
+        let name = pin.tag.image.familiar();
+        let version = |image: Option<&Image>| image.and_then(|image| image.version.clone()).unwrap_or_default();
+        let (old_version, new_version) = (version(pin.old_image.as_ref()), version(Some(&pin.new_image)));
+        let mut versions: Vec<&str> =
+            [old_version.as_str(), &new_version].into_iter().filter(|it| !it.is_empty()).collect();
+        versions.dedup();
+        let created = pin.new_image.created;
+        Self {
+            place: text(&format!("{}:{}", pin.path, pin.line)),
+            reference: text(&format!("{name}:{}", pin.tag.tag)),
+            versions: text(&versions.join(" → ")),
+            file: text(&pin.path),
+            line: pin.line,
+            name: text(&name),
+            tag: text(pin.tag.tag.as_str()),
+            old: text(&pin.old.to_string()),
+            new: text(&pin.new.to_string()),
+            old_short: text(&pin.old.short()),
+            new_short: text(&pin.new.short()),
+            old_version: text(&old_version),
+            new_version: text(&new_version),
+            created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
+            size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
+            is_old_gone: pin.old_image.is_none(),
+        }
+    }
+
+    fn example(name: &str, line: u32) -> Self {
+        let digest = |hex: &str| format!("sha256:{}", hex.repeat(64));
+        Self {
+            place: format!("Dockerfile:{line}"),
+            reference: format!("{name}:1.27-alpine"),
+            versions: "1.27.0 → 1.27.1".to_owned(),
+            file: "Dockerfile".to_owned(),
+            line,
+            name: name.to_owned(),
+            tag: "1.27-alpine".to_owned(),
+            old: digest("a"),
+            new: digest("b"),
+            old_short: "a".repeat(12),
+            new_short: "b".repeat(12),
+            old_version: "1.27.0".to_owned(),
+            new_version: "1.27.1".to_owned(),
+            created: "2026-11-20".to_owned(),
+            size: "12.3 MB".to_owned(),
+            is_old_gone: line > 1,
+        }
+    }
+}
+
+impl Context {
+    /// The variables for these pins, of which `shown` are listed.
+    pub(super) fn new(kind: TemplateKind, subject: &Subject, pins: &[Pin], shown: usize) -> Self {
+        let text = match kind {
+            TemplateKind::Title | TemplateKind::CommitMessage => escape::line,
+            TemplateKind::Body => escape::code,
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        let mut images: Vec<Row> = Vec::new();
+        for row in pins.iter().map(|pin| Row::new(pin, text)) {
+            let image = Row { file: String::new(), line: 0, place: String::new(), ..row.clone() };
+            // One digest's bytes can serve several uses: that is one change.
+            if rows.last() != Some(&row) {
+                rows.push(row);
+            }
+            if !images.contains(&image) {
+                images.push(image);
+            }
+        }
+        let file = match subject {
+            Subject::File(path) => text(path),
+            Subject::Repository | Subject::Image(_) => String::new(),
+        };
+        Self::of(kind, file, (rows, images), shown)
+    }
+
+    fn of(kind: TemplateKind, file: String, (mut pins, mut images): (Vec<Row>, Vec<Row>), shown: usize) -> Self {
+        let count = images.iter().map(|row| &row.reference).collect::<BTreeSet<_>>().len();
+        let image = images.first().map(|row| row.reference.clone()).unwrap_or_default();
+        let summary = words::summary(pins.len());
+        let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
+        pins.truncate(shown);
+        images.truncate(shown);
+        let left_out = all.saturating_sub(shown);
+        let mut context = Self {
+            count,
+            image,
+            file,
+            images,
+            pins,
+            left_out,
+            title: String::new(),
+            summary,
+            table: String::new(),
+            remarks: String::new(),
+            digests: String::new(),
+            instructions: words::INSTRUCTIONS,
+        };
+        if kind == TemplateKind::Body {
+            context.table = context.table();
+            context.remarks = context.remarks();
+            context.digests = context.digests();
+        }
+        context
+    }
+
+    /// One pin, and several with everything that there can be.
+    pub(super) fn examples(kind: TemplateKind) -> [Self; 2] {
+        let (one, other) = (Row::example("dhi.io/nginx", 1), Row::example("dhi.io/node", 7));
+        let several = vec![one.clone(), other];
+        [
+            Self::of(kind, String::new(), (vec![one.clone()], vec![one]), 1),
+            Self::of(kind, "Dockerfile".to_owned(), (several.clone(), several), 1),
+        ]
+        .map(|example| example.with_title("build(deps): refresh base images".to_owned()))
+    }
+
+    pub(super) fn with_title(self, title: String) -> Self {
+        Self { title, ..self }
+    }
+
+    fn table(&self) -> String {
+        let mut lines = vec![
+            "| File | Image | Old | New | Version | Created | Size |".to_owned(),
+            "|---|---|---|---|---|---|---|".to_owned(),
+        ];
+        for pin in &self.pins {
+            let Row { place, reference, old_short, new_short, versions, created, size, .. } = pin;
+            lines.push(format!(
+                "| {place} | {reference} | {old_short} | {new_short} | {versions} | {created} | {size} |"
+            ));
+        }
+        if self.left_out > 0 {
+            lines.push(format!("\n{}", words::left_out(self.left_out)));
+        }
+        lines.join("\n")
+    }
+
+    fn remarks(&self) -> String {
+        let gone = self
+            .images
+            .iter()
+            .filter(|image| image.is_old_gone)
+            .map(|image| words::old_gone(&image.old, &image.reference));
+        gone.collect::<Vec<_>>().join("\n")
+    }
+
+    fn digests(&self) -> String {
+        let lines =
+            self.images.iter().map(|Row { reference, old, new, .. }| format!("- {reference}<br>{old} →<br>{new}"));
+        format!("<details><summary>Full digests</summary>\n\n{}\n\n</details>", lines.collect::<Vec<_>>().join("\n"))
+    }
+}

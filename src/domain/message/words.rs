@@ -1,0 +1,105 @@
+//! Sentences: why something waits, why something is closed.
+
+use std::fmt;
+
+use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
+use crate::domain::proposal::Reason;
+use crate::domain::pull_request::BranchName;
+
+/// Said once on a pull request whose branch has a commit of somebody else.
+pub const FOREIGN_COMMIT: &str = "Somebody else's commit is on this branch, so refrom leaves the branch and this pull \
+request alone from now on. Merge it, or close it: the digests it proposes are then not proposed again, the next ones are.";
+
+/// How to refuse or postpone, under every body that refrom writes by its default template.
+pub(super) const INSTRUCTIONS: &str = "**To refuse**, close this pull request: these digests will not be proposed in \
+this repository again, the next ones will.\n**To postpone**, add the label `refrom:hold`: nothing here is touched until \
+the label goes.\nCommits of yours on this branch are safe: refrom then leaves it alone.\n\n\
+<sub>Written by refrom, which keeps pinned base images fresh.</sub>";
+
+/// Why refrom closes its own pull request, for a comment on it.
+pub fn closing_sentence(cause: ClosingCause, base: &BranchName) -> String {
+    let because = match cause {
+        ClosingCause::NothingBehind => {
+            format!("it is no longer needed: none of its pins is behind on `{base}` any more")
+        }
+        ClosingCause::Regrouped => "the same pins are now proposed in other pull requests, by the `group` of the \
+                                    configuration"
+            .to_owned(),
+        ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
+        ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
+        ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
+    };
+    format!("refrom closes this pull request, because {because}. This refuses no digest.")
+}
+
+/// The first sentence of a body.
+pub(super) fn summary(pins: usize) -> String {
+    match pins {
+        1 => "The tag of a pinned base image points to a newer digest.".to_owned(),
+        _ => format!("The tags of {pins} pinned base images point to newer digests."),
+    }
+}
+
+/// Under a table that had to be cut.
+pub(super) fn left_out(pins: usize) -> String {
+    format!("… and {pins} more, which this text has no room for; the diff and the hidden block have all of them.")
+}
+
+/// A remark about an image whose pinned digest is gone; both texts are Markdown.
+pub(super) fn old_gone(old: &str, reference: &str) -> String {
+    format!(
+        "> The pinned digest {old} of {reference} is gone from its registry, so its kind and its platforms could not be \
+         compared with the new one's."
+    )
+}
+
+/// Bytes as people read them: `12.3 MB`.
+pub(super) fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_000 => return format!("{bytes} B"),
+        1_000..1_000_000 => (1_000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
+}
+
+/// A template that failed, for the log and the plan.
+pub(super) fn template_failed(what: &str, error: &str) -> String {
+    format!("the template `{what}` failed, the default is used: {error}")
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(unknown) => write!(f, "unknown: {unknown}"),
+            Self::Ambiguous => f.write_str("ambiguous: the same bytes serve several uses that need different digests"),
+            Self::SinglePlatform => {
+                f.write_str("the pin is a single platform's manifest, the tag is an index: pin the index to follow it")
+            }
+            Self::NoLongerIndex => f.write_str("the pin is an index, the tag is a single platform's manifest now"),
+            Self::PlatformsGone(platforms) => {
+                write!(f, "the new digest lacks platforms of the pinned one: {}", platforms.join(", "))
+            }
+            Self::Refused(number) => write!(f, "refused by closing #{number}"),
+            Self::Hold(number) => write!(f, "held by `{HOLD_LABEL}` on #{number}"),
+            Self::ForeignCommit(number) => write!(f, "somebody else's commit is on the branch of #{number}"),
+            Self::ForeignBranch(branch) => write!(f, "somebody else's commit is on the branch `{branch}`"),
+            Self::Moved(number) => write!(f, "the branch of #{number} moved while it was looked at"),
+            Self::UnreadableMarker(number, error) => write!(f, "#{number} is left alone: {error}"),
+            Self::MaxOpen(limit) => write!(f, "cap: `max_open` is {limit}"),
+            Self::MaxNewPerHour(limit) => write!(f, "cap: `max_new_per_hour` is {limit}"),
+            Self::TooMany => f.write_str("one pull request cannot hold more pins; this one follows when it is merged"),
+        }
+    }
+}
+
+impl fmt::Display for DeletionCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Merged => "merged",
+            Self::Withdrawn => "its pull request was closed by refrom",
+            Self::Leftover => "no longer needed",
+        })
+    }
+}

@@ -1,0 +1,342 @@
+//! One repository: each branch that is wanted, open or left over gets its one decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::seen::{Branches, Seen};
+use super::{
+    Action, Closing, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate,
+};
+use crate::domain::branch::Subject;
+use crate::domain::candidates::{self, RepositoryFacts, Unknown};
+use crate::domain::digest::Digest;
+use crate::domain::marker::{Marker, MarkerPin};
+use crate::domain::message;
+use crate::domain::proposal::{self, NotProposed, Pin, Reason};
+use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState};
+use crate::domain::reference::{ImageName, Tag};
+
+/// A repository's plan before the caps, and what they need.
+#[derive(Debug)]
+pub(super) struct Decided {
+    pub(super) plan: RepositoryPlan,
+    /// How many pull requests stay open.
+    pub(super) open: usize,
+    pub(super) max_open: Option<u32>,
+}
+
+/// A pin's place, whatever its digests are.
+type Place = (String, ImageName, Tag);
+
+fn place(pin: &MarkerPin) -> Place {
+    (pin.file.clone(), pin.image.clone(), pin.tag.clone())
+}
+
+/// The content of a pin in a pull request: everything but its line, which moves with the base.
+fn content(pin: &MarkerPin) -> MarkerPin {
+    MarkerPin { line: 0, ..pin.clone() }
+}
+
+/// Decides for one repository, without the caps.
+pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided {
+    let mut plan = RepositoryPlan::new(facts.key());
+    let candidates = candidates::behind(facts, &knowledge.observations);
+    let mut pins = Vec::new();
+    for considered in candidates.pins.iter().filter_map(|pin| proposal::consider(pin, &knowledge.evidence)) {
+        match considered {
+            Ok(pin) => pins.push(pin),
+            Err(not_proposed) => plan.not_proposed.push(not_proposed),
+        }
+    }
+    let pull_requests = match knowledge.pull_requests.get(&plan.repository) {
+        Some(Ok(pull_requests)) => pull_requests.as_slice(),
+        None if candidates.branches.is_empty() => &[],
+        unread => {
+            let unasked = || Unknown { reason: "its pull requests were not read".to_owned() };
+            let unknown = unread.and_then(|read| read.as_ref().err().cloned()).unwrap_or_else(unasked);
+            plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
+            plan.problem = Some(unknown);
+            return Decided { plan, open: 0, max_open: None };
+        }
+    };
+    let seen = Seen::all(pull_requests);
+    let branches = Branches::new(facts, &knowledge.own_emails, &seen);
+    let mut decision = Decision {
+        facts,
+        branches: &branches,
+        seen: &seen,
+        covered: BTreeMap::new(),
+        behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
+        plan,
+    };
+    decision.cover();
+    decision.branches(pins);
+    decision.leftovers();
+    decision.finish()
+}
+
+/// The decision about one repository while it is made.
+struct Decision<'a> {
+    facts: &'a RepositoryFacts,
+    branches: &'a Branches<'a>,
+    seen: &'a [Seen<'a>],
+    /// Places that an open pull request holds which must not be touched.
+    covered: BTreeMap<Place, Reason>,
+    /// Places of pins that could be proposed.
+    behind: BTreeSet<Place>,
+    plan: RepositoryPlan,
+}
+
+impl<'a> Decision<'a> {
+    fn open(&self) -> impl Iterator<Item = &'a Seen<'a>> {
+        self.seen.iter().filter(|seen| seen.is_open())
+    }
+
+    fn cover(&mut self) {
+        for open in self.seen.iter().filter(|seen| seen.is_open()) {
+            let Some(reason) = self.branches.untouchable(open) else { continue };
+            for pin in open.marker.iter().flat_map(|marker| &marker.pins) {
+                self.covered.insert(place(pin), reason.clone());
+            }
+        }
+    }
+
+    /// Every branch that is wanted or has an open pull request.
+    fn branches(&mut self, pins: Vec<Pin>) {
+        let mut wanted: BTreeMap<BranchName, (Subject, Vec<Pin>)> = BTreeMap::new();
+        for pin in pins {
+            let subject = Subject::of(self.facts.policy.group, &pin.tag.image, &pin.path);
+            wanted.entry(subject.branch()).or_insert_with(|| (subject, Vec::new())).1.push(pin);
+        }
+        for open in self.open() {
+            wanted.entry(open.pull_request.branch.clone()).or_insert((Subject::Repository, Vec::new()));
+        }
+        for (branch, (subject, pins)) in wanted {
+            let open: Vec<&Seen<'_>> = self.branches.seen(&branch).filter(|seen| seen.is_open()).collect();
+            let untouchable = open.iter().find_map(|seen| self.branches.untouchable(seen));
+            match untouchable {
+                Some(reason) => self.leave_alone(&open, pins, &reason),
+                None => self.branch(&branch, &open, (subject, pins)),
+            }
+        }
+    }
+
+    fn leave_alone(&mut self, open: &[&Seen<'_>], pins: Vec<Pin>, reason: &Reason) {
+        for seen in open {
+            let comment = matches!(reason, Reason::ForeignCommit(_))
+                .then_some(Comment { key: "foreign-commit", text: message::FOREIGN_COMMIT });
+            let PullRequest { number, url, branch, .. } = seen.pull_request.clone();
+            self.plan.left_alone.push(LeftAlone { number, url, branch, reason: reason.clone(), comment });
+        }
+        self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
+    }
+
+    /// A branch whose open pull requests, if any, are ours to change.
+    fn branch(&mut self, branch: &BranchName, open: &[&Seen<'_>], (subject, pins): (Subject, Vec<Pin>)) {
+        let (on_base, elsewhere): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) =
+            open.iter().partition(|seen| seen.pull_request.base == self.facts.base);
+        let current = on_base.first().copied();
+        let pins = self.proposable(pins, current);
+        if pins.is_empty() {
+            return self.nothing_to_propose(open);
+        }
+        let there = self.branches.get(branch).filter(|_| open.is_empty());
+        if let Some(foreign) = there.filter(|there| !self.branches.is_replaceable(there)) {
+            let reason = Reason::ForeignBranch(foreign.name.clone());
+            self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
+            return;
+        }
+        let mut elsewhere = elsewhere.into_iter();
+        let replaced = if current.is_none() { elsewhere.next() } else { None };
+        for seen in elsewhere {
+            let closing = self.closing(seen, ClosingCause::OtherBase);
+            self.plan.actions.push(Action::Close(closing));
+        }
+        match current {
+            Some(seen) if self.is_same(seen, &pins) => {
+                let PullRequest { number, url, branch, .. } = seen.pull_request.clone();
+                self.plan.up_to_date.push(UpToDate { number, url, branch });
+            }
+            Some(seen) => {
+                let proposal = Box::new(self.proposal(branch, &subject, pins));
+                self.plan.actions.push(Action::Update { proposal, pull_request: Box::new(seen.pull_request.clone()) });
+            }
+            None => {
+                let replaces = replaced.map(|seen| self.closing(seen, ClosingCause::OtherBase));
+                let proposal = Box::new(self.proposal(branch, &subject, pins));
+                self.plan.actions.push(Action::Open { proposal, replaces });
+            }
+        }
+    }
+
+    /// The pins that may be proposed on a branch whose open pull request is `current`; the others wait, with the reason.
+    fn proposable(&mut self, pins: Vec<Pin>, current: Option<&Seen<'_>>) -> Vec<Pin> {
+        let open: BTreeSet<Digest> = marker_pins(current).map(|pin| pin.new).collect();
+        let refused: BTreeMap<Digest, u64> = (self.seen.iter().filter(|seen| seen.is_refusal()))
+            .flat_map(|seen| marker_pins(Some(seen)).map(|pin| (pin.new, seen.pull_request.number)))
+            .collect();
+        let mut proposable = Vec::new();
+        for pin in pins {
+            let covered = self.covered.get(&place(&pin.marked())).cloned();
+            let refusal =
+                refused.get(&pin.new).filter(|_| !open.contains(&pin.new)).map(|number| Reason::Refused(*number));
+            match covered.or(refusal) {
+                Some(reason) => self.plan.not_proposed.push(pin.refused(reason)),
+                None => proposable.push(pin),
+            }
+        }
+        let more = proposable.split_off(message::pins_that_fit(&proposable));
+        self.plan.not_proposed.extend(more.into_iter().map(|pin| pin.refused(Reason::TooMany)));
+        proposable
+    }
+
+    /// Closes what is open on a branch where nothing is to be proposed, unless that is not certain.
+    fn nothing_to_propose(&mut self, open: &[&Seen<'_>]) {
+        let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, unknown)| unknown.clone()));
+        if let Some(unknown) = unsettled {
+            return self.leave_alone(open, Vec::new(), &Reason::Unknown(unknown));
+        }
+        for (index, seen) in open.iter().enumerate() {
+            let mut closing = self.closing(seen, self.cause(seen));
+            if index + 1 == open.len() {
+                closing.delete = self.branches.head(&seen.pull_request.branch);
+            }
+            self.plan.actions.push(Action::Close(closing));
+        }
+    }
+
+    fn cause(&self, seen: &Seen<'_>) -> ClosingCause {
+        let places: BTreeSet<Place> = marker_pins(Some(seen)).map(place).collect();
+        let waits =
+            |pin: &NotProposed| places.contains(&(pin.path.clone(), pin.tag.image.clone(), pin.tag.tag.clone()));
+        let is_subject =
+            |pin: &Place| Subject::of(self.facts.policy.group, &pin.1, &pin.0).branch() == seen.pull_request.branch;
+        if !self.facts.policy.enabled {
+            ClosingCause::Disabled
+        } else if places.iter().any(|pin| self.behind.contains(pin) && !is_subject(pin)) {
+            ClosingCause::Regrouped
+        } else if self.plan.not_proposed.iter().any(waits) {
+            ClosingCause::NotProposable
+        } else {
+            ClosingCause::NothingBehind
+        }
+    }
+
+    /// The closing of a pull request whose branch stays.
+    fn closing(&self, seen: &Seen<'_>, cause: ClosingCause) -> Closing {
+        let PullRequest { number, url, branch, title, body, .. } = seen.pull_request.clone();
+        let body = match &seen.marker {
+            Ok(marker) => Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body),
+            Err(_) => body,
+        };
+        let sentence = message::closing_sentence(cause, &self.facts.base);
+        Closing { number, url, branch, title, body, sentence, cause, delete: None }
+    }
+
+    /// The pins of a pull request about which nothing is known now, and why.
+    fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Unknown)> {
+        let unknown = |pin: &MarkerPin| {
+            let unread = self.facts.problems.get(&pin.file).cloned();
+            let waiting = self.plan.not_proposed.iter().find_map(|waiting| match &waiting.reason {
+                Reason::Unknown(unknown)
+                    if (&waiting.path, &waiting.tag.image, &waiting.tag.tag) == (&pin.file, &pin.image, &pin.tag)
+                        && waiting.old == pin.old =>
+                {
+                    Some(unknown.clone())
+                }
+                _ => None,
+            });
+            unread.or(waiting)
+        };
+        marker_pins(Some(seen)).filter_map(|pin| Some((pin, unknown(pin)?))).collect()
+    }
+
+    /// Whether an open pull request already holds what should be proposed.
+    fn is_same(&self, seen: &Seen<'_>, pins: &[Pin]) -> bool {
+        let Ok(marker) = &seen.marker else { return false };
+        let head = self.branches.head(&seen.pull_request.branch);
+        let kept = self.unsettled(seen).into_iter().map(|(pin, _)| content(pin));
+        let mut wanted: Vec<MarkerPin> = pins.iter().map(|pin| content(&pin.marked())).chain(kept).collect();
+        let mut held: Vec<MarkerPin> = marker.pins.iter().map(content).collect();
+        wanted.sort();
+        held.sort();
+        wanted == held
+            && !marker.is_withdrawn
+            && marker.comment == self.facts.policy.comment
+            && head.is_some()
+            && marker.commit == head
+            && seen.pull_request.mergeable != Mergeable::Conflicting
+    }
+
+    fn proposal(&mut self, branch: &BranchName, subject: &Subject, pins: Vec<Pin>) -> Proposal {
+        let policy = &self.facts.policy;
+        let texts = message::write(subject, &pins, policy);
+        self.plan.warnings.extend(texts.warnings);
+        let mut changes: BTreeMap<String, Vec<Pin>> = BTreeMap::new();
+        for pin in pins {
+            changes.entry(pin.path.clone()).or_default().push(pin);
+        }
+        Proposal {
+            branch: branch.clone(),
+            base: self.facts.base.clone(),
+            base_commit: self.facts.base_commit.clone(),
+            expected: self.branches.head(branch),
+            changes,
+            title: texts.title,
+            body: texts.body,
+            commit_message: texts.commit_message,
+            labels: policy.labels.clone(),
+            reviewers: policy.reviewers.clone(),
+            assignees: policy.assignees.clone(),
+            draft: policy.draft,
+        }
+    }
+
+    /// Branches of ours that nobody needs: merged, withdrawn, or pushed and then overtaken.
+    fn leftovers(&mut self) {
+        let needed: BTreeSet<BranchName> = (self.open().map(|seen| seen.pull_request.branch.clone()))
+            .chain(self.plan.actions.iter().filter_map(|action| match action {
+                Action::Open { proposal, .. } => Some(proposal.branch.clone()),
+                Action::Update { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
+            }))
+            .collect();
+        let is_certain = self.facts.problems.is_empty()
+            && !self.plan.not_proposed.iter().any(|pin| matches!(pin.reason, Reason::Unknown(_)));
+        for there in self.branches.all().filter(|there| !needed.contains(&there.name)) {
+            let last = self.branches.seen(&there.name).find(|seen| seen.pull_request.head == there.head);
+            let cause = match last {
+                Some(seen) if seen.pull_request.state == PullRequestState::Merged => Some(DeletionCause::Merged),
+                Some(seen) if seen.is_withdrawn() => Some(DeletionCause::Withdrawn),
+                // A person closed it: the branch is theirs to reopen from.
+                Some(_) => None,
+                None => (is_certain && self.branches.is_own(there)).then_some(DeletionCause::Leftover),
+            };
+            self.plan.actions.extend(cause.map(|cause| Action::DeleteBranch {
+                branch: there.name.clone(),
+                lease: there.head.clone(),
+                cause,
+            }));
+        }
+    }
+
+    fn finish(mut self) -> Decided {
+        // What is closed makes room for what is opened.
+        self.plan.actions.sort_by_key(|action| match action {
+            Action::Close(_) => 0,
+            Action::DeleteBranch { .. } => 1,
+            Action::Update { .. } => 2,
+            Action::Open { .. } => 3,
+        });
+        let closed = self.plan.actions.iter().filter(|action| match action {
+            Action::Close(_) => true,
+            Action::Open { replaces, .. } => replaces.is_some(),
+            Action::Update { .. } | Action::DeleteBranch { .. } => false,
+        });
+        let open = self.open().count().saturating_sub(closed.count());
+        self.plan.not_proposed.sort_by(|one, other| (&one.path, one.use_index).cmp(&(&other.path, other.use_index)));
+        Decided { plan: self.plan, open, max_open: self.facts.policy.max_open }
+    }
+}
+
+fn marker_pins<'s>(seen: Option<&'s Seen<'_>>) -> impl Iterator<Item = &'s MarkerPin> {
+    seen.and_then(|seen| seen.marker.as_ref().ok()).into_iter().flat_map(|marker| &marker.pins)
+}

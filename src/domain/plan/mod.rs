@@ -1,0 +1,221 @@
+//! The second decision: what happens to which branch and pull request, and why the rest waits.
+//!
+//! | situation | then |
+//! |---|---|
+//! | nothing behind | nothing; a pull request that is no longer needed is closed, its branch deleted |
+//! | behind, none open | open |
+//! | open, a newer digest | update: the branch is replaced by one new commit, title and body follow |
+//! | open, same content | nothing; compared by the marker, so that a person's own words stay |
+//! | open, conflicting | update: rebuilt on the base's head |
+//! | somebody else's commit | left alone, with one comment |
+//! | closed without merging | those digests are refused in that repository, whatever the grouping |
+//! | merged | the branch is deleted where it still is what was merged |
+//! | `refrom:hold` | left exactly as it is |
+//! | a branch and no pull request | open; the commit is there already |
+//! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
+//! | the policy's `group` or `base` changed | what was open is closed and opened anew |
+//!
+//! Three rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
+//! request stays as long as nothing else in there moves. A refusal stops what is not yet proposed, and withdraws
+//! nothing that is open. Titles, labels and templates of an open pull request follow with its next content.
+
+mod caps;
+mod decide;
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
+use super::message::Body;
+use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
+use super::pull_request::{BranchName, CommitId, PullRequest};
+
+pub use caps::Limits;
+
+/// The label by which people postpone: its pull request is left exactly as it is.
+pub const HOLD_LABEL: &str = "refrom:hold";
+
+/// Everything that was gathered about the fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Knowledge {
+    pub observations: Observations,
+    pub evidence: EvidenceByMove,
+    /// For each repository with branches to ask for: its pull requests from them, open or not.
+    pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
+    /// The e-mail addresses that refrom commits with.
+    pub own_emails: BTreeSet<String>,
+}
+
+/// What a cycle does; printed as it is by a dry run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Sorted by forge and name.
+    pub repositories: Vec<RepositoryPlan>,
+}
+
+/// What happens in one repository, and why everything else waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryPlan {
+    pub repository: RepositoryKey,
+    /// In the order in which they are done: what is closed makes room.
+    pub actions: Vec<Action>,
+    pub left_alone: Vec<LeftAlone>,
+    pub up_to_date: Vec<UpToDate>,
+    pub not_proposed: Vec<NotProposed>,
+    /// For people: templates that failed, and the like.
+    pub warnings: Vec<String>,
+    /// Why nothing could be decided here.
+    pub problem: Option<Unknown>,
+}
+
+/// One change on the forge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Builds the commit, pushes it unless the branch is it already, and opens a pull request.
+    Open {
+        proposal: Box<Proposal>,
+        /// The pull request from the same branch to another base, which is closed first.
+        replaces: Option<Closing>,
+    },
+    /// Builds the commit, pushes it unless the branch is it already, and sets title and body where they differ.
+    Update { proposal: Box<Proposal>, pull_request: Box<PullRequest> },
+    /// Closes a pull request of ours.
+    Close(Closing),
+    /// Deletes a branch of ours.
+    DeleteBranch { branch: BranchName, lease: CommitId, cause: DeletionCause },
+}
+
+/// One commit on one branch and the words of its pull request.
+///
+/// **Invariant**: the branch is in refrom's namespace, and no pin stands in two proposals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    pub branch: BranchName,
+    pub base: BranchName,
+    /// The commit's parent.
+    pub base_commit: CommitId,
+    /// The branch's head that the plan was made from, the lease of the push; `None`: the branch must not exist.
+    pub expected: Option<CommitId>,
+    /// The pins that change, by path. Several may share the bytes of one digest, with the same new one.
+    pub changes: BTreeMap<String, Vec<Pin>>,
+    pub title: String,
+    pub body: Body,
+    pub commit_message: String,
+    pub labels: Vec<String>,
+    pub reviewers: Vec<String>,
+    pub assignees: Vec<String>,
+    pub draft: bool,
+}
+
+/// How a pull request of ours is closed: its body first, so that the closing is not taken for a refusal, then the
+/// sentence and the closing, then the branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    pub number: u64,
+    pub url: String,
+    pub branch: BranchName,
+    pub title: String,
+    /// The body with the marker withdrawn, else unchanged.
+    pub body: String,
+    pub sentence: String,
+    pub cause: ClosingCause,
+    /// The lease with which the branch is deleted; `None`: it stays or is gone.
+    pub delete: Option<CommitId>,
+}
+
+/// Why refrom closes a pull request of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosingCause {
+    /// None of its pins is behind any more.
+    NothingBehind,
+    /// Its pins are proposed under another branch: the policy's `group` changed.
+    Regrouped,
+    /// The policy's `base` changed.
+    OtherBase,
+    /// The policy says `enabled: false`.
+    Disabled,
+    /// Its pins are behind, and what they would move to may not be proposed.
+    NotProposable,
+}
+
+/// Why a branch of ours is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionCause {
+    Merged,
+    /// Its pull request was closed by refrom.
+    Withdrawn,
+    /// It never got a pull request, and is no longer needed.
+    Leftover,
+}
+
+/// A pull request that is not touched, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftAlone {
+    pub number: u64,
+    pub url: String,
+    pub branch: BranchName,
+    pub reason: Reason,
+    /// Said once on the pull request.
+    pub comment: Option<Comment>,
+}
+
+/// A comment that is made once per key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Comment {
+    pub key: &'static str,
+    pub text: &'static str,
+}
+
+/// An open pull request that holds what it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpToDate {
+    pub number: u64,
+    pub url: String,
+    pub branch: BranchName,
+}
+
+/// Decides for the whole fleet. `now` only varies the order in which repositories share the hourly cap.
+///
+/// **Invariants**: the same input gives the same plan, in whatever order the facts come; applying a plan leaves an
+/// empty one; no branch outside of refrom's namespace is named; nothing that is behind or unknown stays unmentioned.
+pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, now: Timestamp) -> Plan {
+    let mut repositories: Vec<_> = facts.iter().map(|facts| decide::decide(facts, knowledge)).collect();
+    repositories.sort_by(|one, other| one.plan.repository.cmp(&other.plan.repository));
+    caps::apply(&mut repositories, limits, now);
+    Plan { repositories: repositories.into_iter().map(|decided| decided.plan).collect() }
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.repositories.iter().all(|repository| repository.actions.is_empty())
+    }
+
+    /// Whether something could not be looked up.
+    pub fn is_incomplete(&self) -> bool {
+        self.repositories.iter().any(RepositoryPlan::is_incomplete)
+    }
+}
+
+impl RepositoryPlan {
+    pub(super) fn new(repository: RepositoryKey) -> Self {
+        Self {
+            repository,
+            actions: Vec::new(),
+            left_alone: Vec::new(),
+            up_to_date: Vec::new(),
+            not_proposed: Vec::new(),
+            warnings: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Whether something could not be looked up here.
+    pub fn is_incomplete(&self) -> bool {
+        self.problem.is_some()
+            || self.not_proposed.iter().any(|pin| pin.reason.is_incomplete())
+            || self.left_alone.iter().any(|left| left.reason.is_incomplete())
+    }
+}

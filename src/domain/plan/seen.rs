@@ -1,0 +1,105 @@
+//! A pull request as the forge shows it, read: its marker, and whether it may be touched.
+
+use std::collections::BTreeSet;
+
+use super::HOLD_LABEL;
+use crate::domain::candidates::RepositoryFacts;
+use crate::domain::marker::{Marker, MarkerError};
+use crate::domain::proposal::Reason;
+use crate::domain::pull_request::{BotBranch, BranchName, CommitId, PullRequest, PullRequestState};
+
+/// A pull request and its marker.
+#[derive(Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) pull_request: &'a PullRequest,
+    pub(super) marker: Result<Marker, MarkerError>,
+}
+
+impl<'a> Seen<'a> {
+    /// Those from our own branches, newest first.
+    pub(super) fn all(pull_requests: &'a [PullRequest]) -> Vec<Self> {
+        let ours = pull_requests.iter().filter(|pull_request| pull_request.branch.is_ours());
+        let mut seen: Vec<_> = ours.map(|it| Self { pull_request: it, marker: Marker::read(&it.body) }).collect();
+        seen.sort_by_key(|seen| std::cmp::Reverse(seen.pull_request.number));
+        seen
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.pull_request.state == PullRequestState::Open
+    }
+
+    /// Whether refrom itself closed it, or was about to.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.marker.as_ref().is_ok_and(|marker| marker.is_withdrawn)
+    }
+
+    /// Whether a person closed it without merging.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.pull_request.state == PullRequestState::Closed && !self.is_withdrawn()
+    }
+
+    fn made(&self, commit: &CommitId) -> bool {
+        self.marker.as_ref().is_ok_and(|marker| marker.commit.as_ref() == Some(commit))
+    }
+}
+
+/// The branches of the bot in one repository, and whose they are.
+#[derive(Debug)]
+pub(super) struct Branches<'a> {
+    facts: &'a RepositoryFacts,
+    own_emails: &'a BTreeSet<String>,
+    seen: &'a [Seen<'a>],
+}
+
+impl<'a> Branches<'a> {
+    pub(super) fn new(facts: &'a RepositoryFacts, own_emails: &'a BTreeSet<String>, seen: &'a [Seen<'a>]) -> Self {
+        Self { facts, own_emails, seen }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a BotBranch> {
+        self.facts.head.bot_branches.iter().filter(|branch| branch.name.is_ours())
+    }
+
+    pub(super) fn get(&self, name: &BranchName) -> Option<&'a BotBranch> {
+        self.all().find(|branch| branch.name == *name)
+    }
+
+    pub(super) fn head(&self, name: &BranchName) -> Option<CommitId> {
+        self.get(name).map(|branch| branch.head.clone())
+    }
+
+    /// Pull requests from this branch, newest first.
+    pub(super) fn seen(&self, name: &BranchName) -> impl Iterator<Item = &'a Seen<'a>> {
+        self.seen.iter().filter(move |seen| seen.pull_request.branch == *name)
+    }
+
+    /// Whether the head is a commit of ours: by the marker that names it, or by author and committer.
+    pub(super) fn is_own(&self, branch: &BotBranch) -> bool {
+        let is_ours = |email: &str| self.own_emails.iter().any(|own| own.eq_ignore_ascii_case(email));
+        self.seen(&branch.name).any(|seen| seen.made(&branch.head))
+            || is_ours(&branch.author_email) && is_ours(&branch.committer_email)
+    }
+
+    /// Whether nothing is lost when the branch is replaced: it is ours, or it was merged as it is.
+    pub(super) fn is_replaceable(&self, branch: &BotBranch) -> bool {
+        let is_merged = |seen: &Seen<'_>| {
+            seen.pull_request.state == PullRequestState::Merged && seen.pull_request.head == branch.head
+        };
+        self.is_own(branch) || self.seen(&branch.name).any(is_merged)
+    }
+
+    /// Why an open pull request must not be touched; `None`: it may be.
+    pub(super) fn untouchable(&self, open: &Seen<'_>) -> Option<Reason> {
+        let pull_request = open.pull_request;
+        let number = pull_request.number;
+        if pull_request.labels.iter().any(|label| label.eq_ignore_ascii_case(HOLD_LABEL)) {
+            return Some(Reason::Hold(number));
+        }
+        match self.get(&pull_request.branch) {
+            Some(branch) if !self.is_own(branch) => return Some(Reason::ForeignCommit(number)),
+            Some(branch) if branch.head != pull_request.head => return Some(Reason::Moved(number)),
+            Some(_) | None => {}
+        }
+        open.marker.as_ref().err().map(|error| Reason::UnreadableMarker(number, error.clone()))
+    }
+}

@@ -1,0 +1,283 @@
+//! The store in one SQLite file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
+
+use super::lock::{Lock, LockError, private_file};
+use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use crate::domain::digest::Digest;
+use crate::domain::image::{Image, ManifestKind, Platform};
+use crate::domain::pull_request::{CommitId, RepoName};
+use crate::domain::reference::{ImageName, TagRef};
+
+/// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+/// How long a statement waits for a lock that another program (a backup, a curious person) holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long opened pull requests are remembered: far longer than the hour that a cap looks at.
+const OPENED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The store in one SQLite file, used by one process at a time.
+#[derive(Debug)]
+pub struct SqliteStore {
+    name: String,
+    pool: SqlitePool,
+    /// Held until the connection is gone: fields are dropped in this order.
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Opens the file, making it and its directory where they are missing; readable by its owner alone.
+    ///
+    /// `now` is written beside it for whoever finds it in use. Errors: [`StoreError::Held`] by another process,
+    /// [`StoreError::Newer`], [`StoreError::Damaged`].
+    pub async fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        let io = |what| move |error: std::io::Error| Self::io_error(path, what, error);
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+            std::fs::create_dir_all(directory).map_err(io("made"))?;
+        }
+        let lock = Lock::take(&lock_path(path), now).map_err(|error| match error {
+            LockError::Held(holder) => StoreError::Held { store: name.clone(), holder },
+            LockError::Io(error) => Self::io_error(path, "locked", error),
+        })?;
+        // SQLite gives its journals the mode of the file, which it would make readable for all.
+        private_file(path).map_err(io("opened"))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        // One connection: statements take microseconds, and no two of ours ever wait for each other's lock.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
+        let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
+        let store = Self { name, pool, _lock: lock };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Closes the file and frees it for others.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
+    fn io_error(path: &Path, what: &'static str, error: std::io::Error) -> StoreError {
+        StoreError::Io { store: path.display().to_string(), what, source: error.into() }
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let opened = |error| sql_error(&self.name, "opened", error);
+        let check: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&self.pool).await.map_err(opened)?;
+        if check != "ok" {
+            return Err(self.damaged(check));
+        }
+        let found: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&self.pool).await.map_err(opened)?;
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        let done = usize::try_from(found).map_err(|_| self.damaged(format!("format {found}")))?;
+        if found > known {
+            return Err(StoreError::Newer { store: self.name.clone(), found, known });
+        }
+        for schema in MIGRATIONS.iter().skip(done) {
+            let mut transaction = self.pool.begin().await.map_err(opened)?;
+            sqlx::raw_sql(*schema).execute(&mut *transaction).await.map_err(opened)?;
+            transaction.commit().await.map_err(opened)?;
+        }
+        Ok(())
+    }
+
+    fn read_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
+        |error| sql_error(&self.name, "read", error)
+    }
+
+    fn write_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
+        |error| sql_error(&self.name, "written", error)
+    }
+
+    fn damaged(&self, detail: impl ToString) -> StoreError {
+        StoreError::Damaged { store: self.name.clone(), detail: detail.to_string() }
+    }
+
+    /// The value of a JSON column.
+    fn json<T: for<'de> Deserialize<'de>>(&self, text: &str) -> Result<T, StoreError> {
+        serde_json::from_str(text).map_err(|error| self.damaged(error))
+    }
+
+    fn to_json(&self, value: &impl Serialize) -> Result<String, StoreError> {
+        serde_json::to_string(value).map_err(|error| StoreError::Io {
+            store: self.name.clone(),
+            what: "written",
+            source: error.into(),
+        })
+    }
+
+    fn read_image(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
+        let get = |error: sqlx::Error| self.damaged(error);
+        let kind: String = row.try_get("kind").map_err(get)?;
+        let platforms: Vec<PlatformRow> = self.json(row.try_get("platforms").map_err(get)?)?;
+        let created: Option<String> = row.try_get("created").map_err(get)?;
+        let size: Option<i64> = row.try_get("size_bytes").map_err(get)?;
+        Ok(Image {
+            digest,
+            kind: match kind.as_str() {
+                "index" => ManifestKind::Index,
+                "image" => ManifestKind::Image,
+                other => return Err(self.damaged(format!("manifest kind `{other}`"))),
+            },
+            platforms: platforms.into_iter().map(Platform::from).collect(),
+            version: row.try_get("version").map_err(get)?,
+            created: created.map(|text| text.parse().map_err(|error| self.damaged(error))).transpose()?,
+            size_bytes: size.map(|size| u64::try_from(size).map_err(|error| self.damaged(error))).transpose()?,
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn scan(&self, forge: &str, repository: &RepoName) -> Result<Option<Scan>, StoreError> {
+        let sql = "SELECT head, selector, files, left_out FROM scan WHERE forge = ? AND repository = ?";
+        let query = sqlx::query_as::<_, (String, String, String, String)>(sql).bind(forge).bind(repository.as_str());
+        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
+        let Some((head, selector, files, left_out)) = row else { return Ok(None) };
+        Ok(Some(Scan {
+            head: head.parse::<CommitId>().map_err(|error| self.damaged(error))?,
+            selector,
+            files: self.json::<Vec<FileRow>>(&files)?.into_iter().map(ScannedFile::from).collect(),
+            left_out: self.json::<Vec<(String, String)>>(&left_out)?.into_iter().map(left_out_file).collect(),
+        }))
+    }
+
+    async fn put_scan(&self, forge: &str, repository: &RepoName, scan: &Scan) -> Result<(), StoreError> {
+        let files: Vec<FileRow> = scan.files.iter().map(FileRow::from).collect();
+        let left_out: Vec<_> = scan.left_out.iter().map(|file| (&file.path, &file.reason)).collect();
+        let sql = "INSERT OR REPLACE INTO scan (forge, repository, head, selector, files, left_out)
+                   VALUES (?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(scan.head.as_str());
+        let query = query.bind(&scan.selector).bind(self.to_json(&files)?).bind(self.to_json(&left_out)?);
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+
+    async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
+        for (tag, digest) in sightings {
+            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen) VALUES (?, ?, ?, ?4, ?4)
+                       ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen),
+                                                 last_seen = max(last_seen, excluded.last_seen)";
+            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        transaction.commit().await.map_err(self.write_error())
+    }
+
+    async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT first_seen FROM sighting WHERE image = ? AND tag = ? AND digest = ?";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+        let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
+        seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        let sql = "SELECT kind, platforms, version, created, size_bytes FROM image WHERE name = ? AND digest = ?";
+        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
+        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
+        row.map(|row| self.read_image(&row, *digest)).transpose()
+    }
+
+    async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
+        let kind = match image.kind {
+            ManifestKind::Index => "index",
+            ManifestKind::Image => "image",
+        };
+        let platforms: Vec<PlatformRow> = image.platforms.iter().map(PlatformRow::from).collect();
+        let sql = "INSERT OR REPLACE INTO image (name, digest, kind, platforms, version, created, size_bytes)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(name.to_string()).bind(image.digest.to_string()).bind(kind);
+        let query = query.bind(self.to_json(&platforms)?).bind(&image.version);
+        let query = query.bind(image.created.map(|at| at.to_string()));
+        // No image is larger than 8 EiB; a registry that says so is not believed.
+        let query = query.bind(image.size_bytes.and_then(|size| i64::try_from(size).ok()));
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+
+    async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT INTO opened (forge, repository, at) VALUES (?, ?, ?)";
+        let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(at.as_microsecond());
+        query.execute(&self.pool).await.map_err(self.write_error())?;
+        let oldest = at.saturating_sub(OPENED_KEPT).unwrap_or(Timestamp::MIN);
+        let query = sqlx::query("DELETE FROM opened WHERE at < ?").bind(oldest.as_microsecond());
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+
+    async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
+        let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
+        let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
+        u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+}
+
+/// `refrom.db` → `refrom.db.lock`.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Tells a damaged file from one that cannot be used now (SQLite's result codes `SQLITE_CORRUPT` 11 and
+/// `SQLITE_NOTADB` 26, with the extended codes in the upper bits).
+fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError {
+    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
+    match code.map(|code| code & 0xff) {
+        Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
+        _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileRow {
+    path: String,
+    mode: u32,
+    blob: String,
+}
+
+impl From<&ScannedFile> for FileRow {
+    fn from(file: &ScannedFile) -> Self {
+        Self { path: file.path.clone(), mode: file.mode, blob: file.blob.clone() }
+    }
+}
+
+impl From<FileRow> for ScannedFile {
+    fn from(row: FileRow) -> Self {
+        Self { path: row.path, mode: row.mode, blob: row.blob }
+    }
+}
+
+fn left_out_file((path, reason): (String, String)) -> LeftOutFile {
+    LeftOutFile { path, reason }
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlatformRow {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl From<&Platform> for PlatformRow {
+    fn from(platform: &Platform) -> Self {
+        let Platform { os, architecture, variant } = platform.clone();
+        Self { os, architecture, variant }
+    }
+}
+
+impl From<PlatformRow> for Platform {
+    fn from(row: PlatformRow) -> Self {
+        Self { os: row.os, architecture: row.architecture, variant: row.variant }
+    }
+}

@@ -1,0 +1,194 @@
+//! What holds of every plan, whatever happened before.
+
+use proptest::prelude::*;
+use refrom::domain::marker::Marker;
+use refrom::domain::message::{BODY_LENGTH_MAX, TITLE_LENGTH_MAX};
+use refrom::domain::plan::{Action, Plan, plan};
+use refrom::domain::policy::Grouping;
+use refrom::domain::pull_request::PullRequestState;
+
+use crate::plan_world::{WHOLE, World, digest};
+
+const REPOS: [&str; 2] = ["acme/api", "acme/web"];
+const TAGS: [&str; 3] = ["dhi.io/nginx:1", "dhi.io/node:2", "redis:7"];
+
+/// Something that happens between two cycles.
+#[derive(Debug, Clone)]
+enum Event {
+    Move(usize, char),
+    Fail(usize),
+    Close(usize),
+    Reopen(usize),
+    Merge(usize),
+    Hold(usize),
+    Release(usize),
+    Push(usize),
+    Group(usize, Grouping),
+    Enable(usize, bool),
+    MaxOpen(usize, u32),
+    Hour,
+    Cycle,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let grouping = prop_oneof![Just(Grouping::Repository), Just(Grouping::Image), Just(Grouping::File)];
+    prop_oneof![
+        4 => (0..TAGS.len(), prop::char::range('a', 'f')).prop_map(|(tag, letter)| Event::Move(tag, letter)),
+        (0..TAGS.len()).prop_map(Event::Fail),
+        2 => (0..20_usize).prop_map(Event::Close),
+        (0..20_usize).prop_map(Event::Reopen),
+        2 => (0..20_usize).prop_map(Event::Merge),
+        (0..20_usize).prop_map(Event::Hold),
+        (0..20_usize).prop_map(Event::Release),
+        (0..REPOS.len()).prop_map(Event::Push),
+        2 => (0..REPOS.len(), grouping).prop_map(|(repo, grouping)| Event::Group(repo, grouping)),
+        (0..REPOS.len(), any::<bool>()).prop_map(|(repo, enabled)| Event::Enable(repo, enabled)),
+        (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
+        Just(Event::Hour),
+        6 => Just(Event::Cycle),
+    ]
+}
+
+fn world() -> World {
+    let mut world = World::new();
+    for repo in REPOS {
+        for path in ["Dockerfile", "web/Dockerfile"] {
+            for (tag, letter) in TAGS.iter().zip("abc".chars()) {
+                world.pin(repo, path, tag, letter);
+            }
+        }
+    }
+    world.max_new_per_hour = Some(3);
+    world
+}
+
+fn happen(world: &mut World, event: &Event) {
+    let numbers: Vec<(u64, PullRequestState)> =
+        world.repos.values().flat_map(|repo| &repo.pull_requests).map(|it| (it.number, it.state)).collect();
+    let number = |nth: usize, state| match numbers.get(nth) {
+        Some((number, now)) if *now == state => Some(*number),
+        _ => None,
+    };
+    match event {
+        Event::Move(tag, letter) => world.moves(TAGS[*tag], *letter),
+        Event::Fail(tag) => world.fails(TAGS[*tag]),
+        Event::Close(nth) => number(*nth, PullRequestState::Open).into_iter().for_each(|it| world.close(it)),
+        Event::Merge(nth) => number(*nth, PullRequestState::Open).into_iter().for_each(|it| world.merge(it)),
+        Event::Reopen(nth) => number(*nth, PullRequestState::Closed).into_iter().for_each(|it| reopen(world, it)),
+        Event::Hold(nth) => number(*nth, PullRequestState::Open)
+            .into_iter()
+            .for_each(|it| world.pull_request(it).labels.push("refrom:hold".to_owned())),
+        Event::Release(nth) => {
+            number(*nth, PullRequestState::Open).into_iter().for_each(|it| world.pull_request(it).labels.clear());
+        }
+        Event::Push(repo) => world.push(REPOS[*repo], WHOLE, "person@acme.example"),
+        Event::Group(repo, grouping) => world.repo(REPOS[*repo]).policy.group = *grouping,
+        Event::Enable(repo, enabled) => world.repo(REPOS[*repo]).policy.enabled = *enabled,
+        Event::MaxOpen(repo, limit) => world.repo(REPOS[*repo]).policy.max_open = Some(*limit),
+        Event::Hour => (world.hour, world.opened) = (world.hour + 1, 0),
+        Event::Cycle => drop(world.cycle()),
+    }
+}
+
+/// A forge reopens only where the branch is what it was, and no other one is open from it.
+fn reopen(world: &mut World, number: u64) {
+    let closed = world.pull_request(number).clone();
+    let repo = world.repos.values().find(|repo| repo.pull_requests.iter().any(|it| it.number == number)).unwrap();
+    let head = repo.branches.get(&closed.branch).map(|branch| &branch.head);
+    let is_free = !repo.pull_requests.iter().any(|it| it.branch == closed.branch && it.state == PullRequestState::Open);
+    if head == Some(&closed.head) && is_free {
+        world.pull_request(number).state = PullRequestState::Open;
+    }
+}
+
+/// The laws of one plan in the world that it was made from.
+fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
+    let mut opened = 0;
+    for repository in &decided.repositories {
+        let repo = &world.repos[repository.repository.name.as_str()];
+        let mut open = repo.pull_requests.iter().filter(|it| it.state == PullRequestState::Open).count();
+        let refused: Vec<_> = (repo.pull_requests.iter())
+            .filter(|it| it.state == PullRequestState::Closed)
+            .filter_map(|it| Marker::read(&it.body).ok())
+            .filter(|marker| !marker.is_withdrawn)
+            .flat_map(|marker| marker.pins)
+            .map(|pin| pin.new)
+            .collect();
+        let mut proposed: Vec<(&str, usize)> = Vec::new();
+        let mut news = 0;
+        for action in &repository.actions {
+            match action {
+                Action::Open { proposal, .. } | Action::Update { proposal, .. } => {
+                    prop_assert!(proposal.branch.is_ours());
+                    prop_assert!(proposal.title.chars().count() <= TITLE_LENGTH_MAX);
+                    for pin in proposal.changes.values().flatten() {
+                        proposed.push((&pin.path, pin.use_index));
+                        if matches!(action, Action::Open { .. }) {
+                            prop_assert!(!refused.contains(&pin.new), "refused: {:?}", pin);
+                        }
+                    }
+                    news += usize::from(matches!(action, Action::Open { .. }));
+                }
+                Action::Close(closing) => {
+                    prop_assert!(closing.branch.is_ours());
+                    prop_assert!(Marker::read(&closing.body).is_ok_and(|marker| marker.is_withdrawn));
+                    open -= 1;
+                }
+                Action::DeleteBranch { branch, .. } => prop_assert!(branch.is_ours()),
+            }
+        }
+        let waiting = repository.not_proposed.iter().map(|pin| (pin.path.as_str(), pin.use_index));
+        proposed.extend(waiting);
+        let all = proposed.len();
+        proposed.sort_unstable();
+        proposed.dedup();
+        prop_assert_eq!(proposed.len(), all, "a pin is proposed, or waits, once");
+        if let Some(limit) = repo.policy.max_open {
+            prop_assert!(news == 0 || open + news <= limit as usize);
+        }
+        opened += news as u64;
+    }
+    prop_assert!(world.opened + opened <= 3 || opened == 0);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_keeps_its_promises_and_applying_it_leaves_an_empty_one(
+        events in prop::collection::vec(event(), 0..40)
+    ) {
+        let mut world = world();
+        for event in &events {
+            happen(&mut world, event);
+        }
+        let decided = world.plan();
+        check(&world, &decided)?;
+        prop_assert_eq!(&world.plan(), &decided, "the same plan from the same facts");
+        let mut facts = world.facts();
+        facts.reverse();
+        let reversed = plan(&facts, &world.knowledge(&facts), &world.limits(), world.now());
+        prop_assert_eq!(&reversed, &decided, "in whatever order the facts come");
+        world.apply(&decided);
+        let again = world.plan();
+        prop_assert!(again.is_empty(), "{:#?}\nafter\n{:#?}", again, decided);
+    }
+
+    #[test]
+    fn every_body_is_short_enough_and_reads_back(
+        paths in prop::collection::btree_set(".{1,400}", 1..60), uses in 1..4_usize
+    ) {
+        let mut world = World::new();
+        for path in &paths {
+            (0..uses).for_each(|_| world.pin("acme/web", path, TAGS[0], 'a'));
+        }
+        world.content('b', |image| image.version = Some("| @all <!-- refrom {\"version\":1} --> `x`".to_owned()));
+        world.moves(TAGS[0], 'b');
+        world.cycle();
+        let body = &world.pull_request(1).body;
+        prop_assert!(body.len() <= BODY_LENGTH_MAX, "{}", body.len());
+        let marker = Marker::read(body).unwrap();
+        prop_assert!(marker.pins.iter().all(|pin| pin.new == digest('b') && paths.contains(&pin.file)));
+    }
+}

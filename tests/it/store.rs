@@ -1,0 +1,212 @@
+//! The store on real files, and by real processes.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use refrom::domain::digest::Digest;
+use refrom::domain::image::{Image, ManifestKind, Platform};
+use refrom::domain::pull_request::RepoName;
+use refrom::domain::reference::{ImageName, TagRef};
+use refrom::store::{LeftOutFile, Scan, ScannedFile, SqliteStore, Store, StoreError};
+
+/// Where this is set, [`a_killed_holder_frees_the_store`] is the child that holds the store of that path.
+const CHILD: &str = "REFROM_TEST_STORE";
+
+fn now() -> Timestamp {
+    "2026-11-20T08:00:00Z".parse().unwrap()
+}
+
+async fn open(path: &Path) -> SqliteStore {
+    SqliteStore::open(path, now()).await.unwrap()
+}
+
+fn web() -> RepoName {
+    "acme/web".parse().unwrap()
+}
+
+fn nginx() -> ImageName {
+    "dhi.io/nginx".parse().unwrap()
+}
+
+fn scan(head: char) -> Scan {
+    Scan {
+        head: head.to_string().repeat(40).parse().unwrap(),
+        selector: "v1".into(),
+        files: vec![ScannedFile { path: "a b/Dockerfile\u{fc}".into(), mode: 0o100_755, blob: "b".repeat(40) }],
+        left_out: vec![LeftOutFile { path: "big".into(), reason: "larger than 1 MiB".into() }],
+    }
+}
+
+fn image(content: &[u8]) -> Image {
+    let platform = |variant: Option<&str>| Platform {
+        os: "linux".into(),
+        architecture: "arm".into(),
+        variant: variant.map(str::to_owned),
+    };
+    Image {
+        digest: Digest::of(content),
+        kind: ManifestKind::Index,
+        platforms: BTreeSet::from([platform(None), platform(Some("v7"))]),
+        version: Some("1.27.3".into()),
+        created: Some("2026-11-19T01:02:03.456789012Z".parse().unwrap()),
+        size_bytes: Some(12_345),
+    }
+}
+
+#[tokio::test]
+async fn what_was_put_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("state/refrom.db");
+    let bare = Image {
+        kind: ManifestKind::Image,
+        platforms: BTreeSet::new(),
+        version: None,
+        created: None,
+        size_bytes: None,
+        ..image(b"bare")
+    };
+    let store = open(&path).await;
+    assert_eq!(store.scan("github", &web()).await.unwrap(), None);
+    assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), None);
+    store.put_scan("github", &web(), &scan('a')).await.unwrap();
+    store.put_scan("github", &web(), &scan('b')).await.unwrap();
+    store.put_image(&nginx(), &image(b"full")).await.unwrap();
+    store.put_image(&nginx(), &bare).await.unwrap();
+    store.close().await;
+
+    let store = open(&path).await;
+    assert_eq!(store.scan("github", &web()).await.unwrap(), Some(scan('b')));
+    assert_eq!(store.scan("other", &web()).await.unwrap(), None);
+    assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
+    assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), Some(bare));
+    assert_eq!(store.image(&"dhi.io/node".parse().unwrap(), &Digest::of(b"full")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_digest_keeps_its_first_sight() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
+    let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+    let later = now() + SignedDuration::from_hours(1);
+    store.record_sightings(&[(tag.clone(), one)], now()).await.unwrap();
+    store.record_sightings(&[(tag.clone(), one), (tag.clone(), other)], later).await.unwrap();
+    assert_eq!(store.first_seen(&tag, &one).await.unwrap(), Some(now()));
+    assert_eq!(store.first_seen(&tag, &other).await.unwrap(), Some(later));
+    let another = TagRef { tag: "2".parse().unwrap(), ..tag };
+    assert_eq!(store.first_seen(&another, &one).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn openings_are_counted_over_the_whole_fleet() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let hour = SignedDuration::from_hours(1);
+    store.record_opened("github", &web(), now() - hour * 2).await.unwrap();
+    store.record_opened("github", &web(), now() - hour).await.unwrap();
+    store.record_opened("other", &web(), now()).await.unwrap();
+    assert_eq!(store.opened_since(now() - hour).await.unwrap(), 2);
+    assert_eq!(store.opened_since(now() - hour * 3).await.unwrap(), 3);
+    assert_eq!(store.opened_since(now() + hour).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn many_tasks_share_one_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(open(&directory.path().join("refrom.db")).await);
+    let tasks = (0..50_u32).map(|number| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let name: RepoName = format!("acme/r{number}").parse().unwrap();
+            store.put_scan("github", &name, &scan('a')).await.unwrap();
+            store.record_opened("github", &name, now()).await.unwrap();
+            store.scan("github", &name).await.unwrap().unwrap()
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), scan('a'));
+    }
+    assert_eq!(store.opened_since(now()).await.unwrap(), 50);
+}
+
+#[tokio::test]
+async fn the_second_to_open_learns_who_holds_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let first = open(&path).await;
+    let error = SqliteStore::open(&path, now()).await.unwrap_err();
+    let StoreError::Held { holder, .. } = &error else { panic!("{error:?}") };
+    assert!(holder.starts_with(&format!("process {} on ", std::process::id())), "{holder}");
+    assert!(holder.ends_with(" since 2026-11-20T08:00:00Z"), "{holder}");
+    assert!(error.to_string().contains(holder));
+    first.close().await;
+    open(&path).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    store.put_scan("github", &web(), &scan('a')).await.unwrap();
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
+    assert!(files.len() >= 2, "{files:?}");
+    for file in files {
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_or_foreign_file_is_named_as_such() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    std::fs::write(&path, "this is no database, it only has a name like one".repeat(50)).unwrap();
+    let error = SqliteStore::open(&path, now()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+    assert!(error.to_string().contains("refrom.db"));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_refrom_is_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    open(&path).await.close().await;
+    let mut bytes = std::fs::read(&path).unwrap();
+    // The database header, "User Version": 4 bytes, big-endian, at offset 60.
+    bytes[60..64].copy_from_slice(&7_u32.to_be_bytes());
+    std::fs::write(&path, &bytes).unwrap();
+    let error = SqliteStore::open(&path, now()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 1, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_killed_holder_frees_the_store() {
+    if let Some(path) = std::env::var_os(CHILD) {
+        let _store = open(Path::new(&path)).await;
+        std::io::stdout().write_all(b"\nholding\n").unwrap();
+        // Until the parent kills this process, or is gone itself.
+        let _ = std::io::stdin().lines().count();
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::a_killed_holder_frees_the_store", "--nocapture"])
+        .env(CHILD, &path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    assert!(output.lines().map_while(Result::ok).any(|line| line == "holding"));
+    let error = SqliteStore::open(&path, now()).await.unwrap_err();
+    assert!(error.to_string().contains(&format!("process {}", child.id())), "{error}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    open(&path).await;
+}
