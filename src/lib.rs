@@ -4,6 +4,7 @@
 //! comment above them, and opens pull requests. Gather, decide, act: decisions are pure functions in [`domain`],
 //! io lives in adapters, the clock is an argument.
 
+pub mod cli;
 pub mod config;
 pub mod cycle;
 pub mod demo;

@@ -15,6 +15,8 @@ pub enum Secret {
     Value(SecretString),
     /// A mounted file, read anew at each use so that a rotated secret is picked up.
     File(PathBuf),
+    /// A variable of the environment that was left alone: the configuration was loaded without secrets.
+    Unread,
 }
 
 /// Why a secret could not be read. Names the file, never its content.
@@ -24,6 +26,8 @@ pub enum SecretError {
     Read { path: PathBuf, source: std::io::Error },
     #[error("the secret file `{path}` is empty, larger than 64 KiB or not UTF-8")]
     Content { path: PathBuf },
+    #[error("the configuration was loaded without its secrets")]
+    Unread,
 }
 
 impl Secret {
@@ -33,6 +37,7 @@ impl Secret {
         let path = match self {
             Self::Value(value) => return Ok(value.clone()),
             Self::File(path) => path,
+            Self::Unread => return Err(SecretError::Unread),
         };
         let read = |source| SecretError::Read { path: path.clone(), source };
         let mut bytes = Vec::new();
@@ -55,6 +60,7 @@ impl fmt::Debug for Secret {
         match self {
             Self::Value(_) => f.write_str("Secret(…)"),
             Self::File(path) => write!(f, "Secret({})", path.display()),
+            Self::Unread => f.write_str("Secret(unread)"),
         }
     }
 }
@@ -64,7 +70,8 @@ impl PartialEq for Secret {
         match (self, other) {
             (Self::Value(left), Self::Value(right)) => left.expose_secret() == right.expose_secret(),
             (Self::File(left), Self::File(right)) => left == right,
-            (Self::Value(_), Self::File(_)) | (Self::File(_), Self::Value(_)) => false,
+            (Self::Unread, Self::Unread) => true,
+            (Self::Value(_) | Self::File(_) | Self::Unread, _) => false,
         }
     }
 }
@@ -89,6 +96,7 @@ mod tests {
     fn an_empty_file_is_no_secret_and_debug_shows_none() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(matches!(Secret::File(file.path().to_owned()).read(), Err(SecretError::Content { .. })));
+        assert!(matches!(Secret::Unread.read(), Err(SecretError::Unread)));
         assert_eq!(format!("{:?}", Secret::from("hunter2")), "Secret(…)");
     }
 }

@@ -60,7 +60,12 @@ impl Pattern {
 
 /// Compiles a regular expression of the configuration within the size limit.
 pub fn regex(expression: &str) -> Result<Regex, String> {
-    RegexBuilder::new(expression).size_limit(REGEX_SIZE_MAX).build().map_err(|error| error.to_string())
+    RegexBuilder::new(expression).size_limit(REGEX_SIZE_MAX).build().map_err(|error| {
+        // A syntax error draws the expression with carets over several lines; its last line says what is wrong.
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        last.strip_prefix("error: ").unwrap_or(last).trim_end_matches('.').to_owned()
+    })
 }
 
 fn glob(source: &str) -> Result<Glob, globset::Error> {

@@ -6,30 +6,45 @@ use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
 
+/// The label of new pull requests where nobody says another one.
+const DEFAULT_LABEL: &str = "base-image";
+/// Test data is no image that anybody builds.
+const DEFAULT_EXCLUDE: &str = "**/testdata/**";
+
 /// The effective policy of one repository: defaults, overrides and the repository's own file, merged.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// Whether refrom does anything in the repository.
     pub enabled: bool,
     /// Which pins to follow, over `registry/repository` and over the familiar name.
     pub images: Vec<Pattern>,
     /// The tag to track for pins that have none in reference and comment; the first match counts.
     pub tags: Vec<(Pattern, Tag)>,
+    /// Which files are read.
     pub files: FilePolicy,
+    /// How proposals become pull requests.
     pub group: Grouping,
+    /// What happens to version comments.
     pub comment: CommentMode,
+    /// Other file formats, by regular expression.
     pub patterns: Vec<FilePattern>,
+    /// Labels of new pull requests.
     pub labels: Vec<String>,
     /// Users, or `@org/team` and bare team names as the forge reads them.
     pub reviewers: Vec<String>,
+    /// Users that new pull requests are assigned to.
     pub assignees: Vec<String>,
+    /// Whether new pull requests are drafts.
     pub draft: bool,
     /// The branch to follow and to propose to; the repository's default branch where absent.
     pub base: Option<BranchName>,
     /// How many of refrom's pull requests may be open at once in the repository; no limit where absent.
     pub max_open: Option<u32>,
-    /// Minijinja templates; `domain::message` has the defaults.
+    /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
+    /// Minijinja template of the pull request's body.
     pub body: Option<String>,
+    /// Minijinja template of the commit message.
     pub commit_message: Option<String>,
 }
 
@@ -71,6 +86,32 @@ pub struct FilePattern {
     pub regex: Regex,
 }
 
+impl Default for Policy {
+    /// What holds where nobody says otherwise.
+    fn default() -> Self {
+        // These two patterns are valid; a test holds it.
+        let pattern = |source| Pattern::new(source).into_iter().collect();
+        Self {
+            enabled: true,
+            images: pattern("**"),
+            tags: Vec::new(),
+            files: FilePolicy { include: Vec::new(), exclude: pattern(DEFAULT_EXCLUDE) },
+            group: Grouping::Repository,
+            comment: CommentMode::Update,
+            patterns: Vec::new(),
+            labels: vec![DEFAULT_LABEL.to_owned()],
+            reviewers: Vec::new(),
+            assignees: Vec::new(),
+            draft: false,
+            base: None,
+            max_open: None,
+            title: None,
+            body: None,
+            commit_message: None,
+        }
+    }
+}
+
 impl Policy {
     /// Whether pins of this image are followed.
     pub fn follows(&self, image: &ImageName) -> bool {
@@ -83,7 +124,64 @@ impl Policy {
     }
 }
 
+impl Grouping {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Image => "image",
+            Self::File => "file",
+        }
+    }
+}
+
+impl CommentMode {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::Write => "write",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 fn matches_image<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, image: &ImageName) -> bool {
     let (full, familiar) = (image.to_string(), image.familiar());
     patterns.into_iter().any(|pattern| pattern.matches(&full) || pattern.matches(&familiar))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(text: &str) -> ImageName {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_default_follows_every_image_and_leaves_test_data_out() {
+        let policy = Policy::default();
+        assert!(policy.follows(&image("dhi.io/a/b/nginx")) && policy.follows(&image("nginx")));
+        assert!(policy.files.exclude.iter().any(|pattern| pattern.matches("a/testdata/Dockerfile")));
+    }
+
+    #[test]
+    fn images_are_matched_by_their_full_and_their_familiar_name() {
+        let mut policy = Policy { images: vec![Pattern::new("dhi.io/*").unwrap()], ..Policy::default() };
+        assert!(policy.follows(&image("dhi.io/nginx")) && !policy.follows(&image("nginx")));
+        for pattern in ["nginx", "docker.io/library/*", "/nginx$/"] {
+            policy.images = vec![Pattern::new(pattern).unwrap()];
+            assert!(policy.follows(&image("nginx")), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn the_first_tag_that_matches_counts() {
+        let tags = [("dhi.io/nginx", "1"), ("dhi.io/*", "2")];
+        let tags = tags.map(|(pattern, tag)| (Pattern::new(pattern).unwrap(), tag.parse().unwrap())).to_vec();
+        let policy = Policy { tags, ..Policy::default() };
+        let tag = |name| policy.tag_for(&image(name)).map(Tag::as_str);
+        assert_eq!((tag("dhi.io/nginx"), tag("dhi.io/node"), tag("node")), (Some("1"), Some("2"), None));
+    }
 }

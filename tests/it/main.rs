@@ -20,3 +20,4 @@ mod plan;
 mod plan_laws;
 mod plan_world;
 mod store;
+mod config;

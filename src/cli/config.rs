@@ -1,0 +1,129 @@
+//! `refrom config check`, `show` and `schema`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::config::{Config, ConfigErrors, EffectivePolicy, Environment, Secrets, schema};
+use crate::domain::pattern::Pattern;
+use crate::domain::pull_request::RepoName;
+
+/// What a subcommand says and how it ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Results.
+    pub stdout: String,
+    /// What is wrong.
+    pub stderr: String,
+    /// 0: done; 2: wrong usage or configuration.
+    pub status: u8,
+}
+
+const STATUS_WRONG: u8 = 2;
+
+/// `refrom config check FILE [--secrets]`: whether the configuration is right, without network.
+pub fn check(file: &Path, environment: Environment<'_>, secrets: Secrets) -> Report {
+    match Config::load(file, environment, secrets) {
+        Ok(_) => Report { stdout: format!("{}: no mistakes\n", file.display()), ..Report::default() },
+        Err(errors) => wrong(&errors),
+    }
+}
+
+/// `refrom config show FILE --repository NAME`: the policy that holds for a repository, as YAML, with where each value
+/// comes from. The repository's own file is not asked for.
+pub fn show(file: &Path, repository: &str, environment: Environment<'_>) -> Report {
+    let name: RepoName = match repository.parse() {
+        Ok(name) => name,
+        Err(error) => return Report { stderr: format!("error: {error}\n"), status: STATUS_WRONG, ..Report::default() },
+    };
+    match Config::load(file, environment, Secrets::Skip) {
+        Ok(config) => {
+            let policy = policy_yaml(&config.policy_for(&name, None));
+            Report { stdout: format!("# the policy of {name}\n{policy}"), ..Report::default() }
+        }
+        Err(errors) => wrong(&errors),
+    }
+}
+
+/// `refrom config schema`: the configuration's JSON Schema.
+pub fn schema() -> Report {
+    Report { stdout: format!("{:#}\n", schema::config_schema()), ..Report::default() }
+}
+
+fn wrong(errors: &ConfigErrors) -> Report {
+    let count = errors.mistakes.len();
+    let noun = if count == 1 { "mistake" } else { "mistakes" };
+    let stderr = format!("{errors}\n{count} {noun} in the configuration\n");
+    Report { stderr, status: STATUS_WRONG, ..Report::default() }
+}
+
+/// A policy in the form of `.refrom.yaml`; each line that ends a value says where it comes from.
+fn policy_yaml(effective: &EffectivePolicy) -> String {
+    let policy = &effective.policy;
+    let mut yaml = Yaml { effective, text: String::new() };
+    yaml.value("enabled", &policy.enabled.to_string());
+    yaml.value("images", &list(policy.images.iter().map(Pattern::as_str)));
+    let tags = policy.tags.iter().map(|(pattern, tag)| {
+        let (image, tag) = (quoted(pattern.as_str()), quoted(tag.as_str()));
+        format!("{{ image: {image}, tag: {tag} }}")
+    });
+    yaml.items("tags", tags.collect());
+    yaml.text.push_str("files:\n");
+    yaml.value("files.include", &list(policy.files.include.iter().map(Pattern::as_str)));
+    yaml.value("files.exclude", &list(policy.files.exclude.iter().map(Pattern::as_str)));
+    yaml.value("group", policy.group.as_str());
+    yaml.value("comment", policy.comment.as_str());
+    let patterns = policy.patterns.iter().map(|pattern| {
+        let files = list(pattern.files.iter().map(Pattern::as_str));
+        format!("{{ files: {files}, regex: {} }}", quoted(pattern.regex.as_str()))
+    });
+    yaml.items("patterns", patterns.collect());
+    yaml.value("labels", &list(&policy.labels));
+    yaml.value("reviewers", &list(&policy.reviewers));
+    yaml.value("assignees", &list(&policy.assignees));
+    yaml.value("draft", &policy.draft.to_string());
+    yaml.value("base", &optional(policy.base.as_ref().map(|branch| quoted(branch.as_str()))));
+    yaml.value("max_open", &optional(policy.max_open.map(|number| number.to_string())));
+    yaml.value("title", &optional(policy.title.as_deref().map(quoted)));
+    yaml.value("body", &optional(policy.body.as_deref().map(quoted)));
+    yaml.value("commit_message", &optional(policy.commit_message.as_deref().map(quoted)));
+    yaml.text
+}
+
+struct Yaml<'a> {
+    effective: &'a EffectivePolicy,
+    text: String,
+}
+
+impl Yaml<'_> {
+    /// One line: the key, its value and where that comes from.
+    fn value(&mut self, path: &str, value: &str) {
+        let (indent, key) = path.split_once('.').map_or(("", path), |(_, key)| ("  ", key));
+        // Writing to a `String` does not fail.
+        let _ = writeln!(self.text, "{indent}{key}: {value}  # {}", self.effective.origin(path));
+    }
+
+    /// A list of mappings, one a line.
+    fn items(&mut self, key: &str, items: Vec<String>) {
+        if items.is_empty() {
+            return self.value(key, "[]");
+        }
+        let _ = writeln!(self.text, "{key}:  # {}", self.effective.origin(key));
+        for item in items {
+            let _ = writeln!(self.text, "  - {item}");
+        }
+    }
+}
+
+fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(|text| quoted(text.as_ref())).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+fn optional(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "null".to_owned())
+}
+
+/// A text as YAML: in double quotes, as in JSON.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

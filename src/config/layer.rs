@@ -1,0 +1,311 @@
+//! A checked `policy`: the keys that are set, each with its place and its value.
+
+use regex::Regex;
+
+use super::check::Checker;
+use super::mistake::{KeyPath, nearest};
+use super::policy_file::{OneOrMany, PatternFile, PolicyFile, PolicyKey, TagFile};
+use super::yaml::Place;
+use crate::domain::pattern::{self, Pattern};
+use crate::domain::policy::{CommentMode, FilePattern, Grouping, Policy};
+use crate::domain::pull_request::BranchName;
+use crate::domain::reference::Tag;
+
+/// The longest label that GitHub takes, in characters.
+const LABEL_LENGTH_MAX: usize = 50;
+/// The label by which people hold a pull request.
+const HOLD_LABEL: &str = "refrom:hold";
+/// GitHub takes 15 reviewers and 10 assignees, GitLab 100 and more.
+const PEOPLE_MAX: usize = 100;
+/// The longest template, in bytes. GitHub takes bodies of 65,536 characters.
+const TEMPLATE_LENGTH_MAX: usize = 64 * 1024;
+/// The named groups of a file pattern; the first two are needed.
+const GROUPS: [&str; 4] = ["image", "digest", "tag", "comment"];
+const GROUPS_NEEDED: usize = 2;
+
+/// The keys that one file sets, in the order of [`PolicyKey`].
+#[derive(Debug, Clone, Default)]
+pub struct Layer(pub Vec<(Place, Setting)>);
+
+/// One key with its value.
+#[derive(Debug, Clone)]
+pub enum Setting {
+    Enabled(bool),
+    Images(Vec<Pattern>),
+    Tags(Vec<(Pattern, Tag)>),
+    Include(Vec<Pattern>),
+    Exclude(Vec<Pattern>),
+    Group(Grouping),
+    Comment(CommentMode),
+    Patterns(Vec<FilePattern>),
+    Labels(Vec<String>),
+    Reviewers(Vec<String>),
+    Assignees(Vec<String>),
+    Draft(bool),
+    Base(BranchName),
+    MaxOpen(u32),
+    Title(String),
+    Body(String),
+    CommitMessage(String),
+}
+
+impl Setting {
+    /// The key that `repository_may_set` speaks of.
+    pub fn key(&self) -> PolicyKey {
+        match self {
+            Self::Enabled(_) => PolicyKey::Enabled,
+            Self::Images(_) => PolicyKey::Images,
+            Self::Tags(_) => PolicyKey::Tags,
+            Self::Include(_) | Self::Exclude(_) => PolicyKey::Files,
+            Self::Group(_) => PolicyKey::Group,
+            Self::Comment(_) => PolicyKey::Comment,
+            Self::Patterns(_) => PolicyKey::Patterns,
+            Self::Labels(_) => PolicyKey::Labels,
+            Self::Reviewers(_) => PolicyKey::Reviewers,
+            Self::Assignees(_) => PolicyKey::Assignees,
+            Self::Draft(_) => PolicyKey::Draft,
+            Self::Base(_) => PolicyKey::Base,
+            Self::MaxOpen(_) => PolicyKey::MaxOpen,
+            Self::Title(_) => PolicyKey::Title,
+            Self::Body(_) => PolicyKey::Body,
+            Self::CommitMessage(_) => PolicyKey::CommitMessage,
+        }
+    }
+
+    /// The key's path below `policy`: `group`, `files.include`.
+    pub fn path(&self) -> &'static str {
+        match self {
+            Self::Include(_) => "files.include",
+            Self::Exclude(_) => "files.exclude",
+            other => other.key().as_str(),
+        }
+    }
+
+    /// Puts the value in the place of the one that held before.
+    pub fn apply(&self, policy: &mut Policy) {
+        match self.clone() {
+            Self::Enabled(value) => policy.enabled = value,
+            Self::Images(value) => policy.images = value,
+            Self::Tags(value) => policy.tags = value,
+            Self::Include(value) => policy.files.include = value,
+            Self::Exclude(value) => policy.files.exclude = value,
+            Self::Group(value) => policy.group = value,
+            Self::Comment(value) => policy.comment = value,
+            Self::Patterns(value) => policy.patterns = value,
+            Self::Labels(value) => policy.labels = value,
+            Self::Reviewers(value) => policy.reviewers = value,
+            Self::Assignees(value) => policy.assignees = value,
+            Self::Draft(value) => policy.draft = value,
+            Self::Base(value) => policy.base = Some(value),
+            Self::MaxOpen(value) => policy.max_open = Some(value),
+            Self::Title(value) => policy.title = Some(value),
+            Self::Body(value) => policy.body = Some(value),
+            Self::CommitMessage(value) => policy.commit_message = Some(value),
+        }
+    }
+}
+
+/// The setting that a template becomes.
+type FromText = fn(String) -> Setting;
+
+/// Checks one `policy`; `path` is where it stands.
+pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> Layer {
+    let mut builder = Builder { checker, path, settings: Vec::new() };
+    builder.set(PolicyKey::Enabled, &file.enabled, |_, _, value| Some(Setting::Enabled(*value)));
+    builder.set(PolicyKey::Images, &file.images, |checker, path, texts| {
+        Some(Setting::Images(checker.patterns(path, texts)))
+    });
+    builder
+        .set(PolicyKey::Tags, &file.tags, |checker, path, tags| Some(Setting::Tags(image_tags(checker, path, tags))));
+    builder.files(file);
+    builder.set(PolicyKey::Group, &file.group, |_, _, value| Some(Setting::Group((*value).into())));
+    builder.set(PolicyKey::Comment, &file.comment, |_, _, value| Some(Setting::Comment((*value).into())));
+    builder.set(PolicyKey::Patterns, &file.patterns, |checker, path, patterns| {
+        let patterns = patterns.iter().enumerate();
+        let read = patterns.filter_map(|(index, pattern)| file_pattern(checker, &path.index(index), pattern));
+        Some(Setting::Patterns(read.collect()))
+    });
+    builder.set(PolicyKey::Labels, &file.labels, |checker, path, labels| {
+        Some(Setting::Labels(names(checker, path, labels, label)))
+    });
+    builder.set(PolicyKey::Reviewers, &file.reviewers, |checker, path, people| {
+        Some(Setting::Reviewers(names(checker, path, people, person)))
+    });
+    builder.set(PolicyKey::Assignees, &file.assignees, |checker, path, people| {
+        Some(Setting::Assignees(names(checker, path, people, person)))
+    });
+    builder.set(PolicyKey::Draft, &file.draft, |_, _, value| Some(Setting::Draft(*value)));
+    builder.set(PolicyKey::Base, &file.base, |checker, path, text| base(checker, path, text).map(Setting::Base));
+    builder.set(PolicyKey::MaxOpen, &file.max_open, |checker, path, value| at_least_one(checker, path, *value));
+    let templates: [(PolicyKey, &Option<String>, FromText); 3] = [
+        (PolicyKey::Title, &file.title, Setting::Title),
+        (PolicyKey::Body, &file.body, Setting::Body),
+        (PolicyKey::CommitMessage, &file.commit_message, Setting::CommitMessage),
+    ];
+    for (key, text, setting) in templates {
+        builder.set(key, text, |checker, path, text| template(checker, path, text).then(|| setting(text.clone())));
+    }
+    Layer(builder.settings)
+}
+
+struct Builder<'a, 'c> {
+    checker: &'a mut Checker<'c>,
+    path: &'a KeyPath,
+    settings: Vec<(Place, Setting)>,
+}
+
+impl<'c> Builder<'_, 'c> {
+    fn set<T>(
+        &mut self,
+        key: PolicyKey,
+        value: &Option<T>,
+        check: impl FnOnce(&mut Checker<'c>, &KeyPath, &T) -> Option<Setting>,
+    ) {
+        self.set_at(&self.path.key(key.as_str()), value, check);
+    }
+
+    fn files(&mut self, file: &PolicyFile) {
+        let Some(files) = &file.files else { return };
+        let path = self.path.key(PolicyKey::Files.as_str());
+        self.set_at(&path.key("include"), &files.include, |checker, path, texts| {
+            Some(Setting::Include(checker.patterns(path, texts)))
+        });
+        self.set_at(&path.key("exclude"), &files.exclude, |checker, path, texts| {
+            Some(Setting::Exclude(checker.patterns(path, texts)))
+        });
+    }
+
+    fn set_at<T>(
+        &mut self,
+        path: &KeyPath,
+        value: &Option<T>,
+        check: impl FnOnce(&mut Checker<'c>, &KeyPath, &T) -> Option<Setting>,
+    ) {
+        let setting = value.as_ref().and_then(|value| check(self.checker, path, value));
+        let place = self.checker.tree.place_of(path);
+        self.settings.extend(setting.map(|setting| (place, setting)));
+    }
+}
+
+fn image_tags(checker: &mut Checker<'_>, path: &KeyPath, tags: &[TagFile]) -> Vec<(Pattern, Tag)> {
+    let mut read = Vec::new();
+    for (index, file) in tags.iter().enumerate() {
+        let path = path.index(index);
+        let pattern = match &file.image {
+            Some(text) => checker.pattern(&path.key("image"), text),
+            None => {
+                checker.missing(&path.key("image"), "missing: a pattern over registry and repository");
+                None
+            }
+        };
+        let tag = match &file.tag {
+            Some(text) => checker.parse(&path.key("tag"), text, "a tag"),
+            None => {
+                checker.missing(&path.key("tag"), "missing: the tag to track");
+                None
+            }
+        };
+        read.extend(pattern.zip(tag));
+    }
+    read
+}
+
+fn file_pattern(checker: &mut Checker<'_>, path: &KeyPath, file: &PatternFile) -> Option<FilePattern> {
+    let files_path = path.key("files");
+    let files = match &file.files {
+        Some(OneOrMany::One(text)) => checker.pattern(&files_path, text).into_iter().collect(),
+        Some(OneOrMany::Many(texts)) => checker.patterns(&files_path, texts),
+        Some(OneOrMany::None) | None => Vec::new(),
+    };
+    if files.is_empty() {
+        checker.missing(&files_path, "missing: a pattern over the path");
+    }
+    let path = path.key("regex");
+    let Some(expression) = &file.regex else {
+        checker.missing(&path, "missing: a regular expression");
+        return None;
+    };
+    match pattern::regex(expression) {
+        Ok(regex) => (has_groups(checker, &path, &regex) && !files.is_empty()).then_some(FilePattern { files, regex }),
+        Err(reason) => {
+            checker.wrong(&path, format!("bad regular expression: {reason}"));
+            None
+        }
+    }
+}
+
+fn has_groups(checker: &mut Checker<'_>, path: &KeyPath, regex: &Regex) -> bool {
+    let before = checker.mistakes.len();
+    for name in regex.capture_names().flatten().filter(|name| !GROUPS.contains(name)) {
+        let meant = nearest(name, GROUPS).map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+        checker.wrong(path, format!("unknown group `{name}`{meant}"));
+    }
+    for group in
+        GROUPS.iter().take(GROUPS_NEEDED).filter(|group| !regex.capture_names().flatten().any(|n| n == **group))
+    {
+        checker.wrong(path, format!("the named group `(?<{group}>…)` is missing"));
+    }
+    checker.mistakes.len() == before
+}
+
+/// What is wrong with a name.
+type Rule = fn(&str) -> Option<String>;
+
+fn names(checker: &mut Checker<'_>, path: &KeyPath, texts: &[String], rule: Rule) -> Vec<String> {
+    if texts.len() > PEOPLE_MAX {
+        checker.wrong(path, format!("too many: {} of at most {PEOPLE_MAX}", texts.len()));
+    }
+    for (index, text) in texts.iter().enumerate() {
+        if let Some(message) = rule(text) {
+            checker.wrong(&path.index(index), message);
+        }
+    }
+    texts.to_vec()
+}
+
+fn label(text: &str) -> Option<String> {
+    let is_good = !text.is_empty() && text.trim() == text && !text.chars().any(|c| c.is_control() || c == ',');
+    if !is_good || text.chars().count() > LABEL_LENGTH_MAX {
+        return Some(format!("expected a label of 1 to {LABEL_LENGTH_MAX} characters without commas, found `{text}`"));
+    }
+    (text == HOLD_LABEL).then(|| format!("`{HOLD_LABEL}` is for people: it would hold every pull request"))
+}
+
+fn person(text: &str) -> Option<String> {
+    let name = text.strip_prefix('@').unwrap_or(text);
+    let is_name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "-_.[]".contains(c));
+    (!name.split('/').all(is_name)).then(|| format!("expected a user or a team (`@org/team`), found `{text}`"))
+}
+
+fn base(checker: &mut Checker<'_>, path: &KeyPath, text: &str) -> Option<BranchName> {
+    let branch: BranchName = checker.parse(path, text, "a branch name")?;
+    if branch.is_ours() {
+        checker.wrong(path, "the branches under `refrom/` are refrom's own");
+        return None;
+    }
+    Some(branch)
+}
+
+fn at_least_one(checker: &mut Checker<'_>, path: &KeyPath, value: u32) -> Option<Setting> {
+    if value == 0 {
+        checker.wrong(path, "expected 1 or more; `enabled: false` opens none");
+        return None;
+    }
+    Some(Setting::MaxOpen(value))
+}
+
+fn template(checker: &mut Checker<'_>, path: &KeyPath, text: &str) -> bool {
+    if text.trim().is_empty() || text.len() > TEMPLATE_LENGTH_MAX {
+        checker.wrong(path, format!("expected a template of 1 to {TEMPLATE_LENGTH_MAX} bytes"));
+        return false;
+    }
+    match minijinja::Environment::new().template_from_str(text) {
+        Ok(_) => true,
+        Err(error) => {
+            let detail = error.detail().map(ToOwned::to_owned).unwrap_or_else(|| error.kind().to_string());
+            let line = error.line().map(|line| format!(" in line {line} of it")).unwrap_or_default();
+            checker.wrong(path, format!("bad template{line}: {detail}"));
+            false
+        }
+    }
+}
