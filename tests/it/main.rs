@@ -8,3 +8,6 @@
 )]
 
 mod architecture;
+mod forge;
+mod forge_contract;
+mod forge_github;

@@ -51,6 +51,8 @@ pub(super) struct PullRequestNodes {
 
 /// A repository with the id that GraphQL is asked by.
 type Asked = (RepoName, String);
+/// An identity with the repositories that it asks about.
+type Question = (Arc<Account>, Vec<Asked>);
 
 impl PullRequestParts {
     /// **Invariant** of [`PullRequest`]: from the repository itself, and by our own account.
@@ -99,7 +101,7 @@ pub(super) async fn of_branches(
     let mut found: BTreeMap<_, _> = wanted.keys().map(|name| (name.clone(), Ok(Vec::new()))).collect();
     let mut accounts: BTreeMap<String, Result<Arc<Account>, ForgeError>> = BTreeMap::new();
     // One request serves one identity: by installation for an App, all at once for a token.
-    let mut questions: BTreeMap<(&BranchName, Option<u64>), (Arc<Account>, Vec<Asked>)> = BTreeMap::new();
+    let mut questions: BTreeMap<(&BranchName, Option<u64>), Question> = BTreeMap::new();
     for (name, (id, branches)) in wanted {
         let owner = name.as_str().split('/').next().unwrap_or_default().to_owned();
         if !accounts.contains_key(&owner) {
