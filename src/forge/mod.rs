@@ -1,6 +1,7 @@
 //! Where repositories and pull requests live. One file per forge behind one trait.
 
 mod error;
+pub mod github;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -21,3 +21,6 @@ mod plan_laws;
 mod plan_world;
 mod store;
 mod config;
+mod forge;
+mod forge_contract;
+mod forge_github;

@@ -1,0 +1,509 @@
+//! What every forge does, through the real adapter: once signed in with a token, once as an App.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use refrom::demo::forge::{Fault, FaultKind, Flag, Origin, Permission};
+use refrom::demo::git_repository::{Content, Person};
+use refrom::domain::pattern::Pattern;
+use refrom::domain::pull_request::{Mergeable, NewPullRequest, PullRequestState};
+use refrom::forge::{ForgeError, Selection};
+use secrecy::ExposeSecret;
+
+use crate::forge::{Hosted, branch, count, name, new_pull_request, select, short_limit};
+
+macro_rules! contract {
+    ($($behaviour:ident),+ $(,)?) => {
+        mod github_with_a_token {
+            use crate::forge::{Hosted, SignIn};
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(Hosted::github(SignIn::Token).await).await;
+            })+
+        }
+
+        mod github_as_an_app {
+            use crate::forge::{Hosted, SignIn};
+            $(#[tokio::test]
+            async fn $behaviour() {
+                super::$behaviour(Hosted::github(SignIn::App).await).await;
+            })+
+        }
+    };
+}
+
+contract!(
+    an_owner_is_listed_with_heads_topics_and_our_branches,
+    archived_disabled_and_forked_ones_are_left_out_unless_asked_for,
+    a_name_that_cannot_be_served_is_a_problem_of_its_own,
+    a_pattern_without_an_owner_searches_everything_and_an_exclusion_wins,
+    topics_choose_among_what_the_patterns_find,
+    an_empty_repository_has_no_head,
+    one_bad_repository_does_not_fail_its_page,
+    an_unknown_owner_is_a_problem_and_the_others_are_listed,
+    more_than_a_page_of_our_branches_are_all_there,
+    a_branch_has_a_head_or_is_not_there,
+    what_was_opened_is_found_by_its_branch,
+    only_our_own_pull_requests_from_the_repository_itself_count,
+    the_end_of_a_pull_request_is_told_apart,
+    a_conflict_with_the_base_is_seen,
+    a_repository_that_is_gone_does_not_hide_the_others,
+    opening_twice_gives_the_one_that_is_open,
+    somebody_elses_pull_request_from_our_branch_is_in_the_way,
+    a_lost_answer_does_not_open_twice,
+    a_failure_before_anything_happened_is_repeated,
+    what_the_forge_refuses_besides_is_a_warning,
+    labels_reviewers_and_assignees_are_set,
+    title_and_body_are_changed,
+    closing_says_why_first,
+    a_comment_is_made_once,
+    a_lost_answer_does_not_comment_twice,
+    a_text_that_is_too_long_is_not_sent,
+    a_short_rate_limit_is_waited_for,
+    a_long_rate_limit_is_told_and_nothing_more_is_sent,
+    a_renamed_repository_is_told_by_its_new_name,
+    an_archived_repository_is_not_written_to,
+    a_missing_permission_is_told,
+    git_gets_an_address_and_a_token_that_work,
+);
+
+async fn an_owner_is_listed_with_heads_topics_and_our_branches(hosted: Hosted) {
+    let web = hosted.repository("acme/web");
+    hosted.repository("acme/api");
+    hosted.repository("tools/cli");
+    hosted.embedded.set(&name("acme/web"), Flag::Topic("docker".into())).unwrap();
+    let bot = Person { name: "refrom", email: "refrom@example.com" };
+    web.commit_by(bot, &branch("refrom/base-images"), &[("a", Content::File(b"a"))], "bump").unwrap();
+    let listing = hosted.adapter.repositories(&select(&["acme/*"])).await.unwrap();
+    assert!(listing.problems.is_empty(), "{:?}", listing.problems);
+    let [api, found] = listing.repositories.as_slice() else { panic!("{:?}", listing.repositories) };
+    assert_eq!((api.name.as_str(), found.name.as_str()), ("acme/api", "acme/web"));
+    assert_eq!(found.default_branch, branch("main"));
+    assert_eq!(found.head, web.head(&branch("main")).unwrap());
+    assert_eq!(found.topics, ["docker"]);
+    let [ours] = found.bot_branches.as_slice() else { panic!("{:?}", found.bot_branches) };
+    assert_eq!(ours.name, branch("refrom/base-images"));
+    assert_eq!(Some(ours.head.clone()), web.head(&branch("refrom/base-images")).unwrap());
+    assert_eq!((ours.author_email.as_str(), ours.committer_email.as_str()), (bot.email, bot.email));
+    hosted.finish();
+}
+
+async fn archived_disabled_and_forked_ones_are_left_out_unless_asked_for(hosted: Hosted) {
+    for (text, flag) in [("acme/old", Flag::Archived), ("acme/off", Flag::Disabled), ("acme/fork", Flag::Fork)] {
+        hosted.repository(text);
+        hosted.embedded.set(&name(text), flag).unwrap();
+    }
+    hosted.repository("acme/web");
+    assert_eq!(hosted.listed(&select(&["acme/*"])).await.0, ["acme/web"]);
+    let asked = Selection { archived: true, forks: true, ..select(&["acme/*"]) };
+    assert_eq!(hosted.listed(&asked).await.0, ["acme/fork", "acme/old", "acme/web"]);
+    hosted.finish();
+}
+
+async fn a_name_that_cannot_be_served_is_a_problem_of_its_own(hosted: Hosted) {
+    for text in ["acme/web", "acme/old", "acme/before", "acme/fork"] {
+        hosted.repository(text);
+    }
+    hosted.embedded.set(&name("acme/old"), Flag::Archived).unwrap();
+    hosted.embedded.set(&name("acme/fork"), Flag::Fork).unwrap();
+    hosted.embedded.set(&name("acme/web"), Flag::HiddenFrom("nobody".into())).unwrap();
+    hosted.embedded.rename(&name("acme/before"), &name("acme/after")).unwrap();
+    let selection = select(&["ACME/Web", "acme/old", "acme/before", "acme/gone", "acme/fork"]);
+    let (names, problems) = hosted.listed(&selection).await;
+    assert_eq!(names, ["acme/fork", "acme/web"], "a fork that is named is asked for");
+    assert_eq!(problems.keys().collect::<Vec<_>>(), ["acme/before", "acme/gone", "acme/old"]);
+    assert!(matches!(&problems["acme/before"], ForgeError::Renamed { now, .. } if now == "acme/after"));
+    assert!(matches!(problems["acme/gone"], ForgeError::NotFound { .. }));
+    assert!(matches!(problems["acme/old"], ForgeError::Archived { .. }));
+    hosted.finish();
+}
+
+async fn a_pattern_without_an_owner_searches_everything_and_an_exclusion_wins(hosted: Hosted) {
+    for text in ["acme/api", "tools/api", "tools/cli", "acme/api-old"] {
+        hosted.repository(text);
+    }
+    assert_eq!(hosted.listed(&select(&["*/api"])).await.0, ["acme/api", "tools/api"]);
+    assert_eq!(
+        hosted.listed(&select(&["/^(acme|tools)\\/(api|cli)$/"])).await.0,
+        ["acme/api", "tools/api", "tools/cli"]
+    );
+    let exclude = vec![Pattern::new("acme/*-old").unwrap(), Pattern::new("tools/api").unwrap()];
+    let selection = Selection { exclude, ..select(&["Acme/*", "tools/api"]) };
+    assert_eq!(hosted.listed(&selection).await.0, ["acme/api"]);
+    assert_eq!(hosted.listed(&Selection::default()).await.0, [""; 0]);
+    hosted.finish();
+}
+
+async fn topics_choose_among_what_the_patterns_find(hosted: Hosted) {
+    for text in ["acme/web", "acme/api", "tools/cli"] {
+        hosted.repository(text);
+    }
+    for text in ["acme/api", "tools/cli"] {
+        hosted.embedded.set(&name(text), Flag::Topic("docker".into())).unwrap();
+    }
+    let topics = vec!["docker".to_owned(), "other".to_owned()];
+    let by_owner = Selection { topics: topics.clone(), ..select(&["acme/*"]) };
+    assert_eq!(hosted.listed(&by_owner).await.0, ["acme/api"]);
+    let alone = Selection { topics, ..Selection::default() };
+    assert_eq!(hosted.listed(&alone).await.0, ["acme/api", "tools/cli"]);
+    hosted.finish();
+}
+
+async fn an_empty_repository_has_no_head(hosted: Hosted) {
+    hosted.embedded.add_repository(&name("acme/empty")).unwrap();
+    assert_eq!(hosted.head("acme/empty").await.head, None);
+    hosted.finish();
+}
+
+async fn one_bad_repository_does_not_fail_its_page(hosted: Hosted) {
+    for text in ["acme/a", "acme/b", "acme/c"] {
+        hosted.repository(text);
+    }
+    for selection in [select(&["acme/*"]), select(&["acme/a", "acme/b", "acme/c"])] {
+        let kind = FaultKind::PartialError { repository: "acme/b".into(), kind: "FORBIDDEN".into() };
+        hosted.embedded.fail(Fault::next("Repositories", kind));
+        let (names, problems) = hosted.listed(&selection).await;
+        assert_eq!(names, ["acme/a", "acme/c"]);
+        assert_eq!(problems.len(), 1);
+        assert!(problems.values().all(|error| matches!(error, ForgeError::Denied { .. })), "{problems:?}");
+    }
+    hosted.finish();
+}
+
+async fn an_unknown_owner_is_a_problem_and_the_others_are_listed(hosted: Hosted) {
+    hosted.repository("acme/web");
+    let (names, problems) = hosted.listed(&select(&["acme/*", "nobody/*", "nobody/web"])).await;
+    assert_eq!(names, ["acme/web"]);
+    assert_eq!(problems.keys().collect::<Vec<_>>(), ["nobody/*", "nobody/web"]);
+    assert!(problems.values().all(|error| matches!(error, ForgeError::NotFound { .. })), "{problems:?}");
+    hosted.finish();
+}
+
+async fn more_than_a_page_of_our_branches_are_all_there(hosted: Hosted) {
+    let bare = hosted.repository("acme/web");
+    let head = bare.head(&branch("main")).unwrap().unwrap();
+    for number in 0..170 {
+        bare.set_branch(&branch(&format!("refrom/b-{number:03}")), &head).unwrap();
+    }
+    let found = hosted.head("acme/web").await.bot_branches;
+    let names: BTreeSet<_> = found.iter().map(|ours| ours.name.clone()).collect();
+    assert_eq!((found.len(), names.len()), (170, 170));
+    assert!(names.iter().all(|name| name.is_ours()));
+    hosted.finish();
+}
+
+async fn a_branch_has_a_head_or_is_not_there(hosted: Hosted) {
+    let bare = hosted.repository("acme/web");
+    let release = bare.commit(&branch("release/1.0"), &[("a", Content::File(b"a"))], "release").unwrap();
+    let head = hosted.head("acme/web").await;
+    assert_eq!(hosted.adapter.branch_head(&head, &branch("release/1.0")).await.unwrap(), Some(release));
+    assert_eq!(hosted.adapter.branch_head(&head, &branch("none")).await.unwrap(), None);
+    hosted.embedded.delete(&name("acme/web")).unwrap();
+    let gone = hosted.adapter.branch_head(&head, &branch("main")).await;
+    assert!(matches!(gone, Err(ForgeError::NotFound { .. })), "{gone:?}");
+    hosted.finish();
+}
+
+async fn what_was_opened_is_found_by_its_branch(hosted: Hosted) {
+    let bare = hosted.repository_behind("acme/web");
+    let new = NewPullRequest { draft: true, ..new_pull_request() };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    assert_eq!(opened.warnings, [""; 0]);
+    hosted.embedded.label(&name("acme/web"), opened.number, "refrom:hold").unwrap();
+    let found = hosted.pull_requests("acme/web").await.unwrap();
+    let [found] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((found.number, found.url.as_str(), found.state), (1, opened.url.as_str(), PullRequestState::Open));
+    assert_eq!((&found.branch, &found.base), (&new.branch, &new.base));
+    assert_eq!((&found.title, &found.body), (&new.title, &new.body));
+    assert_eq!(Some(&found.head), bare.head(&new.branch).unwrap().as_ref());
+    assert_eq!((found.labels.as_slice(), found.mergeable), (["refrom:hold".to_owned()].as_slice(), Mergeable::Clean));
+    assert!(hosted.embedded.pull_request(&name("acme/web"), 1).unwrap().is_draft);
+    let moved = bare.commit(&new.branch, &[("b", Content::File(b"b"))], "more").unwrap();
+    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].head, moved, "the head follows the branch");
+    hosted.finish();
+}
+
+async fn only_our_own_pull_requests_from_the_repository_itself_count(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let sides = (&branch("refrom/base-images"), &branch("main"));
+    hosted.embedded.open_by("ada", &name("acme/web"), sides, Origin::SameRepository).unwrap();
+    hosted.embedded.open_by(hosted.login, &name("acme/web"), sides, Origin::Fork).unwrap();
+    let ours = hosted.embedded.open_by(hosted.login, &name("acme/web"), sides, Origin::SameRepository).unwrap();
+    let found = hosted.pull_requests("acme/web").await.unwrap();
+    assert_eq!(found.iter().map(|it| it.number).collect::<Vec<_>>(), [ours]);
+    hosted.finish();
+}
+
+async fn the_end_of_a_pull_request_is_told_apart(hosted: Hosted) {
+    let bare = hosted.repository_behind("acme/web");
+    let (web, ours) = (name("acme/web"), branch("refrom/base-images"));
+    for number in 1..=3 {
+        bare.commit(&ours, &[("n", Content::File(&[number]))], "more").unwrap();
+        let opened = hosted.adapter.open(&web, &new_pull_request()).await.unwrap();
+        assert_eq!(opened.number, u64::from(number));
+        match number {
+            1 => hosted.embedded.close(&web, 1).unwrap(),
+            2 => drop(hosted.embedded.merge(&web, 2).unwrap()),
+            _ => drop(bare.delete_branch(&ours).unwrap()),
+        }
+    }
+    let found = hosted.pull_requests("acme/web").await.unwrap();
+    let states: Vec<_> = found.iter().map(|it| (it.number, it.state)).collect();
+    let expected = [(3, PullRequestState::Closed), (2, PullRequestState::Merged), (1, PullRequestState::Closed)];
+    assert_eq!(states, expected, "newest first; a deleted branch closes");
+    hosted.finish();
+}
+
+async fn a_conflict_with_the_base_is_seen(hosted: Hosted) {
+    let bare = hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    bare.commit(&branch("main"), &[("Dockerfile", Content::File(b"FROM other\n"))], "another way").unwrap();
+    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].mergeable, Mergeable::Conflicting);
+    hosted.finish();
+}
+
+async fn a_repository_that_is_gone_does_not_hide_the_others(hosted: Hosted) {
+    let mut wanted = BTreeMap::new();
+    for text in ["acme/gone", "acme/web", "tools/cli"] {
+        hosted.repository_behind(text);
+        hosted.adapter.open(&name(text), &new_pull_request()).await.unwrap();
+        let branches = BTreeSet::from([branch("refrom/base-images"), branch("refrom/none")]);
+        wanted.insert(name(text), (hosted.head(text).await.id, branches));
+    }
+    hosted.embedded.delete(&name("acme/gone")).unwrap();
+    let found = hosted.adapter.pull_requests(&wanted).await;
+    assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+    assert!(matches!(found[&name("acme/gone")], Err(ForgeError::NotFound { .. })));
+    assert!(["acme/web", "tools/cli"].iter().all(|text| found[&name(text)].as_ref().unwrap().len() == 1));
+    hosted.finish();
+}
+
+async fn opening_twice_gives_the_one_that_is_open(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let first = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    let second = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    assert_eq!((first.number, first.url), (second.number, second.url));
+    let no_base = NewPullRequest { base: branch("none"), ..new_pull_request() };
+    let refused = hosted.adapter.open(&name("acme/web"), &no_base).await;
+    assert!(matches!(&refused, Err(ForgeError::Invalid { message }) if message.contains("base")), "{refused:?}");
+    hosted.finish();
+}
+
+async fn somebody_elses_pull_request_from_our_branch_is_in_the_way(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let sides = (&branch("refrom/base-images"), &branch("main"));
+    hosted.embedded.open_by("ada", &name("acme/web"), sides, Origin::SameRepository).unwrap();
+    let refused = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await;
+    assert!(matches!(&refused, Err(ForgeError::Denied { message }) if message.contains("#1")), "{refused:?}");
+    hosted.finish();
+}
+
+async fn a_lost_answer_does_not_open_twice(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.embedded.fail(Fault::next("POST /repos/acme/web/pulls", FaultKind::LostAnswer));
+    let opened = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    assert_eq!(opened.number, 1);
+    assert_eq!(count(&hosted.embedded.traffic().exchanges(), "POST /api/v3/repos/acme/web/pulls"), 1);
+    assert_eq!(hosted.embedded.pull_requests(&name("acme/web")).unwrap().len(), 1);
+    hosted.finish();
+}
+
+async fn a_failure_before_anything_happened_is_repeated(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    for request in ["POST /repos/acme/web/pulls", "Repositor", "#PullRequests", "PATCH /repos/acme/web/pulls/1"] {
+        hosted.embedded.fail(Fault::next(request, FaultKind::Status(502)));
+    }
+    assert_eq!(hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap().number, 1);
+    hosted.adapter.update(&name("acme/web"), 1, "title", "body").await.unwrap();
+    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].title, "title");
+    for _ in 0..3 {
+        hosted.embedded.fail(Fault::next("PATCH", FaultKind::Status(503)));
+    }
+    let given_up = hosted.adapter.update(&name("acme/web"), 1, "title", "body").await;
+    assert!(matches!(given_up, Err(ForgeError::Unavailable { .. })), "{given_up:?}");
+    hosted.finish();
+}
+
+async fn what_the_forge_refuses_besides_is_a_warning(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let new = NewPullRequest {
+        labels: vec!["base-image".into(), "x".repeat(51)],
+        reviewers: vec!["ada".into(), "stranger".into(), "@acme/nobody".into()],
+        assignees: vec!["bob".into(), "stranger".into()],
+        ..new_pull_request()
+    };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    assert_eq!(opened.warnings.len(), 4, "{:?}", opened.warnings);
+    for (warning, part) in
+        opened.warnings.iter().zip(["xxx", "assignee `stranger`", "reviewer `stranger`", "team `nobody`"])
+    {
+        assert!(warning.contains(part), "{warning}");
+    }
+    let hosted_one = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+    assert_eq!(hosted_one.labels, BTreeSet::from(["base-image".into()]));
+    assert_eq!(hosted_one.reviewers, BTreeSet::from(["ada".into()]));
+    assert_eq!(hosted_one.assignees, BTreeSet::from(["bob".into()]));
+    hosted.finish();
+}
+
+async fn labels_reviewers_and_assignees_are_set(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let new = NewPullRequest {
+        labels: vec!["base-image".into()],
+        reviewers: vec!["@ada".into(), "bob".into(), "@acme/platform".into()],
+        assignees: vec!["@bob".into()],
+        ..new_pull_request()
+    };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    assert_eq!(opened.warnings, [""; 0]);
+    let hosted_one = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+    assert_eq!(hosted_one.reviewers, BTreeSet::from(["ada".into(), "bob".into()]));
+    assert_eq!(hosted_one.team_reviewers, BTreeSet::from(["platform".into()]));
+    assert_eq!((hosted_one.labels.len(), hosted_one.assignees.len()), (1, 1));
+    hosted.finish();
+}
+
+async fn title_and_body_are_changed(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    hosted.embedded.fail(Fault::next("PATCH", FaultKind::LostAnswer));
+    hosted.adapter.update(&name("acme/web"), 1, "new title", "new body").await.unwrap();
+    let changed = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+    assert_eq!((changed.title.as_str(), changed.body.as_str()), ("new title", "new body"));
+    let missing = hosted.adapter.update(&name("acme/web"), 7, "t", "b").await;
+    assert!(matches!(&missing, Err(ForgeError::NotFound { what }) if what.contains("#7")), "{missing:?}");
+    hosted.finish();
+}
+
+async fn closing_says_why_first(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    hosted.requests();
+    hosted.embedded.fail(Fault::next("PATCH", FaultKind::LostAnswer));
+    hosted.adapter.close(&name("acme/web"), 1, "No longer needed.").await.unwrap();
+    let closed = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+    assert_eq!(closed.state, PullRequestState::Closed);
+    assert_eq!(closed.comments.len(), 1);
+    assert!(closed.comments[0].1.starts_with("No longer needed."));
+    let requests = hosted.requests();
+    let place =
+        |part: &str| requests.iter().position(|exchange| exchange.method == part || exchange.path.ends_with(part));
+    assert!(place("/comments").unwrap() < place("PATCH").unwrap());
+    hosted.finish();
+}
+
+async fn a_comment_is_made_once(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let web = name("acme/web");
+    hosted.adapter.open(&web, &new_pull_request()).await.unwrap();
+    hosted.embedded.comment(&web, 1, ("ada", "I say <!-- refrom:foreign -->")).unwrap();
+    hosted.adapter.comment_once(&web, 1, "foreign", "Somebody else's commit.").await.unwrap();
+    for number in 0..250 {
+        hosted.embedded.comment(&web, 1, ("ada", &format!("talk {number}"))).unwrap();
+    }
+    hosted.adapter.comment_once(&web, 1, "foreign", "Somebody else's commit.").await.unwrap();
+    hosted.adapter.comment_once(&web, 1, "other", "Something else.").await.unwrap();
+    let comments = hosted.embedded.pull_request(&web, 1).unwrap().comments;
+    let ours: Vec<_> = comments.iter().filter(|(author, _)| author == hosted.login).collect();
+    assert_eq!(ours.len(), 2, "somebody else's marker does not count, and ours is found behind 250 comments");
+    for key in ["", "a b", "a--b", "-->"] {
+        assert!(matches!(hosted.adapter.comment_once(&web, 1, key, "x").await, Err(ForgeError::Invalid { .. })));
+    }
+    hosted.finish();
+}
+
+async fn a_lost_answer_does_not_comment_twice(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    hosted.embedded.fail(Fault::next("/comments", FaultKind::LostAnswer));
+    hosted.adapter.comment_once(&name("acme/web"), 1, "foreign", "Hello.").await.unwrap();
+    assert_eq!(hosted.embedded.pull_request(&name("acme/web"), 1).unwrap().comments.len(), 1);
+    hosted.finish();
+}
+
+async fn a_text_that_is_too_long_is_not_sent(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let fits = NewPullRequest { body: "ü".repeat(65_536), ..new_pull_request() };
+    let number = hosted.adapter.open(&name("acme/web"), &fits).await.unwrap().number;
+    hosted.requests();
+    let long = "ü".repeat(65_537);
+    let results = [
+        hosted.adapter.open(&name("acme/web"), &NewPullRequest { body: long.clone(), ..fits }).await.map(drop),
+        hosted.adapter.update(&name("acme/web"), number, "t", &long).await,
+        hosted.adapter.comment_once(&name("acme/web"), number, "k", &long).await,
+    ];
+    assert!(results.iter().all(|result| matches!(result, Err(ForgeError::Invalid { .. }))), "{results:?}");
+    assert_eq!(hosted.requests(), []);
+    hosted.finish();
+}
+
+async fn a_short_rate_limit_is_waited_for(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    for request in ["POST /repos/acme/web/pulls", "Repositor", "/comments", "PATCH"] {
+        hosted.embedded.fail(Fault::next(request, short_limit()));
+    }
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    assert_eq!(hosted.listed(&select(&["acme/*"])).await.0, ["acme/web"]);
+    hosted.adapter.close(&name("acme/web"), 1, "Done.").await.unwrap();
+    assert_eq!(hosted.embedded.pull_request(&name("acme/web"), 1).unwrap().comments.len(), 1);
+    hosted.finish();
+}
+
+async fn a_long_rate_limit_is_told_and_nothing_more_is_sent(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    hosted.embedded.fail(Fault::next("PATCH", FaultKind::PrimaryLimit { reset_in: 1_800 }));
+    hosted.requests();
+    for _ in 0..2 {
+        let limited = hosted.adapter.update(&name("acme/web"), 1, "t", "b").await;
+        let Err(ForgeError::RateLimited { retry_after: Some(wait) }) = limited else { panic!("{limited:?}") };
+        assert!((1_790..=1_800).contains(&wait.as_secs()), "{wait:?}");
+    }
+    assert_eq!(hosted.requests().len(), 1, "the second call is not sent");
+    hosted.finish();
+}
+
+async fn a_renamed_repository_is_told_by_its_new_name(hosted: Hosted) {
+    hosted.repository_behind("acme/before");
+    hosted.embedded.rename(&name("acme/before"), &name("acme/after")).unwrap();
+    let renamed = hosted.adapter.open(&name("acme/before"), &new_pull_request()).await;
+    assert!(matches!(&renamed, Err(ForgeError::Renamed { now, .. }) if now == "acme/after"), "{renamed:?}");
+    assert_eq!(hosted.embedded.pull_requests(&name("acme/after")).unwrap(), []);
+    hosted.finish();
+}
+
+async fn an_archived_repository_is_not_written_to(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.embedded.set(&name("acme/web"), Flag::Archived).unwrap();
+    let refused = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await;
+    assert!(matches!(&refused, Err(ForgeError::Denied { message }) if message.contains("archived")), "{refused:?}");
+    hosted.finish();
+}
+
+async fn a_missing_permission_is_told(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.embedded.deny(Permission::RequestReviews);
+    let new = NewPullRequest { reviewers: vec!["ada".into(), "bob".into()], ..new_pull_request() };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    assert!(
+        matches!(opened.warnings.as_slice(), [warning] if warning.contains("not allowed")),
+        "{:?}",
+        opened.warnings
+    );
+    hosted.embedded.deny(Permission::OpenPullRequests);
+    let refused = hosted.adapter.open(&name("acme/web"), &new).await;
+    assert!(matches!(refused, Err(ForgeError::Denied { .. })), "{refused:?}");
+    hosted.finish();
+}
+
+async fn git_gets_an_address_and_a_token_that_work(hosted: Hosted) {
+    hosted.repository("acme/web");
+    let remote = hosted.adapter.git_access(&name("acme/web")).await.unwrap();
+    assert_eq!((remote.url.path(), remote.url.username(), remote.url.password()), ("/acme/web.git", "", None));
+    let (user, token) = remote.credentials.unwrap();
+    let client = refrom::net::client(&Default::default(), refrom::net::Redirects::Manual).unwrap();
+    let url = format!("{}/info/refs?service=git-upload-pack", remote.url);
+    let signed = client.get(&url).basic_auth(user, Some(token.expose_secret())).send().await.unwrap();
+    assert_eq!(signed.status(), 200);
+    assert!(signed.bytes().await.unwrap().windows(15).any(|bytes| bytes == b"refs/heads/main"));
+    hosted.finish();
+}

@@ -1,0 +1,172 @@
+//! What is GitHub's alone: signing in, tokens and their renewal, what a listing costs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use refrom::demo::forge::{Fault, FaultKind};
+use refrom::forge::github::{Auth, GitHub, Settings};
+use refrom::forge::{Forge, ForgeError};
+use refrom::secret::Secret;
+
+use crate::forge::{APP_ID, Hosted, SignIn, TOKEN, adapter, count, name, new_pull_request, select, settings};
+
+#[tokio::test]
+async fn two_hundred_and_fifty_repositories_cost_three_requests() {
+    for (sign_in, rest) in [(SignIn::Token, 0), (SignIn::App, 3)] {
+        let hosted = Hosted::github(sign_in).await;
+        for number in 0..250 {
+            hosted.embedded.add_repository(&name(&format!("acme/r{number:03}"))).unwrap();
+        }
+        assert_eq!(hosted.listed(&select(&["acme/*"])).await.0.len(), 250);
+        let requests = hosted.embedded.traffic().exchanges();
+        assert_eq!(count(&requests, "POST /api/graphql"), 3);
+        assert_eq!(count(&requests, "GET /api/v3/installation/repositories"), rest);
+        hosted.finish();
+        let hosted = Hosted::github(sign_in).await;
+        let names: Vec<String> = (0..250).map(|number| format!("acme/r{number:03}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(hosted.listed(&select(&names)).await.1.len(), 250, "none is there");
+        assert_eq!(count(&hosted.requests(), "POST /api/graphql"), 3);
+    }
+}
+
+#[tokio::test]
+async fn twenty_calls_at_once_mint_one_token() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository("acme/web");
+    let web = name("acme/web");
+    let calls = (0..20).map(|_| hosted.adapter.git_access(&web));
+    let done = futures_util::future::join_all(calls).await;
+    assert!(done.iter().all(Result::is_ok));
+    assert_eq!(count(&hosted.embedded.traffic().exchanges(), "/access_tokens"), 1);
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn each_owner_is_served_by_its_own_installation() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository("acme/web");
+    hosted.repository("tools/cli");
+    assert_eq!(hosted.listed(&select(&["acme/*", "tools/*"])).await.0, ["acme/web", "tools/cli"]);
+    assert_eq!(hosted.listed(&select(&["acme/web", "tools/cli"])).await.0, ["acme/web", "tools/cli"]);
+    assert_eq!(count(&hosted.embedded.traffic().exchanges(), "/access_tokens"), 2, "the tokens are kept");
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn a_suspended_installation_is_a_problem_of_its_own() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository("acme/web");
+    let installation = hosted.embedded.install("sleepers");
+    hosted.embedded.suspend(installation);
+    let (names, problems) = hosted.listed(&select(&["acme/*", "sleepers/*", "sleepers/web"])).await;
+    assert_eq!(names, ["acme/web"]);
+    assert_eq!(problems.keys().collect::<Vec<_>>(), ["sleepers/*", "sleepers/web"]);
+    assert!(problems.values().all(|error| error.to_string().contains("suspended")), "{problems:?}");
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn an_expired_token_is_renewed_in_the_middle_of_a_cycle() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository_behind("acme/web");
+    hosted.head("acme/web").await;
+    assert_eq!(hosted.embedded.expire_tokens(), 1);
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    assert_eq!(hosted.embedded.pull_requests(&name("acme/web")).unwrap().len(), 1);
+    assert_eq!(count(&hosted.embedded.traffic().exchanges(), "/access_tokens"), 2);
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn a_token_file_is_read_anew_when_the_token_is_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), TOKEN).unwrap();
+    let hosted = Hosted::github_as(Auth::Token(Secret::File(file.path().to_owned()))).await;
+    hosted.repository("acme/web");
+    hosted.head("acme/web").await;
+    hosted.embedded.revoke(TOKEN);
+    hosted.embedded.add_user("refrom-machine", "ghp_rotated");
+    std::fs::write(file.path(), "ghp_rotated\n").unwrap();
+    hosted.head("acme/web").await;
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn refused_credentials_are_an_error_and_not_repeated() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    hosted.repository("acme/web");
+    hosted.embedded.revoke(TOKEN);
+    for pattern in ["acme/*", "acme/web", "*/web"] {
+        let refused = hosted.adapter.repositories(&select(&[pattern])).await;
+        assert!(matches!(refused, Err(ForgeError::Unauthorized { .. })), "{refused:?}");
+        assert_eq!(hosted.requests().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_app_with_a_wrong_id_or_key_is_refused() {
+    let hosted = Hosted::github(SignIn::App).await;
+    let key = Secret::from(include_str!("keys/app_only_for_tests.pem"));
+    for (id, private_key) in [(APP_ID + 1, key), (APP_ID, Secret::from("no key"))] {
+        let github = adapter(&hosted.embedded, Auth::App { id, private_key });
+        let refused = github.repositories(&select(&["acme/*"])).await.unwrap_err();
+        assert!(matches!(refused, ForgeError::Unauthorized { .. }), "{refused:?}");
+        assert!(!refused.to_string().contains("no key"));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_no_header_can_carry_is_refused_before_anything_is_sent() {
+    let hosted = Hosted::github_as(Auth::Token(Secret::from("two\nlines"))).await;
+    let refused = hosted.adapter.repositories(&select(&["acme/*"])).await.unwrap_err();
+    assert!(matches!(refused, ForgeError::Unauthorized { .. }), "{refused:?}");
+    assert!(hosted.requests().is_empty() && !format!("{refused:?}").contains("two"));
+}
+
+#[tokio::test]
+async fn the_limit_that_graphql_tells_inside_an_answer_is_a_rate_limit() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    hosted.repository("acme/web");
+    hosted.embedded.fail(Fault::next("#OwnerRepositories", FaultKind::GraphQlLimit));
+    let (names, problems) = hosted.listed(&select(&["acme/*"])).await;
+    assert_eq!(names, [""; 0]);
+    let error = &problems["acme/*"];
+    assert!(
+        matches!(error, ForgeError::RateLimited { retry_after: Some(wait) } if wait.as_secs() >= 3_590),
+        "{error:?}"
+    );
+    assert_eq!(hosted.requests().len(), 1, "not asked again before the limit is renewed");
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_unavailable_and_named_without_a_secret() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    let api_url = Some("http://127.0.0.1:1/api/v3".parse().unwrap());
+    let settings = Settings { api_url, ..settings(&hosted.embedded, Auth::Token(Secret::from(TOKEN))) };
+    let github = GitHub::new(settings).unwrap();
+    let error = github.update(&name("acme/web"), 1, "t", "b").await.unwrap_err();
+    assert!(matches!(error, ForgeError::Unavailable { .. }), "{error:?}");
+    assert!(!format!("{error:?} {github:?}").contains(TOKEN));
+}
+
+#[tokio::test]
+async fn writes_come_one_at_a_time_with_a_pause() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    let pacing = Duration::from_millis(20);
+    let settings = Settings { pacing, ..settings(&hosted.embedded, Auth::Token(Secret::from(TOKEN))) };
+    let github = GitHub::new(settings).unwrap();
+    let start = tokio::time::Instant::now();
+    let done = AtomicUsize::new(0);
+    let (github, done) = (&github, &done);
+    let web = &name("acme/web");
+    let calls = (0..3).map(|_| async move {
+        github.update(web, 1, "t", "b").await.unwrap();
+        done.fetch_add(1, Ordering::Relaxed)
+    });
+    futures_util::future::join_all(calls).await;
+    assert_eq!(done.load(Ordering::Relaxed), 3);
+    assert!(start.elapsed() >= pacing * 2, "{:?}", start.elapsed());
+}
