@@ -3,10 +3,20 @@
 //! What is read here are bytes and facts that an adapter gathered; what comes out are values that an adapter
 //! acts on. Time is an argument. Nothing in here uses another module of this crate.
 
+pub mod comment;
 pub mod digest;
+pub mod dockerfile;
+pub mod edit;
+pub mod file_name;
+pub mod file_pattern;
 pub mod image;
 pub mod image_use;
+pub mod line_index;
 pub mod pattern;
+pub mod pin;
 pub mod policy;
 pub mod pull_request;
 pub mod reference;
+pub mod rewrite;
+pub mod source_file;
+pub mod tag_version;

@@ -8,3 +8,5 @@
 )]
 
 mod architecture;
+mod dockerfiles;
+mod fuzz_corpus;
