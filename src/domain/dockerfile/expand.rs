@@ -223,8 +223,8 @@ impl<'a> Lexer<'a> {
         if is_longest {
             pattern.value = pattern.value.slice(1..pattern.value.len());
         }
-        let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
         let Some(glob) = pattern.glob()? else { return Ok(Expanded::unknown()) };
+        let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
         let bytes = value.bytes();
         Ok(Expanded::known(if side == b'#' {
             let ends = glob.prefixes(bytes);
@@ -244,8 +244,8 @@ impl<'a> Lexer<'a> {
         self.position += usize::from(is_global);
         let pattern = self.until(Some(b'/'), Escapes::Kept)?;
         let replacement = self.until(Some(b'}'), Escapes::Kept)?;
-        let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
         let Some(glob) = pattern.glob()? else { return Ok(Expanded::unknown()) };
+        let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
         let mut result = Expanded::known(Traced::default());
         let mut position = 0;
         let mut may_replace = true;
