@@ -87,14 +87,34 @@ mod tests {
     #[test]
     fn dockerfiles_are_told_by_their_names() {
         for path in [
-            "Dockerfile", "dockerfile", "Containerfile", "containerfile", "a/b/Dockerfile", "web.Dockerfile",
-            "web.dockerfile", "Dockerfile.web", "Dockerfile-web", "dockerfile.web", "dockerfile-web", "Containerfile.x",
+            "Dockerfile",
+            "dockerfile",
+            "Containerfile",
+            "containerfile",
+            "a/b/Dockerfile",
+            "web.Dockerfile",
+            "web.dockerfile",
+            "Dockerfile.web",
+            "Dockerfile-web",
+            "dockerfile.web",
+            "dockerfile-web",
+            "Containerfile.x",
         ] {
             assert!(is_dockerfile(path), "{path}");
         }
         for path in [
-            "Dockerfile.dockerignore", "web.dockerignore", ".dockerignore", "Dockerfiles", "MyDockerfile", "DOCKERFILE",
-            "Dockerfile/readme.md", "Containerfile-x", "ockerfile", "Cockerfile", "Dontainerfile", "",
+            "Dockerfile.dockerignore",
+            "web.dockerignore",
+            ".dockerignore",
+            "Dockerfiles",
+            "MyDockerfile",
+            "DOCKERFILE",
+            "Dockerfile/readme.md",
+            "Containerfile-x",
+            "ockerfile",
+            "Cockerfile",
+            "Dontainerfile",
+            "",
         ] {
             assert!(!is_dockerfile(path), "{path}");
         }

@@ -103,7 +103,8 @@ mod tests {
         scan(text, &[&pattern]).iter().map(show).collect()
     }
 
-    const MAKEFILE: &str = r"(?m)^(?:# (?<comment>.*)\n)?BASE\s*=\s*(?<image>[^\s:@]+)(?::(?<tag>[^\s@]+))?(?:@(?<digest>\S+))?$";
+    const MAKEFILE: &str =
+        r"(?m)^(?:# (?<comment>.*)\n)?BASE\s*=\s*(?<image>[^\s:@]+)(?::(?<tag>[^\s@]+))?(?:@(?<digest>\S+))?$";
 
     #[test]
     fn groups_make_a_use() {

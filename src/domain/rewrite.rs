@@ -113,7 +113,8 @@ fn new_comment(bytes: &[u8], image_use: &ImageUse, moved: Move<'_>) -> Option<Ed
     let version = moved.new.and_then(|new| new.version.as_deref()).filter(|version| comment::is_word(version));
     let version = version.map(|version| format!(" ({version})")).unwrap_or_default();
     let mut replacement = rest.get(..indentation)?.to_vec();
-    replacement.extend_from_slice(format!("# base image: {}:{tag}{version}{ending}", image_use.written_name).as_bytes());
+    replacement
+        .extend_from_slice(format!("# base image: {}:{tag}{version}{ending}", image_use.written_name).as_bytes());
     Some(Edit { range: at..at, expected: Vec::new(), replacement })
 }
 

@@ -97,10 +97,8 @@ fn check(case: &Map<String, Value>) -> Result<(), String> {
 
 fn check_all(text: &str) -> usize {
     let cases: Vec<Map<String, Value>> = serde_json::from_str(text).unwrap();
-    let wrong: Vec<String> = cases
-        .iter()
-        .filter_map(|case| check(case).err().map(|error| format!("{}: {error}", case["name"])))
-        .collect();
+    let wrong: Vec<String> =
+        cases.iter().filter_map(|case| check(case).err().map(|error| format!("{}: {error}", case["name"]))).collect();
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
     cases.len()
 }

@@ -8,5 +8,7 @@
 )]
 
 mod architecture;
+mod dockerfile_laws;
+mod dockerfile_oracles;
 mod dockerfiles;
 mod fuzz_corpus;

@@ -13,9 +13,28 @@ use super::reference::Tag;
 
 /// What other tools read. Such a line is not about a version, whatever image it names.
 const DIRECTIVES_OF_TOOLS: [&str; 22] = [
-    "renovate:", "renovate ", "hadolint", "checkov:", "diun.", "wud.", "syntax=", "syntax =", "escape=", "escape =",
-    "check=", "check =", "dependabot", "trivy:", "tfsec:", "kics-scan", "snyk:", "ratchet:", "nosemgrep", "dockle:",
-    "shellcheck ", "refrom:",
+    "renovate:",
+    "renovate ",
+    "hadolint",
+    "checkov:",
+    "diun.",
+    "wud.",
+    "syntax=",
+    "syntax =",
+    "escape=",
+    "escape =",
+    "check=",
+    "check =",
+    "dependabot",
+    "trivy:",
+    "tfsec:",
+    "kics-scan",
+    "snyk:",
+    "ratchet:",
+    "nosemgrep",
+    "dockle:",
+    "shellcheck ",
+    "refrom:",
 ];
 /// What leaves the pins of an instruction alone.
 const IGNORE: &str = "ignore";
@@ -126,7 +145,8 @@ fn token(line: &[u8], start: usize, digest: Option<&Digest>) -> Option<Range<usi
     if let Some(at) = word.iter().position(|byte| *byte == b'@') {
         let written = word.get(at + 1..)?.strip_prefix(b"sha256:")?;
         let hex = written.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let is_own = digest.is_some_and(|digest| digest.hex().as_bytes().starts_with(written.get(..hex).unwrap_or(b"-")));
+        let is_own =
+            digest.is_some_and(|digest| digest.hex().as_bytes().starts_with(written.get(..hex).unwrap_or(b"-")));
         return (is_own && hex >= rewrite::DIGEST_PREFIX_MIN).then_some(start..start + at);
     }
     let end = word.iter().rposition(|byte| !TRAILING.contains(byte))?;
@@ -134,7 +154,8 @@ fn token(line: &[u8], start: usize, digest: Option<&Digest>) -> Option<Range<usi
 }
 
 fn is_prefix_of(token: &str, digest: Option<&Digest>) -> bool {
-    token.len() >= DIGEST_PREFIX_MIN && digest.is_some_and(|digest| digest.hex().starts_with(&token.to_ascii_lowercase()))
+    token.len() >= DIGEST_PREFIX_MIN
+        && digest.is_some_and(|digest| digest.hex().starts_with(&token.to_ascii_lowercase()))
 }
 
 /// How many blanks stand at `position`.

@@ -47,7 +47,8 @@ fn names(image: &ImageName) -> Vec<String> {
         hosts.push("index.docker.io");
         paths.extend(repository.strip_prefix(OFFICIAL).filter(|short| !short.contains('/')));
     }
-    let mut names: Vec<String> = hosts.iter().flat_map(|host| paths.iter().map(move |path| format!("{host}/{path}"))).collect();
+    let mut names: Vec<String> =
+        hosts.iter().flat_map(|host| paths.iter().map(move |path| format!("{host}/{path}"))).collect();
     names.extend(paths.iter().map(|path| (*path).to_owned()));
     names.push(image.last_segment().to_owned());
     names.iter_mut().for_each(|name| name.make_ascii_lowercase());

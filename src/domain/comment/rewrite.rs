@@ -81,9 +81,8 @@ fn digest_prefix(word: &str, moved: Move<'_>) -> Option<String> {
 fn date(word: &str, before: &[u8], moved: Move<'_>) -> Option<String> {
     let written: Date = word.parse().ok().filter(|_| word.len() == "2022-07-04".len())?;
     let before = before.trim_ascii_end().to_ascii_lowercase();
-    let is_after_as_of = before
-        .strip_suffix(b"as of")
-        .is_some_and(|rest| rest.last().is_none_or(|byte| !byte.is_ascii_alphanumeric()));
+    let is_after_as_of =
+        before.strip_suffix(b"as of").is_some_and(|rest| rest.last().is_none_or(|byte| !byte.is_ascii_alphanumeric()));
     let is_old = moved.old.and_then(|old| day(old.created?)) == Some(written);
     let new = moved.new.and_then(|new| day(new.created?))?;
     (is_after_as_of || is_old).then(|| new.to_string())

@@ -145,7 +145,9 @@ mod tests {
 
     #[test]
     fn what_is_no_directive_ends_them() {
-        for text in ["\n# syntax=a/b:1\n", "# a comment\n# syntax=a/b:1\n", " # syntax=a/b:1\n", "# foo=1\n# syntax=a\n"] {
+        for text in
+            ["\n# syntax=a/b:1\n", "# a comment\n# syntax=a/b:1\n", " # syntax=a/b:1\n", "# foo=1\n# syntax=a\n"]
+        {
             assert_eq!(syntax(text), None, "{text}");
         }
     }

@@ -179,13 +179,17 @@ impl<'a> Lexer<'a> {
     fn name(&mut self) -> String {
         let start = self.position;
         match self.peek() {
-            Some(b'0'..=b'9') => while self.peek().is_some_and(|b| b.is_ascii_digit()) {
-                self.position += 1;
-            },
+            Some(b'0'..=b'9') => {
+                while self.peek().is_some_and(|b| b.is_ascii_digit()) {
+                    self.position += 1;
+                }
+            }
             Some(b'@' | b'*' | b'#' | b'?' | b'-' | b'$' | b'!') => self.position += 1,
-            _ => while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') {
-                self.position += 1;
-            },
+            _ => {
+                while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'_') {
+                    self.position += 1;
+                }
+            }
         }
         self.word.slice(start..self.position).lossy()
     }

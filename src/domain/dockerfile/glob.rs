@@ -62,14 +62,15 @@ impl Glob {
 
     /// The states after one more byte.
     fn step(&self, states: u64, byte: u8) -> u64 {
-        let next = self.tokens.iter().enumerate().filter(|(index, _)| states >> index & 1 == 1).map(|(index, token)| {
-            match token {
-                Token::AnyText => 1 << index,
-                Token::AnyByte => 1 << (index + 1),
-                Token::Byte(expected) if *expected == byte => 1 << (index + 1),
-                Token::Byte(_) => 0,
-            }
-        });
+        let next =
+            self.tokens.iter().enumerate().filter(|(index, _)| states >> index & 1 == 1).map(|(index, token)| {
+                match token {
+                    Token::AnyText => 1 << index,
+                    Token::AnyByte => 1 << (index + 1),
+                    Token::Byte(expected) if *expected == byte => 1 << (index + 1),
+                    Token::Byte(_) => 0,
+                }
+            });
         self.closure(next.fold(0, |all, state: u64| all | state))
     }
 

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn what_looks_like_one_is_none() {
-        for line in ["RUN cat<<EOF", "RUN a <<", "RUN x <<<EOF", "RUN echo \"<<EOF\"", "RUN it's <<EOF", "RUN a << EOF"] {
+        for line in ["RUN cat<<EOF", "RUN a <<", "RUN x <<<EOF", "RUN echo \"<<EOF\"", "RUN it's <<EOF", "RUN a << EOF"]
+        {
             assert!(names(line).is_empty(), "{line}");
         }
     }

@@ -95,8 +95,7 @@ pub(super) fn split_keyword(text: &Traced) -> (String, Traced) {
 
 /// Moves past the bodies of the heredocs that an instruction opens.
 fn skip_heredocs(bytes: &[u8], keyword: &str, rest: &Traced, lines: &mut PhysicalLines<'_>) {
-    let (keyword, rest) =
-        if keyword == "onbuild" { split_keyword(rest) } else { (keyword.to_owned(), rest.clone()) };
+    let (keyword, rest) = if keyword == "onbuild" { split_keyword(rest) } else { (keyword.to_owned(), rest.clone()) };
     if !matches!(keyword.as_str(), "run" | "copy" | "add") || is_json(&rest) {
         return;
     }

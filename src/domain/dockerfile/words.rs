@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn words_of_arg_keep_theirs() {
-        let words: Vec<String> = quoted_words(&traced(r#"A=1 B="x y" C=a\ b 'D=1 2'"#), b'\\').iter().map(Traced::lossy).collect();
+        let words: Vec<String> =
+            quoted_words(&traced(r#"A=1 B="x y" C=a\ b 'D=1 2'"#), b'\\').iter().map(Traced::lossy).collect();
         assert_eq!(words, ["A=1", "B=\"x y\"", "C=a\\ b", "'D=1 2'"]);
     }
 }
