@@ -106,6 +106,33 @@ pub struct ImageUse {
 }
 
 impl ImageUse {
+    /// A use of which nothing but this is known yet.
+    pub(super) fn new(kind: UseKind, status: Status) -> Self {
+        Self {
+            kind,
+            line: 1,
+            image: None,
+            written_name: String::new(),
+            tag: None,
+            digest: None,
+            digest_range: None,
+            status,
+            stage: None,
+            is_final_stage: false,
+            platform: None,
+            via: None,
+            tag_source: None,
+            comment: None,
+            findings: BTreeSet::new(),
+            comment_insertion: None,
+        }
+    }
+
+    /// Whether one place in the file holds the digest of both uses: an ARG that serves two FROMs.
+    pub fn shares_digest_with(&self, other: &Self) -> bool {
+        self.digest_range.is_some() && self.digest_range == other.digest_range
+    }
+
     /// The question to ask the registry about this use; `None` unless it is pinned.
     pub fn tracked(&self) -> Option<TagRef> {
         match self.status {

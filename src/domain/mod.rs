@@ -5,14 +5,25 @@
 
 pub mod branch;
 pub mod candidates;
+pub mod comment;
 pub mod digest;
+pub mod dockerfile;
+pub mod edit;
+pub mod file_name;
+pub mod file_pattern;
 pub mod image;
 pub mod image_use;
 pub mod marker;
 pub mod message;
 pub mod pattern;
 pub mod plan;
+pub mod line_index;
+pub mod pattern;
+pub mod pin;
 pub mod policy;
 pub mod proposal;
 pub mod pull_request;
 pub mod reference;
+pub mod rewrite;
+pub mod source_file;
+pub mod tag_version;

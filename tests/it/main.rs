@@ -24,3 +24,7 @@ mod config;
 mod forge;
 mod forge_contract;
 mod forge_github;
+mod dockerfile_laws;
+mod dockerfile_oracles;
+mod dockerfiles;
+mod fuzz_corpus;

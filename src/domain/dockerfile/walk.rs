@@ -1,0 +1,222 @@
+//! Instructions → image uses, before comments are looked at.
+
+use std::collections::BTreeSet;
+
+use super::directive::Directives;
+use super::expand::{Expanded, expand};
+use super::from;
+use super::instruction::{Instruction, split_keyword};
+use super::mount::{self, MountSource};
+use super::scope::Scope;
+use super::traced::Traced;
+use super::words::split_flags;
+use crate::domain::image_use::{ImageUse, SkipReason, Status, UseKind};
+use crate::domain::line_index::LineIndex;
+use crate::domain::pin::{ReadReference, read_reference};
+
+/// The name of the empty image, which is no image.
+const SCRATCH: &str = "scratch";
+
+/// A use, and the instructions whose comments may describe it, the nearest to its digest first.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub image_use: ImageUse,
+    pub described_at: Vec<usize>,
+}
+
+/// Walks over the instructions of a file.
+pub(super) fn walk(bytes: &[u8], directives: &Directives, instructions: &[Instruction]) -> Vec<Found> {
+    let mut walk = Walk {
+        lines: LineIndex::new(bytes),
+        escape: directives.escape,
+        scope: Scope::new(),
+        instructions,
+        stage_names: from::stage_names(instructions),
+        earlier_stages: BTreeSet::new(),
+        stage: None,
+        stages: 0,
+        found: Vec::new(),
+    };
+    if let Some(syntax) = &directives.syntax {
+        walk.syntax(syntax);
+    }
+    for (index, instruction) in instructions.iter().enumerate() {
+        walk.instruction(index, &instruction.keyword, &instruction.rest);
+    }
+    let last = walk.stages;
+    let mut found = walk.found;
+    for (stage, found) in &mut found {
+        found.image_use.is_final_stage = *stage == last && last > 0;
+    }
+    found.into_iter().map(|(_, found)| found).collect()
+}
+
+struct Walk<'a> {
+    lines: LineIndex,
+    escape: u8,
+    scope: Scope,
+    instructions: &'a [Instruction],
+    /// All stages of the file.
+    stage_names: BTreeSet<String>,
+    /// Those before the current FROM.
+    earlier_stages: BTreeSet<String>,
+    /// The current stage's name.
+    stage: Option<String>,
+    /// How many stages have begun; 0 before the first FROM.
+    stages: usize,
+    /// With the number of the stage that each stands in.
+    found: Vec<(usize, Found)>,
+}
+
+impl Walk<'_> {
+    fn instruction(&mut self, index: usize, keyword: &str, rest: &Traced) {
+        match keyword {
+            "from" => self.from(index, rest),
+            "arg" if self.stages == 0 => {
+                let (_flags, arguments) = split_flags(rest);
+                self.scope.declare(&arguments, self.escape, index);
+            }
+            "copy" => self.copy(index, rest),
+            "run" => self.run(index, rest),
+            "onbuild" => self.onbuild(index, rest),
+            _ => {}
+        }
+    }
+
+    fn from(&mut self, index: usize, rest: &Traced) {
+        self.stages += 1;
+        self.stage = None;
+        let Some(from) = from::parse(rest) else {
+            return self.skipped(index, UseKind::From, rest, SkipReason::Malformed);
+        };
+        self.stage.clone_from(&from.stage);
+        let base = expand(&from.base, self.escape, &self.scope);
+        match base {
+            Err(_) => self.skipped(index, UseKind::From, &from.base, SkipReason::Malformed),
+            Ok(Expanded { value, is_known }) if !is_known || value.is_empty() => {
+                self.skipped(index, UseKind::From, &from.base, SkipReason::Variable);
+            }
+            // FROM compares the name as it is with the lower-cased names of the stages before it.
+            Ok(Expanded { value, .. }) => {
+                let is_stage = value.text().is_some_and(|text| text == SCRATCH || self.earlier_stages.contains(text));
+                if !is_stage {
+                    self.image(index, UseKind::From, &value, &from.base);
+                }
+            }
+        }
+        let platform = from.platform.map(|platform| self.platform(&platform));
+        if let Some((_, found)) = self.found.last_mut().filter(|(stage, _)| *stage == self.stages) {
+            found.image_use.platform = platform;
+        }
+        self.earlier_stages.extend(from.stage);
+    }
+
+    /// The platform's value, or its text where only the build knows it.
+    fn platform(&self, written: &Traced) -> String {
+        match expand(written, self.escape, &self.scope) {
+            Ok(Expanded { value, is_known: true }) => value.lossy(),
+            _ => written.lossy(),
+        }
+    }
+
+    fn copy(&mut self, index: usize, rest: &Traced) {
+        let values = flag_values(rest, b"--from");
+        match values.as_slice() {
+            [] => {}
+            // A number is a stage's index.
+            [from] if from.text().is_some_and(|text| text.is_empty() || text.parse::<i64>().is_ok()) => {}
+            [from] => self.source(index, UseKind::CopyFrom, from),
+            [first, ..] => self.skipped(index, UseKind::CopyFrom, first, SkipReason::Malformed),
+        }
+    }
+
+    fn run(&mut self, index: usize, rest: &Traced) {
+        for mount in flag_values(rest, b"--mount") {
+            match mount::source(&mount) {
+                MountSource::None => {}
+                MountSource::From(from) if from.is_empty() => {}
+                MountSource::From(from) => self.source(index, UseKind::MountFrom, &from),
+                MountSource::Malformed(from) => self.skipped(index, UseKind::MountFrom, &from, SkipReason::Malformed),
+            }
+        }
+    }
+
+    /// ONBUILD may hold anything but FROM and another ONBUILD.
+    fn onbuild(&mut self, index: usize, rest: &Traced) {
+        let (keyword, arguments) = split_keyword(rest);
+        match keyword.as_str() {
+            "copy" | "run" => self.instruction(index, &keyword, &arguments),
+            "from" => self.skipped(index, UseKind::From, &arguments, SkipReason::Malformed),
+            _ => {}
+        }
+    }
+
+    /// COPY and mounts expand nothing, and look stages up in any case.
+    fn source(&mut self, index: usize, kind: UseKind, from: &Traced) {
+        if from.bytes().contains(&b'$') {
+            return self.skipped(index, kind, from, SkipReason::Variable);
+        }
+        let name = from.lossy();
+        if name != SCRATCH && !self.stage_names.contains(&name.to_ascii_lowercase()) {
+            self.image(index, kind, from, from);
+        }
+    }
+
+    fn syntax(&mut self, reference: &Traced) {
+        let read = read_reference(reference.text(), digest_place(reference));
+        let mut image_use = self.described(UseKind::Syntax, read);
+        let place = after_at(reference).unwrap_or_else(|| reference.clone());
+        image_use.line = self.lines.line(place.origin().unwrap_or_default());
+        crate::domain::pin::settle(&mut image_use, crate::domain::pin::CommentBinding::None);
+        self.found.push((self.stages, Found { image_use, described_at: Vec::new() }));
+    }
+
+    /// A use of the image that `reference` names, where `written` stands in the instruction.
+    fn image(&mut self, index: usize, kind: UseKind, reference: &Traced, written: &Traced) {
+        let mut image_use = self.described(kind, read_reference(reference.text(), digest_place(reference)));
+        let digest = after_at(reference);
+        let place = digest.as_ref().unwrap_or(reference);
+        let holder = place.hull().and_then(|hull| self.scope.holder(&hull));
+        image_use.via = holder.map(|definition| definition.name.clone());
+        let origin = match (&digest, holder) {
+            (Some(digest), _) => digest.origin(),
+            (None, Some(_)) => reference.origin(),
+            (None, None) => written.origin(),
+        };
+        image_use.line = self.lines.line(origin.unwrap_or_default());
+        let mut described_at: Vec<usize> = holder.iter().map(|definition| definition.instruction).collect();
+        described_at.push(index);
+        let insertion = described_at.first().and_then(|index| self.instructions.get(*index));
+        image_use.comment_insertion = insertion.map(|instruction| instruction.start);
+        self.found.push((self.stages, Found { image_use, described_at }));
+    }
+
+    fn skipped(&mut self, index: usize, kind: UseKind, place: &Traced, reason: SkipReason) {
+        let start = self.instructions.get(index).map(|instruction| instruction.start);
+        let mut image_use = ImageUse::new(kind, Status::Skipped(reason));
+        image_use.line = self.lines.line(place.origin().or(start).unwrap_or_default());
+        image_use.stage.clone_from(&self.stage);
+        self.found.push((self.stages, Found { image_use, described_at: vec![index] }));
+    }
+
+    /// The use that a reference makes, as far as it tells.
+    fn described(&self, kind: UseKind, read: ReadReference) -> ImageUse {
+        ImageUse { stage: self.stage.clone(), ..read.into_use(kind) }
+    }
+}
+
+/// The values of every `<name>=value` among an instruction's flags.
+fn flag_values(rest: &Traced, name: &[u8]) -> Vec<Traced> {
+    let (flags, _rest) = split_flags(rest);
+    flags.iter().filter_map(|flag| flag.cut(b'=')).filter(|(key, _)| key.bytes() == name).map(|(_, v)| v).collect()
+}
+
+/// What stands after the `@` of a reference.
+fn after_at(reference: &Traced) -> Option<Traced> {
+    Some(reference.cut(b'@')?.1).filter(|digest| !digest.is_empty())
+}
+
+/// The range of the file that holds the digest, where its bytes stand side by side.
+fn digest_place(reference: &Traced) -> Option<std::ops::Range<usize>> {
+    after_at(reference)?.source_range()
+}

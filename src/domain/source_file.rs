@@ -1,0 +1,59 @@
+//! The one way from a file to its image uses, which the whole program takes.
+
+use std::collections::BTreeSet;
+
+use super::dockerfile;
+use super::file_name::{FileFormat, formats};
+use super::file_pattern;
+use super::image_use::{ImageUse, SkipReason, Status, TagSource};
+use super::pin::mark_conflicts;
+use super::policy::{FilePattern, Policy};
+
+/// Reads the image uses of one file under a policy, in the order of the file; those that only
+/// a pattern finds in a Dockerfile come last.
+///
+/// `path` is relative to the repository's root, with `/`. What the policy does not follow comes out as ignored; a pin
+/// without a tag in reference and comment gets the one that the configuration has for its image.
+pub fn read(path: &str, bytes: &[u8], policy: &Policy) -> Vec<ImageUse> {
+    let formats = formats(path, policy);
+    let is_dockerfile = formats.iter().any(|format| matches!(format, FileFormat::Dockerfile));
+    let mut uses = if is_dockerfile { dockerfile::scan(bytes) } else { Vec::new() };
+    let patterns: Vec<&FilePattern> = formats
+        .into_iter()
+        .filter_map(|format| match format {
+            FileFormat::Pattern(pattern) => Some(pattern),
+            FileFormat::Dockerfile => None,
+        })
+        .collect();
+    if !patterns.is_empty() {
+        let starts: BTreeSet<usize> = uses.iter().filter_map(digest_start).collect();
+        let is_new = |other: &ImageUse| digest_start(other).is_none_or(|start| !starts.contains(&start));
+        uses.extend(file_pattern::scan(bytes, &patterns).into_iter().filter(is_new));
+    }
+    for image_use in &mut uses {
+        apply_policy(image_use, policy);
+    }
+    mark_conflicts(&mut uses, |_| None);
+    uses
+}
+
+fn digest_start(image_use: &ImageUse) -> Option<usize> {
+    image_use.digest_range.as_ref().map(|range| range.start)
+}
+
+fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
+    let Some(image) = &image_use.image else { return };
+    match image_use.status {
+        Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag) if !policy.follows(image) => {
+            image_use.status = Status::Skipped(SkipReason::Ignored);
+        }
+        Status::Skipped(SkipReason::NoTag) => {
+            if let Some(tag) = policy.tag_for(image) {
+                image_use.tag = Some(tag.clone());
+                image_use.tag_source = Some(TagSource::Config);
+                image_use.status = Status::Pinned;
+            }
+        }
+        Status::Pinned | Status::Unpinned | Status::Skipped(_) => {}
+    }
+}
