@@ -46,12 +46,13 @@ impl Session {
 
     /// What a tag points to now: one HEAD per distinct tag.
     pub async fn digest(&self, tag: &TagRef) -> Result<Digest, RegistryError> {
-        let ask = async {
+        // Boxed here and below: else each asker's future would hold the whole exchange, some 20 to 70 KiB.
+        let ask = Box::pin(async {
             let registries = &self.0.registries;
             let target = registries.target(&tag.image).map_err(|failure| failure.about(tag))?;
             let asked = self.ask(&target.host, || registries.tag_digest(&target, &tag.tag)).await;
             asked.map_err(|failure| failure.about(tag))
-        };
+        });
         let span = tracing::debug_span!("tag", image.tag = %tag);
         self.0.digests.get(tag.clone(), ask.instrument(span)).await
     }
@@ -60,7 +61,7 @@ impl Session {
     /// date and size are those of `linux/amd64` or else the first platform. [`Failure::NotFound`]: the digest is gone.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Image, RegistryError> {
         let span = tracing::debug_span!("image", image.digest = %At(name, digest));
-        let ask = self.read_image(name, digest).instrument(span);
+        let ask = Box::pin(self.read_image(name, digest)).instrument(span);
         self.0.images.get((name.clone(), *digest), ask).await
     }
 
@@ -116,13 +117,13 @@ impl Session {
     }
 
     async fn manifest(&self, name: &ImageName, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
-        let ask = async {
+        let ask = Box::pin(async {
             let registries = &self.0.registries;
             let about = |failure: Failure| failure.about(At(name, digest));
             let target = registries.target(name).map_err(about)?;
             let asked = self.ask(&target.host, || registries.manifest(&target, digest)).await;
             asked.map(Arc::new).map_err(about)
-        };
+        });
         self.0.manifests.get((name.clone(), *digest), ask).await
     }
 
@@ -191,7 +192,7 @@ impl Session {
             // The semaphore is never closed.
             let _permit = host.permits.acquire().await;
             health.ready().await?;
-            let result = call().await;
+            let result = Box::pin(call()).await;
             health.note(&result, retry.deadline);
             result.map_err(Attempt::Asked)
         };

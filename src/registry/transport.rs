@@ -47,6 +47,8 @@ pub(super) async fn ask(client: &Client, question: Question) -> Result<Answer, F
             request = request.header(AUTHORIZATION, value.clone());
         }
         let response = request.send().await.map_err(|error| Failure::of_client(&host, error))?;
+        // The path alone: a CDN's query holds a signature.
+        tracing::debug!(%method, host, path = url.path(), status = response.status().as_u16(), "asked a registry");
         let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
         if !is_redirect {
             return Ok(Answer { response, is_foreign: url.origin() != origin });

@@ -10,7 +10,10 @@ use refrom::net::{self, Network, Redirects};
 
 const PROGRAM: &str = "/usr/bin/docker-registry";
 
-/// A running registry; ended by its process when dropped.
+/// Runs the registry until the input ends, which it does when this process ends in whatever way: nothing is left behind.
+const GUARD: &str = r#""$0" serve "$1" & registry=$!; read -r _; kill "$registry"; wait "$registry""#;
+
+/// A running registry; ended when dropped.
 pub struct DebianRegistry {
     child: Child,
     host: String,
@@ -25,7 +28,7 @@ impl DebianRegistry {
         if let Some(missing) = program.iter().find(|program| !Path::new(program).exists()) {
             assert!(std::env::var_os("CI").is_none(), "`{missing}` is missing");
             // Straight to the stream: what a passing test prints is not shown.
-            writeln!(std::io::stderr(), "left out: `{missing}` is not installed").unwrap();
+            let _ = std::io::stderr().write_all(format!("left out: `{missing}` is not installed\n").as_bytes());
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
@@ -42,9 +45,10 @@ impl DebianRegistry {
             text += &format!("auth: {{ htpasswd: {{ realm: 'a, b', path: {} }} }}\n", passwords.display());
         }
         std::fs::write(&config, text).unwrap();
-        let mut child = Command::new(PROGRAM)
-            .args(["serve".as_ref(), config.as_os_str()])
-            .env("OTEL_TRACES_EXPORTER", "none")
+        let mut child = Command::new("sh")
+            .args(["-c", GUARD, PROGRAM])
+            .arg(&config)
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -94,7 +98,7 @@ impl DebianRegistry {
 
 impl Drop for DebianRegistry {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
