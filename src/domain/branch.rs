@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn a_branch_says_what_it_is_about() {
         assert_eq!(Subject::Repository.branch().as_str(), "refrom/base-images");
-        assert_eq!(image("dhi.io/nginx").branch().as_str(), "refrom/dhi-io-nginx-de3fc5cf");
+        assert_eq!(image("dhi.io/nginx").branch().as_str(), "refrom/dhi-io-nginx-cb06627b");
         assert_eq!(image("docker.io/library/nginx").branch(), image("nginx").branch());
         assert!(Subject::File("web/Dockerfile".into()).branch().as_str().starts_with("refrom/web-dockerfile-"));
     }

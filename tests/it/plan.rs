@@ -135,7 +135,7 @@ fn a_refusal_withdraws_nothing_that_is_open() {
     world.pin(WEB, "api/Dockerfile", "dhi.io/nginx:1", 'a');
     world.cycle();
     world.close(1);
-    assert_eq!(world.cycle(), ["#2 is up to date", "Dockerfile line 1 waits: refused by closing #1"]);
+    assert_eq!(world.cycle(), ["#2 is up to date", "api/Dockerfile line 1 waits: refused by closing #1"]);
 }
 
 #[test]
@@ -463,4 +463,37 @@ fn more_pins_than_a_marker_holds_wait_for_the_next_pull_request() {
     assert!(body.len() <= refrom::domain::message::BODY_LENGTH_MAX && body.contains("which this text has no room for"));
     assert_eq!(Marker::read(body).unwrap().pins.len(), 400 - (said.len() - 1));
     assert_eq!(world.cycle()[0], "#1 is up to date");
+}
+
+#[test]
+fn the_words_say_what_changed_where() {
+    let mut world = World::one_behind();
+    let plan = world.plan();
+    let refrom::domain::plan::Action::Open { proposal, .. } = &plan.repositories[0].actions[0] else { panic!() };
+    let (old, new) = (digest('a'), digest('b'));
+    assert_eq!(proposal.title, "build(deps): refresh base image dhi.io/nginx:1");
+    let message = format!("{}\n\ndhi.io/nginx:1 (1.0-a → 1.0-b)\n  {old}\n  {new}\n", proposal.title);
+    assert_eq!(proposal.commit_message, message);
+    world.apply(&plan);
+    let body = &world.pull_request(1).body;
+    let (short_old, short_new) = (old.short(), new.short());
+    let row = format!(
+        "| `Dockerfile:1` | `dhi.io/nginx:1` | `{short_old}` | `{short_new}` | `1.0-a → 1.0-b` | 2026-11-20 | 12.3 MB |"
+    );
+    for part in
+        [&row, &old.to_string(), &new.to_string(), "close this pull request", "`refrom:hold`", "Written by refrom"]
+    {
+        assert!(body.contains(part), "{part} in {body}");
+    }
+}
+
+#[test]
+fn somebodys_own_templates_are_used_and_a_broken_one_is_replaced_and_named() {
+    let mut world = World::one_behind();
+    world.web().policy.title = Some("chore: {{ image }}\n by {{ count }}".to_owned());
+    world.web().policy.body = Some("{{ pins[5].image }}".to_owned());
+    let said = world.cycle();
+    assert!(said[1].starts_with("warning: the template `body` failed, the default is used: "), "{said:?}");
+    assert_eq!(world.pull_request(1).title, "chore: dhi.io/nginx:1 by 1");
+    assert!(world.pull_request(1).body.contains("Full digests"));
 }

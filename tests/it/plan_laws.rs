@@ -34,17 +34,17 @@ fn event() -> impl Strategy<Value = Event> {
     let grouping = prop_oneof![Just(Grouping::Repository), Just(Grouping::Image), Just(Grouping::File)];
     prop_oneof![
         4 => (0..TAGS.len(), prop::char::range('a', 'f')).prop_map(|(tag, letter)| Event::Move(tag, letter)),
-        (0..TAGS.len()).prop_map(Event::Fail),
+        1 => (0..TAGS.len()).prop_map(Event::Fail),
         2 => (0..20_usize).prop_map(Event::Close),
-        (0..20_usize).prop_map(Event::Reopen),
+        1 => (0..20_usize).prop_map(Event::Reopen),
         2 => (0..20_usize).prop_map(Event::Merge),
-        (0..20_usize).prop_map(Event::Hold),
-        (0..20_usize).prop_map(Event::Release),
-        (0..REPOS.len()).prop_map(Event::Push),
+        1 => (0..20_usize).prop_map(Event::Hold),
+        1 => (0..20_usize).prop_map(Event::Release),
+        1 => (0..REPOS.len()).prop_map(Event::Push),
         2 => (0..REPOS.len(), grouping).prop_map(|(repo, grouping)| Event::Group(repo, grouping)),
-        (0..REPOS.len(), any::<bool>()).prop_map(|(repo, enabled)| Event::Enable(repo, enabled)),
-        (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
-        Just(Event::Hour),
+        1 => (0..REPOS.len(), any::<bool>()).prop_map(|(repo, enabled)| Event::Enable(repo, enabled)),
+        1 => (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
+        1 => Just(Event::Hour),
         6 => Just(Event::Cycle),
     ]
 }

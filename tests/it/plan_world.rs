@@ -73,7 +73,7 @@ pub fn tag(text: &str) -> TagRef {
 }
 
 pub fn commit(text: &str) -> CommitId {
-    Digest::of(text.as_bytes()).hex()[..40].parse().unwrap()
+    Digest::of(text.as_bytes()).hex().chars().take(40).collect::<String>().parse().unwrap()
 }
 
 pub fn branch(text: &str) -> BranchName {
