@@ -12,8 +12,6 @@ use super::yaml::Node;
 use crate::domain::pattern::Pattern;
 use crate::secret::Secret;
 
-/// How many patterns a list may have: a regular expression may take a MiB of memory.
-const PATTERNS_MAX: usize = 200;
 /// The longest name of an environment variable that a message repeats. What is longer, or not written in the usual
 /// capitals, may be a secret that stands in the wrong place.
 const VARIABLE_LENGTH_MAX: usize = 64;
@@ -37,6 +35,8 @@ pub struct Checker<'a> {
     pub folder: &'a Path,
     pub environment: Environment<'a>,
     pub secrets: Secrets,
+    /// How many patterns may still come; each may take a MiB of memory. `None`: none, and that was told.
+    pub patterns_left: Option<usize>,
     pub mistakes: Vec<Mistake>,
 }
 
@@ -62,15 +62,24 @@ impl Checker<'_> {
         value
     }
 
+    /// Whether one more pattern may be compiled.
+    pub fn takes_pattern(&mut self, path: &KeyPath) -> bool {
+        let left = self.patterns_left.map(|left| left.checked_sub(1));
+        self.patterns_left = left.flatten();
+        if left == Some(None) {
+            self.wrong(path, "too many patterns in this file, from here on");
+        }
+        self.patterns_left.is_some()
+    }
+
     pub fn pattern(&mut self, path: &KeyPath, text: &str) -> Option<Pattern> {
+        if !self.takes_pattern(path) {
+            return None;
+        }
         Pattern::new(text).map_err(|error| self.wrong(path, error.to_string())).ok()
     }
 
     pub fn patterns(&mut self, path: &KeyPath, texts: &[String]) -> Vec<Pattern> {
-        if texts.len() > PATTERNS_MAX {
-            self.wrong(path, format!("too many patterns: {} of at most {PATTERNS_MAX}", texts.len()));
-            return Vec::new();
-        }
         texts.iter().enumerate().filter_map(|(index, text)| self.pattern(&path.index(index), text)).collect()
     }
 

@@ -97,7 +97,9 @@ impl fmt::Display for Origin {
             Self::Policy { file, place } => write!(f, "{}:{}:{}", file.display(), place.line, place.column),
             Self::Override { file, place, index, pattern } => {
                 let Place { line, column } = place;
-                write!(f, "{}:{line}:{column}, repositories[{index}] (match {pattern:?})", file.display())
+                // It stands in a comment, where a line may not end.
+                let pattern = pattern.replace(char::is_control, " ");
+                write!(f, "{}:{line}:{column}, repositories[{index}] (match `{pattern}`)", file.display())
             }
             Self::Repository { place } => write!(f, "{REPOSITORY_FILE}:{}:{}", place.line, place.column),
         }

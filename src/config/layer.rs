@@ -15,8 +15,8 @@ use crate::domain::reference::Tag;
 const LABEL_LENGTH_MAX: usize = 50;
 /// The label by which people hold a pull request.
 const HOLD_LABEL: &str = "refrom:hold";
-/// GitHub takes 15 reviewers and 10 assignees, GitLab 100 and more.
-const PEOPLE_MAX: usize = 100;
+/// How many labels, reviewers or assignees a list may have; GitHub takes 100 labels, 15 reviewers and 10 assignees.
+const NAMES_MAX: usize = 100;
 /// The longest template, in bytes. GitHub takes bodies of 65,536 characters.
 const TEMPLATE_LENGTH_MAX: usize = 64 * 1024;
 /// The named groups of a file pattern; the first two are needed.
@@ -225,6 +225,9 @@ fn file_pattern(checker: &mut Checker<'_>, path: &KeyPath, file: &PatternFile) -
         checker.missing(&path, "missing: a regular expression");
         return None;
     };
+    if !checker.takes_pattern(&path) {
+        return None;
+    }
     match pattern::regex(expression) {
         Ok(regex) => (has_groups(checker, &path, &regex) && !files.is_empty()).then_some(FilePattern { files, regex }),
         Err(reason) => {
@@ -252,8 +255,8 @@ fn has_groups(checker: &mut Checker<'_>, path: &KeyPath, regex: &Regex) -> bool 
 type Rule = fn(&str) -> Option<String>;
 
 fn names(checker: &mut Checker<'_>, path: &KeyPath, texts: &[String], rule: Rule) -> Vec<String> {
-    if texts.len() > PEOPLE_MAX {
-        checker.wrong(path, format!("too many: {} of at most {PEOPLE_MAX}", texts.len()));
+    if texts.len() > NAMES_MAX {
+        checker.wrong(path, format!("too many: {} of at most {NAMES_MAX}", texts.len()));
     }
     for (index, text) in texts.iter().enumerate() {
         if let Some(message) = rule(text) {

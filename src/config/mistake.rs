@@ -86,7 +86,7 @@ impl ConfigErrors {
         Self::new(file, vec![Mistake { place: None, path: KeyPath::default(), message: message.into() }])
     }
 
-    /// Sorts the mistakes by their place and keeps the first [`MISTAKES_MAX`].
+    /// Sorts the mistakes by their place and keeps the first 50.
     pub fn new(file: &Path, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort();
         mistakes.dedup();

@@ -1,12 +1,12 @@
 //! The configuration: YAML, checked with file, line and column, into a validated model.
 //!
-//! Text → [`yaml`]'s tree (syntax, duplicate keys) → [`file`]'s mirror (keys and types) → [`Config`] (values). Each
-//! step tells all of its mistakes, and the next one goes on with the rest. This module is the only one that
-//! reads the environment.
+//! Text → `yaml`'s tree (syntax, duplicate keys) → `file`'s mirror (keys and types) → [`Config`] (values). Each step
+//! tells all of its mistakes, and the next one goes on with the rest. This module is the only one that reads the
+//! environment.
 
 mod check;
 mod effective;
-pub mod file;
+mod file;
 mod layer;
 mod mistake;
 mod policy_file;
@@ -30,17 +30,20 @@ use crate::secret::Secret;
 use check::Checker;
 use file::ConfigFile;
 use layer::Layer;
-use mistake::KeyPath;
-use yaml::{Node, Place, Value};
+use yaml::{Node, Value};
 
 pub use check::{Environment, Secrets};
 pub use effective::{EffectivePolicy, Origin};
 pub use file::{ForgeKind, PolicyKey};
-pub use mistake::{ConfigErrors, Mistake};
+pub use mistake::{ConfigErrors, KeyPath, Mistake, Segment};
 pub use repository_file::{REPOSITORY_FILE, RepositoryFile};
+pub use yaml::Place;
 
 /// The largest configuration, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// How many patterns the configuration may have; large fleets have hundreds.
+const PATTERNS_MAX: usize = 10_000;
 
 /// Settings, checked: nothing in here can be wrong by itself.
 #[derive(Debug, Clone)]
@@ -153,7 +156,8 @@ impl Config {
         }
         let file: ConfigFile = read::read(&mut tree, &mut mistakes);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut checker = Checker { tree: &tree, folder, environment, secrets, mistakes };
+        let patterns_left = Some(PATTERNS_MAX);
+        let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes };
         let config = settings::config(&mut checker, &file, path);
         let mistakes = checker.mistakes;
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
@@ -162,8 +166,8 @@ impl Config {
     /// What holds at a work tree without a configuration: the defaults. Docker's configuration is used as always.
     pub fn default_for_work_tree(environment: Environment<'_>) -> Self {
         let tree = Node { place: Place { line: 1, column: 1 }, value: Value::Null };
-        let (folder, secrets) = (Path::new(""), Secrets::Skip);
-        let mut checker = Checker { tree: &tree, folder, environment, secrets, mistakes: Vec::new() };
+        let (folder, secrets, patterns_left) = (Path::new(""), Secrets::Skip, None);
+        let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes: Vec::new() };
         settings::config(&mut checker, &ConfigFile::default(), Path::new(""))
     }
 }

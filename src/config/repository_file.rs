@@ -12,6 +12,9 @@ use super::{decode, read, yaml};
 /// Its path in a repository.
 pub const REPOSITORY_FILE: &str = ".refrom.yaml";
 
+/// How many patterns it may have: anybody who may push to the repository writes it.
+const PATTERNS_MAX: usize = 100;
+
 /// A repository's own file, read as far as it can be.
 ///
 /// Half a file guesses what was meant, so nothing of a file with a mistake counts, but for one thing: `enabled: false`
@@ -35,7 +38,8 @@ impl RepositoryFile {
         }
         let file: PolicyFile = read::read(&mut tree, &mut mistakes);
         let (folder, environment, secrets) = (Path::new(""), &|_: &str| None, Secrets::Skip);
-        let mut checker = Checker { tree: &tree, folder, environment, secrets, mistakes };
+        let patterns_left = Some(PATTERNS_MAX);
+        let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes };
         let layer = layer(&mut checker, &KeyPath::default(), &file);
         Self { layer, mistakes: checker.mistakes }
     }

@@ -3,6 +3,8 @@
 //! The tree keeps what a typed reader throws away: the place of every key and value, both of two equal keys, and
 //! the letters of a number (`1.20` is a tag, not 1.2).
 
+use std::collections::BTreeMap;
+
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Location, Spanned};
@@ -13,7 +15,9 @@ use super::mistake::{KeyPath, Mistake, Segment};
 /// this stops a few lines of aliases from becoming gigabytes.
 const NODES_MAX: usize = 100_000;
 /// How deep a document may nest; ours needs 8.
-const DEPTH_MAX: usize = 64;
+const DEPTH_MAX: usize = 20;
+/// How deep aliases may stand within what other aliases name. With [`DEPTH_MAX`] it bounds the reader's stack.
+const ALIAS_DEPTH_MAX: usize = 4;
 
 /// A place in a file: 1-based, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +68,7 @@ pub fn parse(text: &str) -> Result<(Node, Vec<Mistake>), Mistake> {
         emit_comments: false,
         reject_unsupported_tags: true,
         budget: serde_saphyr::budget! { max_nodes: NODES_MAX, max_events: NODES_MAX * 4, max_depth: DEPTH_MAX },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES_MAX },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: NODES_MAX, max_replay_stack_depth: ALIAS_DEPTH_MAX },
     };
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| syntax(&error))?;
     let mut duplicates = Vec::new();
@@ -219,13 +223,15 @@ fn node(raw: Spanned<Raw>, text: &str, path: &KeyPath, duplicates: &mut Vec<Mist
         }
         Raw::Map(pairs) => {
             let mut entries: Vec<Entry> = Vec::new();
+            let mut lines: BTreeMap<String, u64> = BTreeMap::new();
             for (key, raw) in pairs {
                 let (path, key_place) = (path.key(&key.value), place(key.referenced));
-                if let Some(first) = entries.iter().find(|entry| entry.key == key.value) {
-                    let message = format!("the key stands here a second time, after line {}", first.key_place.line);
+                if let Some(line) = lines.get(&key.value) {
+                    let message = format!("the key stands here a second time, after line {line}");
                     duplicates.push(Mistake { place: Some(key_place), path, message });
                     continue;
                 }
+                lines.insert(key.value.clone(), key_place.line);
                 let node = node(raw, text, &path, duplicates);
                 entries.push(Entry { key: key.value, key_place, node });
             }
@@ -355,8 +361,20 @@ mod tests {
             text.push_str(&format!("{name}: &{name} [{aliases}]\n"));
         }
         let mistake = parse(&text).unwrap_err();
-        assert_eq!(mistake.message, "too large: more than 100000 values or 64 levels, aliases followed");
-        let deep = format!("a: {}{}", "[".repeat(200), "]".repeat(200));
-        assert_eq!(parse(&deep).unwrap_err().message, mistake.message);
+        assert_eq!(mistake.message, "too large: more than 100000 values or 20 levels, aliases followed");
+    }
+
+    #[test]
+    fn nesting_cannot_fill_the_stack() {
+        let deep = format!("a: {}{}\n", "[".repeat(200), "]".repeat(200));
+        assert!(parse(&deep).unwrap_err().message.starts_with("too large"));
+        let mut text = String::new();
+        let levels = DEPTH_MAX - 2;
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        text.push_str(&format!("a: &a {open}x{close}\n"));
+        for (name, previous) in ('b'..'i').zip('a'..) {
+            text.push_str(&format!("{name}: &{name} {open}*{previous}{close}\n"));
+        }
+        assert!(parse(&text).unwrap_err().message.starts_with("too large"));
     }
 }

@@ -1,0 +1,77 @@
+//! `refrom config`.
+
+use insta::assert_snapshot;
+use refrom::cli::config as commands;
+use refrom::config::{Config, RepositoryFile, Secrets};
+
+use super::{LAYERS, SIGNED_IN, config_of, name, no_environment};
+
+#[test]
+fn check_says_what_is_wrong_and_ends_with_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refrom.yaml");
+    std::fs::write(&path, SIGNED_IN).unwrap();
+    let report = commands::check(&path, &no_environment, Secrets::Skip);
+    assert_eq!((report.status, report.stderr.as_str()), (0, ""));
+    assert!(report.stdout.ends_with("refrom.yaml: no mistakes\n"));
+    let report = commands::check(&path, &no_environment, Secrets::Read);
+    assert_eq!((report.status, report.stdout.as_str()), (2, ""));
+    assert!(report.stderr.ends_with("5 mistakes in the configuration\n"), "{}", report.stderr);
+}
+
+#[test]
+fn show_prints_the_policy_with_where_each_value_comes_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refrom.yaml");
+    let text = format!(
+        "{LAYERS}  - match: acme/web
+    policy:
+      tags: [{{ image: 'dhi.io/*', tag: 1.20 }}]
+      patterns: [{{ files: '*.mk', regex: '(?<image>\\S+)@(?<digest>\\S+)' }}]
+      base: develop
+      title: \"a\\nb\"
+"
+    );
+    std::fs::write(&path, text).unwrap();
+    let report = commands::show(&path, "acme/web", &no_environment);
+    assert_eq!((report.status, report.stderr.as_str()), (0, ""));
+    let shown = report.stdout.replace(&format!("{}/", folder.path().display()), "");
+    assert_snapshot!(shown, @r#"
+    # the policy of acme/web
+    enabled: true  # default
+    images: ["**"]  # default
+    tags:  # refrom.yaml:14:13, repositories[3] (match `acme/web`)
+      - { image: "dhi.io/*", tag: "1.20" }
+    files:
+      include: ["Build"]  # refrom.yaml:7:46, repositories[0] (match `acme/*`)
+      exclude: ["**/testdata/**"]  # default
+    group: image  # refrom.yaml:2:10
+    comment: write  # refrom.yaml:4:12
+    patterns:  # refrom.yaml:15:17, repositories[3] (match `acme/web`)
+      - { files: ["*.mk"], regex: "(?<image>\\S+)@(?<digest>\\S+)" }
+    labels: ["d"]  # refrom.yaml:9:23, repositories[1] (match `/^acme\/(web|api)$/`)
+    reviewers: []  # default
+    assignees: []  # default
+    draft: true  # refrom.yaml:9:35, repositories[1] (match `/^acme\/(web|api)$/`)
+    base: "develop"  # refrom.yaml:16:13, repositories[3] (match `acme/web`)
+    max_open: 2  # refrom.yaml:9:51, repositories[1] (match `/^acme\/(web|api)$/`)
+    title: "a\nb"  # refrom.yaml:17:14, repositories[3] (match `acme/web`)
+    body: null  # default
+    commit_message: null  # default
+    "#);
+    let own = config_of(
+        "repository_may_set: [images, tags, patterns, draft, base, max_open, title, enabled, files, group, comment, labels, reviewers, assignees]",
+    );
+    let again = own.policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
+    assert_eq!(again.problem, None);
+    let config = Config::load(&path, &no_environment, Secrets::Skip).unwrap();
+    assert_eq!(format!("{:?}", again.policy), format!("{:?}", config.policy_for(&name("acme/web"), None).policy));
+    assert_eq!(commands::show(&path, "web", &no_environment).status, 2);
+}
+
+#[test]
+fn the_schema_is_printed_as_json() {
+    let report = commands::schema();
+    let schema: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
+    assert_eq!((report.status, schema["title"].as_str()), (0, Some("ConfigFile")));
+}
