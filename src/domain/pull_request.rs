@@ -117,14 +117,14 @@ impl BranchName {
 impl FromStr for RepoName {
     type Err = NameError;
 
-    /// At least two segments of letters, digits, `-`, `_` and `.`, none of them `.`, `..` or ending in `.git`.
+    /// At least two segments of ASCII letters, digits, `-`, `_` and `.`, none of them `.`, `..` or ending in `.git`.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let is_segment = |segment: &str| {
             !segment.is_empty()
                 && segment != "."
                 && segment != ".."
                 && !segment.ends_with(".git")
-                && segment.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
+                && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         };
         let is_name = text.contains('/') && text.split('/').all(is_segment);
         if is_name {
@@ -191,7 +191,7 @@ mod tests {
     fn a_repository_name_has_an_owner() {
         assert!("acme/web".parse::<RepoName>().is_ok());
         assert!("group/sub/web.site".parse::<RepoName>().is_ok());
-        for text in ["web", "acme/", "/web", "acme/..", "acme/web.git", "acme/we b", "acme/w?b"] {
+        for text in ["web", "acme/", "/web", "acme/..", "acme/web.git", "acme/we b", "acme/w?b", "acme/wéb"] {
             assert!(text.parse::<RepoName>().is_err(), "{text}");
         }
     }

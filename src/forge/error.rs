@@ -34,6 +34,25 @@ pub enum ForgeError {
     Secret(#[from] crate::secret::SecretError),
 }
 
+impl ForgeError {
+    /// The same failure for another subject that shares it: one request serves many repositories.
+    pub fn for_another(&self) -> Self {
+        match self {
+            Self::NotFound { what } => Self::NotFound { what: what.clone() },
+            Self::Renamed { what, now } => Self::Renamed { what: what.clone(), now: now.clone() },
+            Self::Archived { what } => Self::Archived { what: what.clone() },
+            Self::Unauthorized { message } => Self::Unauthorized { message: message.clone() },
+            Self::Denied { message } => Self::Denied { message: message.clone() },
+            Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
+            Self::Invalid { message } => Self::Invalid { message: message.clone() },
+            Self::Unavailable { message } => Self::Unavailable { message: message.clone() },
+            Self::Protocol { message } => Self::Protocol { message: message.clone() },
+            // The cause is an error of the operating system, which cannot be copied.
+            Self::Secret(error) => Self::Unauthorized { message: error.to_string() },
+        }
+    }
+}
+
 impl Transient for ForgeError {
     fn is_transient(&self) -> bool {
         matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })

@@ -16,10 +16,12 @@ pub use error::ForgeError;
 /// Which repositories of a forge are looked at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Patterns over the full name; a pattern without wildcards names one repository.
+    /// Patterns over the full name. One without wildcards names one repository: that one is asked for even where it is
+    /// a fork or has none of the topics, and it is a problem where it cannot be served. None, with topics: everything
+    /// that the account sees.
     pub include: Vec<Pattern>,
     pub exclude: Vec<Pattern>,
-    /// Any of these, where there are some.
+    /// Any of these, where there are some, for what patterns find.
     pub topics: Vec<String>,
     pub archived: bool,
     pub forks: bool,
@@ -76,11 +78,11 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     /// Changes title and body.
     async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError>;
 
-    /// Closes without merging, after `sentence` was said in a comment.
+    /// Closes without merging, after `sentence` was said in a comment; said once, however often it is tried.
     async fn close(&self, repository: &RepoName, number: u64, sentence: &str) -> Result<(), ForgeError>;
 
     /// Says `text` once: nothing is sent where our own account already said something with the same `key`, which is
-    /// kept in a hidden marker.
+    /// kept in a hidden marker: letters, digits, `-`, `_`, `.` and `:`, without `--`.
     async fn comment_once(&self, repository: &RepoName, number: u64, key: &str, text: &str) -> Result<(), ForgeError>;
 
     /// Where git reads and pushes, with a token that is valid for at least some minutes.

@@ -1,8 +1,5 @@
 //! What is GitHub's alone: signing in, tokens and their renewal, what a listing costs.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
 use refrom::demo::forge::{Fault, FaultKind};
 use refrom::forge::github::{Auth, GitHub, Settings};
 use refrom::forge::{Forge, ForgeError};
@@ -151,22 +148,16 @@ async fn a_wrong_address_is_unavailable_and_named_without_a_secret() {
 }
 
 #[tokio::test]
-async fn writes_come_one_at_a_time_with_a_pause() {
+async fn nothing_is_sent_after_the_last_request_that_a_limit_allows() {
     let hosted = Hosted::github(SignIn::Token).await;
     hosted.repository_behind("acme/web");
     hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
-    let pacing = Duration::from_millis(20);
-    let settings = Settings { pacing, ..settings(&hosted.embedded, Auth::Token(Secret::from(TOKEN))) };
-    let github = GitHub::new(settings).unwrap();
-    let start = tokio::time::Instant::now();
-    let done = AtomicUsize::new(0);
-    let (github, done) = (&github, &done);
-    let web = &name("acme/web");
-    let calls = (0..3).map(|_| async move {
-        github.update(web, 1, "t", "b").await.unwrap();
-        done.fetch_add(1, Ordering::Relaxed)
-    });
-    futures_util::future::join_all(calls).await;
-    assert_eq!(done.load(Ordering::Relaxed), 3);
-    assert!(start.elapsed() >= pacing * 2, "{:?}", start.elapsed());
+    hosted.embedded.fail(Fault::next("PATCH", FaultKind::LastOne { reset_in: 600 }));
+    hosted.adapter.update(&name("acme/web"), 1, "t", "b").await.unwrap();
+    hosted.requests();
+    let limited = hosted.adapter.update(&name("acme/web"), 1, "t", "b").await;
+    assert!(matches!(limited, Err(ForgeError::RateLimited { retry_after: Some(_) })), "{limited:?}");
+    assert_eq!(hosted.requests(), []);
+    assert_eq!(hosted.head("acme/web").await.name, name("acme/web"), "the limit of GraphQL is another");
+    hosted.finish();
 }

@@ -21,6 +21,8 @@ pub enum FaultKind {
     SecondaryLimit { retry_after: u64 },
     /// 403, and the limit is renewed so many seconds later.
     PrimaryLimit { reset_in: i64 },
+    /// A good answer, and the last until the limit is renewed so many seconds later.
+    LastOne { reset_in: i64 },
     /// GraphQL's way of saying it: 200 and an error of the type `RATE_LIMITED`.
     GraphQlLimit,
     /// GraphQL answers, and one repository of the answer is an error of this type.

@@ -67,6 +67,13 @@ impl Reply {
         reply
     }
 
+    /// With the headers of a limit that is used up.
+    fn used_up(mut self, reset: i64) -> Self {
+        self.headers.push(("x-ratelimit-remaining", "0".to_owned()));
+        self.headers.push(("x-ratelimit-reset", reset.to_string()));
+        self
+    }
+
     pub fn not_found() -> Self {
         Self::error(404, "Not Found")
     }
@@ -121,6 +128,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     let mut reply = reply.unwrap_or_else(|refusal| refusal);
     match fault {
         Some(FaultKind::LostAnswer) => return lost(reply.status),
+        Some(FaultKind::LastOne { reset_in }) => reply = reply.used_up(world.now() + reset_in),
         Some(FaultKind::PartialError { repository, kind }) => graphql::spoil(&mut reply.body, &repository, &kind),
         _ => {}
     }
@@ -183,16 +191,13 @@ fn refusal(fault: &FaultKind, now: i64) -> Option<Reply> {
             Some(reply)
         }
         FaultKind::PrimaryLimit { reset_in } => {
-            let mut reply = Reply::error(403, "API rate limit exceeded for user ID 1.");
-            reply.headers.push(("x-ratelimit-remaining", "0".to_owned()));
-            reply.headers.push(("x-ratelimit-reset", (now + reset_in).to_string()));
-            Some(reply)
+            Some(Reply::error(403, "API rate limit exceeded for user ID 1.").used_up(now + reset_in))
         }
         FaultKind::GraphQlLimit => {
             let error = json!({ "type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1." });
             Some(Reply::new(200, json!({ "errors": [error] })))
         }
-        FaultKind::LostAnswer | FaultKind::PartialError { .. } => None,
+        FaultKind::LostAnswer | FaultKind::LastOne { .. } | FaultKind::PartialError { .. } => None,
     }
 }
 

@@ -197,6 +197,10 @@ impl World {
 
     /// Lets open pull requests follow their branches: a new head is theirs, a deleted branch closes them.
     pub fn follow_branches(&mut self, id: u64) -> Result<(), RepositoryError> {
+        let is_open = |it: &HostedPullRequest| it.state == PullRequestState::Open;
+        if !self.repositories.get(&id).is_some_and(|found| found.pull_requests.values().any(is_open)) {
+            return Ok(());
+        }
         let Some(bare) = self.bare(id)? else { return Ok(()) };
         let Some(repository) = self.repositories.get_mut(&id) else { return Ok(()) };
         for pull_request in repository.pull_requests.values_mut() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+// The types of the `http` crate, which octocrab takes, too.
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode};
 use futures_util::future::BoxFuture;

@@ -12,6 +12,8 @@ use crate::forge::ForgeError;
 /// How long to wait after a secondary rate limit that names no time: "at least one minute"
 /// (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api>).
 pub(super) const SECONDARY_LIMIT_WAIT: Duration = Duration::from_secs(60);
+/// What a limit may ask us to wait; GitHub's are renewed every hour. A longer time is a fault of something between.
+const LIMIT_WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a message of the other side is quoted, in characters.
 const MESSAGE_CHARACTERS_MAX: usize = 500;
 
@@ -75,7 +77,8 @@ impl Answer {
         }
         let retry_after = self.header(header::RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
         let named = retry_after.map(Duration::from_secs).or_else(|| self.used_up());
-        named.or_else(|| self.is_secondary_limit().then_some(SECONDARY_LIMIT_WAIT))
+        let wait = named.or_else(|| self.is_secondary_limit().then_some(SECONDARY_LIMIT_WAIT));
+        wait.map(|wait| wait.min(LIMIT_WAIT_MAX))
     }
 
     /// How long until the primary limit is renewed, where this answer used the last of it.
@@ -88,7 +91,8 @@ impl Answer {
         let reset = self.header("x-ratelimit-reset").and_then(|text| text.parse::<i64>().ok());
         let now = self.time().map(Timestamp::as_second);
         let seconds = reset.zip(now).map(|(reset, now)| reset.saturating_sub(now).max(1));
-        seconds.and_then(|seconds| u64::try_from(seconds).ok()).map_or(SECONDARY_LIMIT_WAIT, Duration::from_secs)
+        let wait = seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        wait.map_or(SECONDARY_LIMIT_WAIT, |wait| wait.min(LIMIT_WAIT_MAX))
     }
 
     /// When the other side answered, by its own clock.
@@ -166,6 +170,7 @@ mod tests {
     fn a_secondary_limit_is_known_by_header_page_or_message() {
         assert_eq!(wait(answer(403, &[("retry-after", "7")], "{}")), Some(7));
         assert_eq!(wait(answer(429, &[], "")), Some(60));
+        assert_eq!(wait(answer(403, &[("retry-after", "18446744073709551615")], "{}")), Some(86_400));
         let page =
             r#"{"message":"slow","documentation_url":"https://docs.github.com/rest#about-secondary-rate-limits"}"#;
         assert_eq!(wait(answer(403, &[], page)), Some(60));

@@ -89,6 +89,11 @@ impl Gathering<'_> {
         }
     }
 
+    /// The same for each of these repositories.
+    fn each(&mut self, names: &[RepoName], error: &ForgeError) -> Result<(), ForgeError> {
+        names.iter().try_for_each(|name| self.whole_or_problem(name.as_str(), error.for_another()))
+    }
+
     /// Reads a connection of repositories to its end. What was read before a page failed stays.
     async fn pages(
         &mut self,
@@ -171,8 +176,10 @@ impl Gathering<'_> {
         let graph = match graph {
             Ok(graph) => graph,
             Err(error) => {
-                let subject = names.first().cloned().unwrap_or_default();
-                return self.problem(format!("{subject} and {} more", names.len().saturating_sub(1)), error);
+                for name in names {
+                    self.problem(name, error.for_another());
+                }
+                return;
             }
         };
         for (index, subject) in names.into_iter().enumerate() {
@@ -206,14 +213,7 @@ impl Gathering<'_> {
                         self.named(&account, chunk).await?;
                     }
                 }
-                Err(_) => {
-                    for name in names {
-                        // Asked again for each one's own error: errors cannot be copied.
-                        if let Err(error) = self.github.account(&owner).await {
-                            self.problem(name.to_string(), error);
-                        }
-                    }
-                }
+                Err(error) => self.each(&names, &error)?,
             }
         }
         Ok(())
@@ -230,7 +230,7 @@ impl Gathering<'_> {
         let document = documents::repositories_by_name(names.len());
         let graph = match self.github.query(account, &document, &Value::from(variables), &what).await {
             Ok(graph) => graph,
-            Err(error) => return self.whole_or_problem(&subject_of(names), error),
+            Err(error) => return self.each(names, &error),
         };
         for (index, name) in names.iter().enumerate() {
             let head = self.head(account, &graph, &fields(&[&format!("r{index}")]), name.as_str()).await;
@@ -243,10 +243,6 @@ impl Gathering<'_> {
         }
         Ok(())
     }
-}
-
-fn subject_of(names: &[RepoName]) -> String {
-    names.iter().map(RepoName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// A repository that was asked for by its name is asked for as a fork, too; anything else that keeps it from being

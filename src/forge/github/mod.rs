@@ -11,6 +11,7 @@ mod endpoints;
 mod graph;
 mod installations;
 mod listing;
+mod pace;
 mod pull_requests;
 mod repository;
 mod selection;
@@ -23,7 +24,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::http::Method;
 use serde_json::Value;
-use tokio::time::Instant;
 use url::Url;
 
 use self::account::{Account, Api, Call, Connection, Credentials};
@@ -32,6 +32,7 @@ use self::documents::Document;
 use self::endpoints::Endpoints;
 use self::graph::Graph;
 use self::installations::Installations;
+use self::pace::Pace;
 use super::{Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
@@ -96,9 +97,7 @@ pub struct GitHub {
     connection: Arc<Connection>,
     retry: RetryPolicy,
     signed_in: SignedIn,
-    /// **Invariant**: one write at a time. Holds when the last one ended.
-    last_write: tokio::sync::Mutex<Option<Instant>>,
-    pacing: Duration,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -123,7 +122,7 @@ impl GitHub {
                 Arc::clone(&connection),
             )),
         };
-        Ok(Self { name, connection, retry, signed_in, last_write: Default::default(), pacing })
+        Ok(Self { name, connection, retry, signed_in, pace: Pace::new(pacing) })
     }
 
     /// The identity that serves an owner's repositories.
@@ -153,14 +152,7 @@ impl GitHub {
 
     /// Sends one write in its turn, once.
     async fn write_once(&self, account: &Account, call: &Call) -> Result<Answer, ForgeError> {
-        let mut last_write = self.last_write.lock().await;
-        if let Some(last) = *last_write {
-            tokio::time::sleep_until(last + self.pacing).await;
-        }
-        let answer = account.call(call).await;
-        *last_write = Some(Instant::now());
-        drop(last_write);
-        match answer {
+        match self.pace.take_turn(account.call(call)).await {
             Err(ForgeError::Renamed { what, now }) => Err(self.renamed(account, what, &now).await),
             answer => answer,
         }

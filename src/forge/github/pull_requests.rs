@@ -109,12 +109,11 @@ pub(super) async fn of_branches(
         }
         let account = match accounts.get(&owner) {
             Some(Ok(account)) => account,
-            _ => {
-                // Asked again for its own error: errors cannot be copied.
-                let error = github.account(&owner).await.err();
-                found.insert(name.clone(), error.map_or_else(|| Ok(Vec::new()), Err));
+            Some(Err(error)) => {
+                found.insert(name.clone(), Err(error.for_another()));
                 continue;
             }
+            None => continue,
         };
         for branch in branches {
             let question = questions.entry((branch, account.installation()));
@@ -151,7 +150,9 @@ async fn of_branch(
     let variables = json!({ "ids": ids, "branch": branch.as_str() });
     let graph = match github.query(account, &documents::pull_requests(), &variables, &what).await {
         Ok(graph) => graph,
-        Err(error) => return same_for_all(repositories, &error),
+        Err(error) => {
+            return repositories.iter().map(|(name, _)| (name.clone(), Err(error.for_another()))).collect();
+        }
     };
     let read = |index: usize, name: &RepoName| {
         let mut place = item(&fields(&["nodes"]), index);
@@ -161,18 +162,6 @@ async fn of_branch(
         ours.map(PullRequestParts::into_pull_request).collect()
     };
     repositories.iter().enumerate().map(|(index, (name, _))| (name.clone(), read(index, name))).collect()
-}
-
-/// One failure of a request is the failure of each repository in it.
-fn same_for_all(repositories: &[Asked], error: &ForgeError) -> Vec<(RepoName, Result<Vec<PullRequest>, ForgeError>)> {
-    let copy = || match error {
-        ForgeError::RateLimited { retry_after } => ForgeError::RateLimited { retry_after: *retry_after },
-        ForgeError::Unauthorized { message } => ForgeError::Unauthorized { message: message.clone() },
-        ForgeError::Denied { message } => ForgeError::Denied { message: message.clone() },
-        ForgeError::Protocol { message } => ForgeError::Protocol { message: message.clone() },
-        error => ForgeError::Unavailable { message: error.to_string() },
-    };
-    repositories.iter().map(|(name, _)| (name.clone(), Err(copy()))).collect()
 }
 
 /// What is open from a branch into a base, whoever opened it.
