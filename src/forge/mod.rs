@@ -2,30 +2,17 @@
 
 mod error;
 pub mod github;
+mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use crate::domain::pattern::Pattern;
 use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
 use crate::net::Remote;
 
 pub use error::ForgeError;
-
-/// Which repositories of a forge are looked at.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// Patterns over the full name. One without wildcards names one repository: that one is asked for even where it is
-    /// a fork or has none of the topics, and it is a problem where it cannot be served. None, with topics: everything
-    /// that the account sees.
-    pub include: Vec<Pattern>,
-    pub exclude: Vec<Pattern>,
-    /// Any of these, where there are some, for what patterns find.
-    pub topics: Vec<String>,
-    pub archived: bool,
-    pub forks: bool,
-}
+pub use selection::Selection;
 
 /// What [`Forge::repositories`] found.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::documents;
 use super::graph::{Graph, Segment, fields, item};
 use super::installations;
 use super::repository::{self, PageInfo, RepositoryParts};
-use super::selection::{Wanted, is_excluded, is_named, is_selected};
+use super::selection::Wanted;
 use super::{GitHub, PAGE, SignedIn, owner_and_name};
 use crate::domain::pull_request::{RepoName, RepositoryHead};
 use crate::forge::{ForgeError, Listing, ListingProblem, Selection};
@@ -127,7 +127,7 @@ impl Gathering<'_> {
     }
 
     fn keep(&mut self, head: RepositoryHead) {
-        if is_selected(self.selection, &head) {
+        if self.selection.includes(&head) {
             self.found.insert(head.name.clone(), head);
         }
     }
@@ -156,7 +156,7 @@ impl Gathering<'_> {
                 Ok(page) => page,
                 Err(error) => return self.problem(subject, error),
             };
-            let is_wanted = |name: &str| repository::name(name).is_ok_and(|name| is_named(self.selection, &name));
+            let is_wanted = |name: &str| repository::name(name).is_ok_and(|name| self.selection.names(&name));
             let listed = listed.into_iter().filter(|listed| is_wanted(&listed.full_name));
             let (ids, names) = listed.map(|listed| (listed.node_id, listed.full_name)).unzip();
             self.by_id(&account, ids, names).await;
@@ -194,7 +194,7 @@ impl Gathering<'_> {
     async fn by_name(&mut self, wanted: &Wanted) -> Result<(), ForgeError> {
         let mut by_owner: BTreeMap<String, Vec<RepoName>> = BTreeMap::new();
         for name in &wanted.names {
-            if is_excluded(self.selection, name) || self.found.contains_key(name) {
+            if self.selection.excludes(name) || self.found.contains_key(name) {
                 continue;
             }
             match owner_and_name(name) {
