@@ -121,12 +121,7 @@ impl Candidate {
 
 /// Compares every followed pin with what its tag points to. A tag that nobody asked about is unknown.
 pub fn behind(facts: &RepositoryFacts, observations: &Observations) -> Candidates {
-    let mut pins = Vec::new();
-    if facts.policy.enabled {
-        for file in &facts.files {
-            pins.extend(pins_of(file, observations));
-        }
-    }
+    let pins = if facts.policy.enabled { pins(&facts.files, observations) } else { Vec::new() };
     let evidence: BTreeSet<Move> = pins.iter().filter_map(Candidate::wanted).collect();
     let mut branches: BTreeSet<BranchName> = facts.head.bot_branches.iter().map(|branch| branch.name.clone()).collect();
     for pin in pins.iter().filter(|pin| pin.wanted().is_some()) {
@@ -136,6 +131,11 @@ pub fn behind(facts: &RepositoryFacts, observations: &Observations) -> Candidate
     }
     branches.retain(BranchName::is_ours);
     Candidates { pins, evidence, branches }
+}
+
+/// Every followed pin of these files with its state, by file as given, then as in the file.
+pub fn pins(files: &[FileUses], observations: &Observations) -> Vec<Candidate> {
+    files.iter().flat_map(|file| pins_of(file, observations)).collect()
 }
 
 fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
-use crate::domain::pull_request::{CommitId, RepoName};
+use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 
 pub use sqlite::SqliteStore;
 
-/// The candidate files of a repository at a commit, so that nothing is fetched while the head stays.
+/// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
     pub head: CommitId,
@@ -61,10 +61,16 @@ pub enum StoreError {
 /// `forge` is the forge's name in the configuration; times are those of the caller's clock.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// The last scan of a repository.
-    async fn scan(&self, forge: &str, repository: &RepoName) -> Result<Option<Scan>, StoreError>;
+    /// The last scan of a branch.
+    async fn scan(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<Option<Scan>, StoreError>;
 
-    async fn put_scan(&self, forge: &str, repository: &RepoName, scan: &Scan) -> Result<(), StoreError>;
+    async fn put_scan(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        branch: &BranchName,
+        scan: &Scan,
+    ) -> Result<(), StoreError>;
 
     /// Notes what tags pointed to at `now`: a new digest gets its first sight, a known one its last.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;

@@ -2,11 +2,12 @@
 CREATE TABLE scan (
     forge      TEXT NOT NULL,
     repository TEXT NOT NULL,
+    branch     TEXT NOT NULL,
     head       TEXT NOT NULL,
     selector   TEXT NOT NULL,
     files      TEXT NOT NULL, -- JSON: [{path, mode, blob}]
     left_out   TEXT NOT NULL, -- JSON: [[path, reason]]
-    PRIMARY KEY (forge, repository)
+    PRIMARY KEY (forge, repository, branch)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE sighting (

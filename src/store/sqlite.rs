@@ -13,7 +13,7 @@ use super::lock::{Lock, LockError, private_file};
 use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
-use crate::domain::pull_request::{CommitId, RepoName};
+use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -140,9 +140,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn scan(&self, forge: &str, repository: &RepoName) -> Result<Option<Scan>, StoreError> {
-        let sql = "SELECT head, selector, files, left_out FROM scan WHERE forge = ? AND repository = ?";
-        let query = sqlx::query_as::<_, (String, String, String, String)>(sql).bind(forge).bind(repository.as_str());
+    async fn scan(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<Option<Scan>, StoreError> {
+        let sql = "SELECT head, selector, files, left_out FROM scan WHERE forge = ? AND repository = ? AND branch = ?";
+        let query = sqlx::query_as::<_, (String, String, String, String)>(sql);
+        let query = query.bind(forge).bind(repository.as_str()).bind(branch.as_str());
         let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
         let Some((head, selector, files, left_out)) = row else { return Ok(None) };
         Ok(Some(Scan {
@@ -153,13 +154,23 @@ impl Store for SqliteStore {
         }))
     }
 
-    async fn put_scan(&self, forge: &str, repository: &RepoName, scan: &Scan) -> Result<(), StoreError> {
+    async fn put_scan(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        branch: &BranchName,
+        scan: &Scan,
+    ) -> Result<(), StoreError> {
         let files: Vec<FileRow> = scan.files.iter().map(FileRow::from).collect();
         let left_out: Vec<_> = scan.left_out.iter().map(|file| (&file.path, &file.reason)).collect();
-        let sql = "INSERT OR REPLACE INTO scan (forge, repository, head, selector, files, left_out)
-                   VALUES (?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(scan.head.as_str());
-        let query = query.bind(&scan.selector).bind(self.to_json(&files)?).bind(self.to_json(&left_out)?);
+        let sql = "INSERT OR REPLACE INTO scan (forge, repository, branch, head, selector, files, left_out)
+                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(branch.as_str());
+        let query = query
+            .bind(scan.head.as_str())
+            .bind(&scan.selector)
+            .bind(self.to_json(&files)?)
+            .bind(self.to_json(&left_out)?);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 

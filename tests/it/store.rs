@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
-use refrom::domain::pull_request::RepoName;
+use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::store::{LeftOutFile, Scan, ScannedFile, SqliteStore, Store, StoreError};
 
@@ -30,6 +30,10 @@ fn web() -> RepoName {
 
 fn nginx() -> ImageName {
     "dhi.io/nginx".parse().unwrap()
+}
+
+fn main() -> BranchName {
+    "main".parse().unwrap()
 }
 
 fn scan(head: char) -> Scan {
@@ -70,17 +74,17 @@ async fn what_was_put_is_there_after_reopening() {
         ..image(b"bare")
     };
     let store = open(&path).await;
-    assert_eq!(store.scan("github", &web()).await.unwrap(), None);
+    assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), None);
-    store.put_scan("github", &web(), &scan('a')).await.unwrap();
-    store.put_scan("github", &web(), &scan('b')).await.unwrap();
+    store.put_scan("github", &web(), &main(), &scan('a')).await.unwrap();
+    store.put_scan("github", &web(), &main(), &scan('b')).await.unwrap();
     store.put_image(&nginx(), &image(b"full")).await.unwrap();
     store.put_image(&nginx(), &bare).await.unwrap();
     store.close().await;
 
     let store = open(&path).await;
-    assert_eq!(store.scan("github", &web()).await.unwrap(), Some(scan('b')));
-    assert_eq!(store.scan("other", &web()).await.unwrap(), None);
+    assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), Some(scan('b')));
+    assert_eq!(store.scan("other", &web(), &main()).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
     assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), Some(bare));
     assert_eq!(store.image(&"dhi.io/node".parse().unwrap(), &Digest::of(b"full")).await.unwrap(), None);
@@ -122,9 +126,9 @@ async fn many_tasks_share_one_store() {
         let store = Arc::clone(&store);
         tokio::spawn(async move {
             let name: RepoName = format!("acme/r{number}").parse().unwrap();
-            store.put_scan("github", &name, &scan('a')).await.unwrap();
+            store.put_scan("github", &name, &main(), &scan('a')).await.unwrap();
             store.record_opened("github", &name, now()).await.unwrap();
-            store.scan("github", &name).await.unwrap().unwrap()
+            store.scan("github", &name, &main()).await.unwrap().unwrap()
         })
     });
     for task in tasks.collect::<Vec<_>>() {
@@ -153,7 +157,7 @@ async fn the_files_are_for_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("refrom.db")).await;
-    store.put_scan("github", &web(), &scan('a')).await.unwrap();
+    store.put_scan("github", &web(), &main(), &scan('a')).await.unwrap();
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(Result::unwrap).collect();
     assert!(files.len() >= 2, "{files:?}");
     for file in files {
