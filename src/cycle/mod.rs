@@ -1,1 +1,154 @@
 //! One pass over the fleet: gather, decide, act.
+//!
+//! Gathering and acting do the talking; what is decided in between is a [`Plan`](crate::domain::plan::Plan), a value.
+//! A dry run is the same path, stopped before acting. One failure stays in its place: a repository, an image or a
+//! forge that fails is named in the [`Report`], and the rest goes on.
+
+mod act;
+mod build;
+mod gather;
+pub mod lookup;
+mod parts;
+mod report;
+mod scan;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, ToSpan as _};
+
+use crate::config::Config;
+use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::plan::{self, Knowledge, Limits};
+use crate::domain::pull_request::{BranchName, PullRequest, RepoName};
+use crate::forge::Forge;
+use crate::git::Git;
+use crate::registry::Registries;
+use crate::store::{Store, StoreError};
+
+pub use build::pin_move;
+pub use parts::{AssemblyError, assemble, registries};
+pub use report::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+
+/// Everything that a cycle works with.
+#[derive(Debug)]
+pub struct Parts {
+    pub config: Config,
+    pub forges: Vec<Box<dyn Forge>>,
+    pub registries: Registries,
+    pub git: Git,
+    pub store: Box<dyn Store>,
+}
+
+/// What one cycle is asked to do.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// Only these, where there are some.
+    pub repositories: BTreeSet<RepoName>,
+    pub mode: Mode,
+}
+
+/// Whether the plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Act,
+    /// Stops after the plan: nothing is written to a forge or a repository.
+    DryRun,
+}
+
+/// How far a cycle is, for people who wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// `repositories`, `tags`, …
+    pub what: &'static str,
+    pub done: usize,
+    pub of: usize,
+}
+
+/// Whom to tell about progress.
+pub type Watcher<'a> = &'a (dyn Fn(Step) + Sync);
+
+/// What the process lends to a cycle.
+#[derive(Clone, Copy)]
+pub struct Host<'a> {
+    /// Asked when something is noted with its time; the decision is made for its first answer.
+    pub clock: &'a (dyn Fn() -> Timestamp + Sync),
+    pub watcher: Watcher<'a>,
+}
+
+/// One cycle.
+pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Report, StoreError> {
+    let (now, watcher) = ((host.clock)(), host.watcher);
+    let mut report = Report::default();
+    let gathered = gather::fleet(parts, request, watcher, &mut report).await;
+    let knowledge = know(parts, &gathered, now, watcher, &mut report).await?;
+    let limits = Limits {
+        max_new_per_hour: parts.config.max_new_per_hour,
+        opened_in_last_hour: parts.store.opened_since(now.saturating_sub(1.hour()).unwrap_or(now)).await?,
+    };
+    let plan = plan::plan(&gathered, &knowledge, &limits, now);
+    tracing::info!(repositories = plan.repositories.len(), "planned");
+    match request.mode {
+        Mode::DryRun => report.planned(plan),
+        Mode::Act => act::fleet(parts, &gathered, plan, host, &mut report).await,
+    }
+    report.describe(&gathered, &knowledge);
+    Ok(report)
+}
+
+impl std::fmt::Debug for Host<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Host")
+    }
+}
+
+/// Looks up everything that the plan needs: tags, digests, pull requests.
+async fn know(
+    parts: &Parts,
+    gathered: &[RepositoryFacts],
+    now: Timestamp,
+    watcher: Watcher<'_>,
+    report: &mut Report,
+) -> Result<Knowledge, StoreError> {
+    let session = parts.registries.session();
+    let tags = lookup::tracked(gathered.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files));
+    let observations = lookup::observe(&session, tags, watcher).await;
+    let sightings: Vec<_> =
+        observations.iter().filter_map(|(tag, digest)| Some((tag.clone(), *digest.as_ref().ok()?))).collect();
+    parts.store.record_sightings(&sightings, now).await?;
+    let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
+    let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
+    let evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
+    let wanted: Vec<_> = candidates.iter().map(|(facts, candidates)| (*facts, &candidates.branches)).collect();
+    let pull_requests = pull_requests(parts, &wanted).await;
+    for (repository, result) in &pull_requests {
+        if let Err(unknown) = result {
+            report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
+        }
+    }
+    let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
+    Ok(Knowledge { observations, evidence, pull_requests, own_emails })
+}
+
+/// The pull requests of every repository that is behind or has a branch of ours.
+async fn pull_requests(
+    parts: &Parts,
+    wanted: &[(&RepositoryFacts, &BTreeSet<BranchName>)],
+) -> BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>> {
+    let mut all = BTreeMap::new();
+    for forge in &parts.forges {
+        let of_forge: BTreeMap<_, _> = wanted
+            .iter()
+            .filter(|(facts, branches)| facts.forge == forge.name() && !branches.is_empty())
+            .map(|(facts, branches)| (facts.head.name.clone(), (facts.head.id.clone(), (*branches).clone())))
+            .collect();
+        if of_forge.is_empty() {
+            continue;
+        }
+        for (name, result) in forge.pull_requests(&of_forge).await {
+            let key = RepositoryKey { forge: forge.name().to_owned(), name };
+            all.insert(key, result.map_err(|error| Unknown { reason: error.to_string() }));
+        }
+    }
+    all
+}

@@ -1,5 +1,6 @@
 //! An embedded registry and an embedded forge that speak the real protocols, for `refrom demo` and for the tests.
 
+pub mod fleet;
 pub mod forge;
 pub mod git_repository;
 pub mod git_server;

@@ -1,0 +1,177 @@
+//! Carrying out a plan: commits, pushes with a lease, pull requests.
+//!
+//! The order within an action makes every stop in between harmless: the commit is a function of the plan, so a push
+//! that was made is recognized; a pull request is found by its branch; a body says that it is withdrawn before the
+//! closing could be taken for a refusal.
+
+use std::collections::BTreeMap;
+
+use anyhow::bail;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tracing::Instrument as _;
+
+use super::build;
+use super::report::{Deed, Outcome, Report, RepositoryReport};
+use super::{Host, Parts, Step};
+use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
+use crate::domain::plan::{Action, Closing, Plan, Proposal, RepositoryPlan};
+use crate::domain::pull_request::{CommitId, NewPullRequest, PullRequest, RepoName};
+use crate::forge::Forge;
+use crate::git::{PushOutcome, Update};
+
+/// Repositories that are written to at once; the forge paces its writes itself.
+const CONCURRENCY: usize = 4;
+
+/// Carries out the plan of every repository; a failure stays in its repository.
+pub async fn fleet(parts: &Parts, fleet: &[RepositoryFacts], plan: Plan, host: Host<'_>, report: &mut Report) {
+    let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
+    let of = plan.repositories.iter().map(|plan| plan.actions.len()).sum();
+    let mut answers = stream::iter(plan.repositories)
+        .map(|plan| {
+            let facts = facts.get(&plan.repository).copied();
+            let span = tracing::info_span!("repository", repo = %plan.repository.name);
+            async move { repository(parts, facts, plan, host).await }.instrument(span)
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut done = 0;
+    while let Some((repository, problems)) = answers.next().await {
+        done += repository.deeds.len();
+        if of > 0 {
+            (host.watcher)(Step { what: "actions", done, of });
+        }
+        for message in problems {
+            report.problem(repository.plan.repository.to_string(), message);
+        }
+        report.repositories.push(repository);
+    }
+}
+
+async fn repository(
+    parts: &Parts,
+    facts: Option<&RepositoryFacts>,
+    plan: RepositoryPlan,
+    host: Host<'_>,
+) -> (RepositoryReport, Vec<String>) {
+    let forge = parts.forges.iter().find(|forge| forge.name() == plan.repository.forge);
+    let (Some(facts), Some(forge)) = (facts, forge) else {
+        let report = RepositoryReport { plan, deeds: Vec::new(), pins: Default::default() };
+        return (report, vec!["it is planned for and was not gathered".to_owned()]);
+    };
+    let actor = Actor { parts, facts, forge: forge.as_ref(), host };
+    let mut deeds = Vec::new();
+    for action in &plan.actions {
+        deeds.push(actor.act(action).await);
+    }
+    let mut problems = Vec::new();
+    for left_alone in &plan.left_alone {
+        let Some(comment) = &left_alone.comment else { continue };
+        let result = forge.comment_once(actor.name(), left_alone.number, comment.key, comment.text).await;
+        if let Err(error) = result {
+            problems.push(format!("cannot comment on #{}: {error}", left_alone.number));
+        }
+    }
+    (RepositoryReport { plan, deeds, pins: Default::default() }, problems)
+}
+
+struct Actor<'a> {
+    parts: &'a Parts,
+    facts: &'a RepositoryFacts,
+    forge: &'a dyn Forge,
+    host: Host<'a>,
+}
+
+impl Actor<'_> {
+    fn name(&self) -> &RepoName {
+        &self.facts.head.name
+    }
+
+    async fn act(&self, action: &Action) -> Deed {
+        let mut deed = Deed { outcome: Outcome::Done, pull_request: None, warnings: Vec::new() };
+        let result = match action {
+            Action::Open { proposal, replaces } => self.open(proposal, replaces.as_ref(), &mut deed).await,
+            Action::Update { proposal, pull_request } => self.update(proposal, pull_request, &mut deed).await,
+            Action::Close(closing) => self.close(closing, &mut deed).await,
+            Action::DeleteBranch { branch, lease, .. } => {
+                self.push(Update::Delete { branch: branch.clone(), lease: lease.clone() }).await
+            }
+        };
+        if let Err(error) = result {
+            tracing::error!(error = format!("{error:#}"), "an action failed");
+            deed.outcome = Outcome::Failed(format!("{error:#}"));
+        }
+        deed
+    }
+
+    async fn open(&self, proposal: &Proposal, replaces: Option<&Closing>, deed: &mut Deed) -> anyhow::Result<()> {
+        if let Some(closing) = replaces {
+            self.close(closing, &mut deed.clone()).await?;
+        }
+        let commit = self.push_commit(proposal).await?;
+        let new = NewPullRequest {
+            branch: proposal.branch.clone(),
+            base: proposal.base.clone(),
+            title: proposal.title.clone(),
+            body: proposal.body.with_commit(&commit),
+            labels: proposal.labels.clone(),
+            reviewers: proposal.reviewers.clone(),
+            assignees: proposal.assignees.clone(),
+            draft: proposal.draft,
+        };
+        let opened = self.forge.open(self.name(), &new).await?;
+        tracing::info!(pr.number = opened.number, branch = %proposal.branch, "opened a pull request");
+        deed.pull_request = Some((opened.number, opened.url));
+        deed.warnings = opened.warnings;
+        self.parts.store.record_opened(self.forge.name(), self.name(), (self.host.clock)()).await?;
+        Ok(())
+    }
+
+    async fn update(&self, proposal: &Proposal, open: &PullRequest, deed: &mut Deed) -> anyhow::Result<()> {
+        deed.pull_request = Some((open.number, open.url.clone()));
+        let commit = self.push_commit(proposal).await?;
+        let body = proposal.body.with_commit(&commit);
+        if open.title != proposal.title || open.body != body {
+            self.forge.update(self.name(), open.number, &proposal.title, &body).await?;
+        }
+        tracing::info!(pr.number = open.number, branch = %proposal.branch, "updated a pull request");
+        Ok(())
+    }
+
+    async fn close(&self, closing: &Closing, deed: &mut Deed) -> anyhow::Result<()> {
+        deed.pull_request = Some((closing.number, closing.url.clone()));
+        self.forge.update(self.name(), closing.number, &closing.title, &closing.body).await?;
+        self.forge.close(self.name(), closing.number, &closing.sentence).await?;
+        tracing::info!(pr.number = closing.number, cause = ?closing.cause, "closed a pull request");
+        match &closing.delete {
+            Some(lease) => self.push(Update::Delete { branch: closing.branch.clone(), lease: lease.clone() }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Makes the proposal's commit and pushes it, unless the branch is it already.
+    async fn push_commit(&self, proposal: &Proposal) -> anyhow::Result<CommitId> {
+        let new = build::commit(self.parts, self.facts, self.forge, proposal).await?;
+        let branch = proposal.branch.clone();
+        match &proposal.expected {
+            Some(head) if *head == new => {}
+            Some(lease) => {
+                self.push(Update::Replace { branch, lease: lease.clone(), new: new.clone() }).await?;
+            }
+            None => self.push(Update::Create { branch, new: new.clone() }).await?,
+        }
+        Ok(new)
+    }
+
+    async fn push(&self, update: Update) -> anyhow::Result<()> {
+        let remote = self.forge.git_access(self.name()).await?;
+        let repository = self.parts.git.repository(self.forge.name(), self.name());
+        for (branch, outcome) in repository.push(&remote, &[update]).await? {
+            match outcome {
+                PushOutcome::Pushed | PushOutcome::UpToDate => {}
+                PushOutcome::StaleLease => bail!("the branch `{branch}` moved meanwhile; the next cycle looks again"),
+                PushOutcome::Rejected { reason } => bail!("the push to `{branch}` was rejected: {reason}"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! Asking registries: each tag and each digest once, whoever needs the answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::{Step, Watcher};
+use crate::domain::candidates::{FileUses, Move, Observations, Unknown};
+use crate::domain::digest::Digest;
+use crate::domain::image::Image;
+use crate::domain::image_use::ImageUse;
+use crate::domain::proposal::{Evidence, EvidenceByMove, OldImage};
+use crate::domain::reference::{ImageName, TagRef};
+use crate::registry::{RegistryError, Session};
+use crate::store::Store;
+
+/// Questions under way at once, over all registries; each registry has a limit of its own.
+const CONCURRENCY: usize = 64;
+
+/// The distinct tags that these files follow.
+pub fn tracked<'a>(files: impl IntoIterator<Item = &'a FileUses>) -> BTreeSet<TagRef> {
+    files.into_iter().flat_map(|file| file.uses.iter().filter_map(ImageUse::tracked)).collect()
+}
+
+/// What each tag points to now, or why that is not known.
+pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher<'_>) -> Observations {
+    let of = tags.len();
+    let mut answers = stream::iter(tags)
+        .map(|tag| async move {
+            let answer = session.digest(&tag).await;
+            (tag, answer.map_err(|error| unknown(&error)))
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut observations = Observations::new();
+    while let Some((tag, answer)) = answers.next().await {
+        if let Err(unknown) = &answer {
+            tracing::warn!(image.tag = %tag, reason = %unknown, "a tag could not be looked up");
+        }
+        observations.insert(tag, answer);
+        watcher(Step { what: "tags", done: observations.len(), of });
+    }
+    observations
+}
+
+/// What the digests of these moves hold. Content never changes under a digest, so what the store knows is not asked
+/// again.
+pub async fn evidence(
+    session: &Session,
+    store: Option<&dyn Store>,
+    moves: &BTreeSet<Move>,
+    watcher: Watcher<'_>,
+) -> EvidenceByMove {
+    let ask = |name, digest| async move { image(session, store, &name, &digest).await };
+    evidence_by(moves, watcher, ask).await
+}
+
+/// The same with kinds and platforms alone, for one request each: enough to tell whether a digest may follow another.
+pub async fn kinds(session: &Session, moves: &BTreeSet<Move>, watcher: Watcher<'_>) -> EvidenceByMove {
+    let ask = |name: ImageName, digest: Digest| async move {
+        let (kind, platforms) = session.kind(&name, &digest).await?;
+        Ok(Image { digest, kind, platforms, version: None, created: None, size_bytes: None })
+    };
+    evidence_by(moves, watcher, ask).await
+}
+
+async fn evidence_by<F>(
+    moves: &BTreeSet<Move>,
+    watcher: Watcher<'_>,
+    ask: impl Fn(ImageName, Digest) -> F,
+) -> EvidenceByMove
+where
+    F: Future<Output = Result<Image, RegistryError>>,
+{
+    let digests: BTreeSet<(ImageName, Digest)> =
+        moves.iter().flat_map(|wanted| [wanted.old, wanted.new].map(|digest| (wanted.image.clone(), digest))).collect();
+    let of = digests.len();
+    let mut answers = stream::iter(digests)
+        .map(|(name, digest)| {
+            let answer = ask(name.clone(), digest);
+            async move { ((name, digest), answer.await) }
+        })
+        .buffer_unordered(CONCURRENCY);
+    let mut images = BTreeMap::new();
+    while let Some((key, answer)) = answers.next().await {
+        images.insert(key, answer);
+        watcher(Step { what: "digests", done: images.len(), of });
+    }
+    let of_digest = |wanted: &Move, digest: Digest| images.get(&(wanted.image.clone(), digest));
+    let with_evidence = moves.iter().filter_map(|wanted| {
+        let new = of_digest(wanted, wanted.new)?.clone().map_err(|error| unknown(&error));
+        let old = of_digest(wanted, wanted.old)?.clone().map_err(|error| match error {
+            error if error.is_not_found() => OldImage::Gone,
+            error => OldImage::Unknown(unknown(&error)),
+        });
+        Some((wanted.clone(), Evidence { new, old }))
+    });
+    with_evidence.collect()
+}
+
+async fn image(
+    session: &Session,
+    store: Option<&dyn Store>,
+    name: &ImageName,
+    digest: &Digest,
+) -> Result<Image, RegistryError> {
+    if let Some(store) = store {
+        match store.image(name, digest).await {
+            Ok(Some(image)) => return Ok(image),
+            Ok(None) => {}
+            // The registry knows as well.
+            Err(error) => tracing::warn!(%error, "the store did not answer"),
+        }
+    }
+    let image = session.image(name, digest).await?;
+    if let Some(store) = store
+        && let Err(error) = store.put_image(name, &image).await
+    {
+        tracing::warn!(%error, "an image could not be stored");
+    }
+    Ok(image)
+}
+
+fn unknown(error: &RegistryError) -> Unknown {
+    let mut reason = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        reason = format!("{reason}: {error}");
+        cause = error.source();
+    }
+    Unknown { reason }
+}

@@ -1,0 +1,81 @@
+//! The configuration's values → the adapters.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::Parts;
+use crate::config::{Config, ForgeAuth, ForgeConfig, ForgeKind, RegistryAuth, RegistryConfig};
+use crate::forge::Forge;
+use crate::forge::github::{self, GitHub};
+use crate::git::{self, Git, GitError};
+use crate::net::{NetworkError, RetryPolicy};
+use crate::registry::{self, DockerConfig, Registries};
+use crate::store::{SqliteStore, StoreError};
+
+/// The object caches, below the state directory.
+const CACHE_DIRECTORY: &str = "git";
+
+/// Why a cycle cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot make the state directory `{path}`")]
+    StateDirectory { path: String, source: std::io::Error },
+}
+
+/// Takes the store, looks for git, and makes the clients. Asks no network.
+pub async fn assemble(config: Config, now: Timestamp) -> Result<Parts, AssemblyError> {
+    let state = &config.state_dir;
+    let failed = |source| AssemblyError::StateDirectory { path: state.display().to_string(), source };
+    std::fs::create_dir_all(state).map_err(failed)?;
+    let store = SqliteStore::open(&config.store, now).await?;
+    let git = Git::new(git::Settings::new(state.join(CACHE_DIRECTORY), config.network.clone())).await?;
+    let forges = config.forges.iter().map(|forge| connect(forge, &config)).collect::<Result<_, _>>()?;
+    let registries = registries(&config)?;
+    Ok(Parts { forges, registries, git, store: Box::new(store), config })
+}
+
+/// The registries of a configuration, for those who need nothing else.
+pub fn registries(config: &Config) -> Result<Registries, NetworkError> {
+    let settings: BTreeMap<String, registry::Settings> =
+        config.registries.iter().map(|(host, registry)| (host.clone(), registry_settings(registry))).collect();
+    let files = config.docker_config_dir.iter().map(|directory| directory.join("config.json")).collect();
+    let docker = DockerConfig { files, helper_directory: None };
+    Registries::new(&config.network, settings, docker, RetryPolicy::default())
+}
+
+fn registry_settings(config: &RegistryConfig) -> registry::Settings {
+    let auth = match &config.auth {
+        RegistryAuth::Docker => registry::Auth::Docker,
+        RegistryAuth::Anonymous => registry::Auth::Anonymous,
+        RegistryAuth::Password { username, password } => {
+            registry::Auth::Basic { username: username.clone(), password: password.clone() }
+        }
+        RegistryAuth::Token(token) => registry::Auth::Token(token.clone()),
+    };
+    registry::Settings { endpoint: config.endpoint.clone(), auth, realm: config.realm.clone() }
+}
+
+fn connect(forge: &ForgeConfig, config: &Config) -> Result<Box<dyn Forge>, NetworkError> {
+    match forge.kind {
+        ForgeKind::Github => {
+            let auth = match &forge.auth {
+                ForgeAuth::Token(token) => github::Auth::Token(token.clone()),
+                ForgeAuth::App { id, private_key } => github::Auth::App { id: *id, private_key: private_key.clone() },
+            };
+            let settings = github::Settings {
+                api_url: forge.api_url.clone(),
+                network: config.network.clone(),
+                pacing: forge.write_interval,
+                ..github::Settings::new(forge.name.clone(), forge.url.clone(), auth)
+            };
+            Ok(Box::new(GitHub::new(settings)?))
+        }
+    }
+}
