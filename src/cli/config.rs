@@ -3,9 +3,26 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::config::{Config, ConfigErrors, EffectivePolicy, Environment, Secrets, schema};
+use super::exit::Outcome;
+use super::output::Output;
+use super::{Failure, arguments};
+use crate::config::{Config, ConfigErrors, EffectivePolicy, Environment, Secrets, process_environment, schema};
 use crate::domain::pattern::Pattern;
 use crate::domain::pull_request::RepoName;
+
+/// Prints what a subcommand says.
+pub fn run(arguments: &arguments::Config, output: &mut Output) -> Result<Outcome, Failure> {
+    let report = match arguments {
+        arguments::Config::Check { file, secrets } => {
+            check(file, &process_environment, if *secrets { Secrets::Read } else { Secrets::Skip })
+        }
+        arguments::Config::Show { file, repository } => show(file, repository, &process_environment),
+        arguments::Config::Schema => schema(),
+    };
+    output.text(&report.stdout)?;
+    output.notes(&report.stderr);
+    Ok(report.outcome)
+}
 
 /// What a subcommand says and how it ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,11 +31,8 @@ pub struct Report {
     pub stdout: String,
     /// What is wrong.
     pub stderr: String,
-    /// 0: done; 2: wrong usage or configuration.
-    pub status: u8,
+    pub outcome: Outcome,
 }
-
-const STATUS_WRONG: u8 = 2;
 
 /// `refrom config check FILE [--secrets]`: whether the configuration is right, without network.
 pub fn check(file: &Path, environment: Environment<'_>, secrets: Secrets) -> Report {
@@ -33,7 +47,9 @@ pub fn check(file: &Path, environment: Environment<'_>, secrets: Secrets) -> Rep
 pub fn show(file: &Path, repository: &str, environment: Environment<'_>) -> Report {
     let name: RepoName = match repository.parse() {
         Ok(name) => name,
-        Err(error) => return Report { stderr: format!("error: {error}\n"), status: STATUS_WRONG, ..Report::default() },
+        Err(error) => {
+            return Report { stderr: format!("error: {error}\n"), outcome: Outcome::Usage, ..Report::default() };
+        }
     };
     match Config::load(file, environment, Secrets::Skip) {
         Ok(config) => {
@@ -53,7 +69,7 @@ fn wrong(errors: &ConfigErrors) -> Report {
     let count = errors.mistakes.len();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
     let stderr = format!("{errors}\n{count} {noun} in the configuration\n");
-    Report { stderr, status: STATUS_WRONG, ..Report::default() }
+    Report { stderr, outcome: Outcome::Usage, ..Report::default() }
 }
 
 /// A policy in the form of `.refrom.yaml`; each line that ends a value says where it comes from.

@@ -1,3 +1,112 @@
-//! The command line: one file per subcommand.
+//! The command line: one file per subcommand, and the only place that prints.
 
+pub mod arguments;
+mod bump;
+mod check;
 pub mod config;
+mod demo;
+mod diff;
+pub mod exit;
+mod list;
+pub mod output;
+mod progress;
+mod run;
+mod run_record;
+mod settings;
+mod table;
+mod use_record;
+mod work_tree;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use arguments::{Arguments, Command, LogFormat};
+use exit::Outcome;
+use output::Output;
+
+/// Reads the arguments, sets up logging, runs the command, prints what went wrong.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version go to stdout and are no mistake; clap knows.
+            let _ = error.print();
+            return if error.use_stderr() { Outcome::Usage.into() } else { Outcome::Done.into() };
+        }
+    };
+    let mut output = Output::default();
+    if let Err(error) = start_logging(&arguments) {
+        output.error(&error);
+        return Outcome::Usage.into();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.error(&anyhow::Error::new(error).context("cannot start"));
+            return Outcome::Incomplete.into();
+        }
+    };
+    let result = runtime.block_on(run_command(&arguments.command, &mut output));
+    // A helper program that hangs must not keep the process: everything that matters has ended.
+    runtime.shutdown_background();
+    match result {
+        Ok(outcome) => outcome.into(),
+        // The reader of a pipe went away, as `head` does: nothing is wrong and nobody reads a message.
+        Err(Failure { error, .. }) if is_broken_pipe(&error) => Outcome::Done.into(),
+        Err(Failure { error, outcome }) => {
+            output.error(&error);
+            outcome.into()
+        }
+    }
+}
+
+/// A command that could not go on, and the exit status it ends with.
+#[derive(Debug)]
+pub struct Failure {
+    error: anyhow::Error,
+    outcome: Outcome,
+}
+
+impl Failure {
+    /// Wrong usage or configuration.
+    pub fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { error: error.into(), outcome: Outcome::Usage }
+    }
+}
+
+/// Everything else that ends a command is something that could not be done.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), outcome: Outcome::Incomplete }
+    }
+}
+
+async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, Failure> {
+    match command {
+        Command::List(arguments) => list::run(arguments, output),
+        Command::Check(arguments) => check::run(arguments, output).await,
+        Command::Bump(arguments) => bump::run(arguments, output).await,
+        Command::Run(arguments) => run::run(arguments, output).await,
+        Command::Config(arguments) => config::run(arguments, output),
+        Command::Demo(arguments) => demo::run(arguments, output).await,
+    }
+}
+
+fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&arguments.log)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -9,22 +9,22 @@
 )]
 
 mod architecture;
+mod config;
+mod dockerfile_laws;
+mod dockerfile_oracles;
+mod dockerfiles;
+mod forge;
+mod forge_contract;
+mod forge_github;
+mod fuzz_corpus;
 mod git;
 mod git_push;
 mod git_world;
+mod plan;
+mod plan_laws;
+mod plan_world;
 mod registry;
 mod registry_debian;
 mod registry_faults;
 mod registry_sign_in;
-mod plan;
-mod plan_laws;
-mod plan_world;
 mod store;
-mod config;
-mod forge;
-mod forge_contract;
-mod forge_github;
-mod dockerfile_laws;
-mod dockerfile_oracles;
-mod dockerfiles;
-mod fuzz_corpus;

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use refrom::cli::config as commands;
+use refrom::cli::exit::Outcome;
 use refrom::config::{Config, RepositoryFile, Secrets};
 
 use super::{LAYERS, SIGNED_IN, config_of, name, no_environment};
@@ -12,10 +13,10 @@ fn check_says_what_is_wrong_and_ends_with_two() {
     let path = folder.path().join("refrom.yaml");
     std::fs::write(&path, SIGNED_IN).unwrap();
     let report = commands::check(&path, &no_environment, Secrets::Skip);
-    assert_eq!((report.status, report.stderr.as_str()), (0, ""));
+    assert_eq!((report.outcome, report.stderr.as_str()), (Outcome::Done, ""));
     assert!(report.stdout.ends_with("refrom.yaml: no mistakes\n"));
     let report = commands::check(&path, &no_environment, Secrets::Read);
-    assert_eq!((report.status, report.stdout.as_str()), (2, ""));
+    assert_eq!((report.outcome, report.stdout.as_str()), (Outcome::Usage, ""));
     assert!(report.stderr.ends_with("5 mistakes in the configuration\n"), "{}", report.stderr);
 }
 
@@ -34,7 +35,7 @@ fn show_prints_the_policy_with_where_each_value_comes_from() {
     );
     std::fs::write(&path, text).unwrap();
     let report = commands::show(&path, "acme/web", &no_environment);
-    assert_eq!((report.status, report.stderr.as_str()), (0, ""));
+    assert_eq!((report.outcome, report.stderr.as_str()), (Outcome::Done, ""));
     let shown = report.stdout.replace(&format!("{}/", folder.path().display()), "");
     assert_snapshot!(shown, @r#"
     # the policy of acme/web
@@ -66,12 +67,12 @@ fn show_prints_the_policy_with_where_each_value_comes_from() {
     assert_eq!(again.problem, None);
     let config = Config::load(&path, &no_environment, Secrets::Skip).unwrap();
     assert_eq!(format!("{:?}", again.policy), format!("{:?}", config.policy_for(&name("acme/web"), None).policy));
-    assert_eq!(commands::show(&path, "web", &no_environment).status, 2);
+    assert_eq!(commands::show(&path, "web", &no_environment).outcome, Outcome::Usage);
 }
 
 #[test]
 fn the_schema_is_printed_as_json() {
     let report = commands::schema();
     let schema: serde_json::Value = serde_json::from_str(&report.stdout).unwrap();
-    assert_eq!((report.status, schema["title"].as_str()), (0, Some("ConfigFile")));
+    assert_eq!((report.outcome, schema["title"].as_str()), (Outcome::Done, Some("ConfigFile")));
 }

@@ -1,0 +1,120 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
+///
+/// Exit status: 0 nothing behind, all done; 1 something is behind (`check` only); 2 wrong usage or configuration;
+/// 3 incomplete: something could not be looked up or done, and the output names it.
+#[derive(Debug, Parser)]
+#[command(name = "refrom", version, max_term_width = 110)]
+pub struct Arguments {
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `refrom::git=debug`.
+    #[arg(long, global = true, value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+
+    /// How log lines look.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List every image use in a work tree, offline.
+    List(WorkTree),
+    /// Ask the registries what is behind, what is current, and what could not be told.
+    Check(WorkTree),
+    /// Move the pins of a work tree to the digests that their tags point to now.
+    Bump(Bump),
+    /// One cycle over the fleet: what cron calls.
+    Run(Run),
+    /// Check the configuration, show a repository's effective policy, print the JSON Schema.
+    #[command(subcommand)]
+    Config(Config),
+    /// The whole loop against an embedded registry and an embedded forge, offline.
+    Demo(Demo),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkTree {
+    /// Folders, or single files.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// The configuration; without it the defaults hold.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Bump {
+    /// Folders, or single files.
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// The configuration; without it the defaults hold.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print a unified diff and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only this repository; can be repeated.
+    #[arg(long = "repository", value_name = "NAME")]
+    pub repositories: Vec<String>,
+    /// Look at everything, print the plan, and write nothing to a forge or a repository.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Check a configuration without network and without reading secrets.
+    Check {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Read the secrets too.
+        #[arg(long)]
+        secrets: bool,
+    },
+    /// Print a repository's effective policy and where each value comes from.
+    Show {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[arg(long, value_name = "NAME")]
+        repository: String,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Keep the repositories, the store and the configuration in this folder, which must be new or empty.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}

@@ -1,0 +1,129 @@
+//! `refrom run`: one cycle over the fleet.
+
+use jiff::Timestamp;
+
+use super::Failure;
+use super::arguments::{Format, Run};
+use super::exit::Outcome;
+use super::output::Output;
+use super::progress::Progress;
+use super::run_record::{RunRecord, branch_of, pins_of, word};
+use super::settings::{self, Secrets};
+use crate::cycle::{self, AssemblyError, Deed, Host, Mode, Report, RepositoryReport, Request};
+use crate::domain::plan::Action;
+use crate::domain::pull_request::RepoName;
+
+/// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
+pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
+    let config = settings::load(Some(&arguments.config), Secrets::Read)?;
+    let repositories = arguments.repositories.iter().map(|name| {
+        let name: RepoName = name.parse().map_err(Failure::usage)?;
+        let is_selected = config.forges.iter().any(|forge| forge.selection.names(&name));
+        if is_selected {
+            Ok(name)
+        } else {
+            Err(Failure::usage(anyhow::anyhow!("no forge of the configuration includes `{name}`")))
+        }
+    });
+    let request = Request {
+        repositories: repositories.collect::<Result<_, _>>()?,
+        mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+    };
+    let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
+    let progress = Progress::new(output);
+    let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
+    let report = cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &watcher }).await?;
+    drop(progress);
+    match arguments.format {
+        Format::Json => output.json(&RunRecord::from(&report))?,
+        Format::Table => print(&report, output)?,
+    }
+    note(&report, output);
+    Ok(if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done })
+}
+
+/// A store that somebody holds and a git that is missing are things that could not be done; certificates and proxy are
+/// configuration.
+fn assembly_failure(error: AssemblyError) -> Failure {
+    match error {
+        AssemblyError::Network(_) => Failure::usage(error),
+        AssemblyError::Git(_) | AssemblyError::Store(_) | AssemblyError::StateDirectory { .. } => error.into(),
+    }
+}
+
+/// The report for people.
+pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
+    let mut totals = (0, 0, 0);
+    for repository in &report.repositories {
+        print_repository(repository, output)?;
+        totals.0 += repository.pins.behind;
+        totals.1 += repository.pins.current;
+        totals.2 += repository.pins.unknown;
+    }
+    let (behind, current, unknown) = totals;
+    let count = report.repositories.len();
+    output.line(format!("{count} repositories: {behind} pins behind, {current} current, {unknown} unknown"))
+}
+
+fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
+    let plan = &repository.plan;
+    let name = &plan.repository.name;
+    for (action, deed) in plan.actions.iter().zip(&repository.deeds) {
+        output.line(format!("{name}: {}", action_line(action, deed)))?;
+        for pin in pins_of(action) {
+            output.line(format!(
+                "    {}:{}  {}:{}  {} -> {}",
+                pin.path,
+                pin.line,
+                pin.tag.image.familiar(),
+                pin.tag.tag,
+                pin.old.short(),
+                pin.new.short()
+            ))?;
+        }
+        for warning in &deed.warnings {
+            output.line(format!("    warning: {warning}"))?;
+        }
+    }
+    for open in &plan.up_to_date {
+        output.line(format!("{name}: #{} is up to date  {}", open.number, open.url))?;
+    }
+    for left in &plan.left_alone {
+        output.line(format!("{name}: #{} is left alone: {}  {}", left.number, left.reason, left.url))?;
+    }
+    for waiting in &plan.not_proposed {
+        let (path, line) = (&waiting.path, waiting.line);
+        let image = waiting.tag.image.familiar();
+        output.line(format!("{name}: {path}:{line}  {image}:{}: {}", waiting.tag.tag, waiting.reason))?;
+    }
+    for warning in &plan.warnings {
+        output.line(format!("{name}: warning: {warning}"))?;
+    }
+    if let Some(problem) = &plan.problem {
+        output.line(format!("{name}: {problem}"))?;
+    }
+    Ok(())
+}
+
+fn action_line(action: &Action, deed: &Deed) -> String {
+    let verb = word(action);
+    let pull_request = deed.pull_request.as_ref().map(|(number, url)| format!("  #{number} {url}")).unwrap_or_default();
+    let line = format!("{verb} {}{pull_request}", branch_of(action));
+    match &deed.outcome {
+        cycle::Outcome::Planned => format!("would {line}"),
+        cycle::Outcome::Done => line,
+        cycle::Outcome::Failed(error) => format!("{line}: failed: {error}"),
+    }
+}
+
+fn note(report: &Report, output: &mut Output) {
+    for problem in &report.problems {
+        output.note(format!("{}: {}", problem.subject, problem.message));
+    }
+    for left_out in &report.left_out {
+        output.note(format!("{}: left out `{}`: {}", left_out.repository, left_out.path, left_out.reason));
+    }
+    for note in &report.notes {
+        output.note(note);
+    }
+}

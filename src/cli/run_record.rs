@@ -1,0 +1,258 @@
+//! The JSON of `run`: a contract with the programs that read it.
+
+use serde::Serialize;
+
+use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+use crate::domain::plan::{Action, ClosingCause, DeletionCause};
+use crate::domain::proposal::{NotProposed, Pin};
+
+/// A cycle. Absent values are `null`.
+#[derive(Debug, Serialize)]
+pub struct RunRecord {
+    repositories: Vec<RepositoryRecord>,
+    problems: Vec<ProblemRecord>,
+    left_out: Vec<LeftOutRecord>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct RepositoryRecord {
+    forge: String,
+    repository: String,
+    pins: PinCountsRecord,
+    actions: Vec<ActionRecord>,
+    up_to_date: Vec<StandingRecord>,
+    left_alone: Vec<StandingRecord>,
+    not_proposed: Vec<PinRecord>,
+    warnings: Vec<String>,
+    error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PinCountsRecord {
+    current: usize,
+    behind: usize,
+    unknown: usize,
+    unpinned: usize,
+    skipped: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct ActionRecord {
+    action: &'static str,
+    branch: String,
+    title: Option<String>,
+    cause: Option<&'static str>,
+    pull_request: Option<PullRequestRecord>,
+    pins: Vec<PinRecord>,
+    outcome: &'static str,
+    error: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// An open pull request that is not touched.
+#[derive(Debug, Serialize)]
+struct StandingRecord {
+    branch: String,
+    pull_request: PullRequestRecord,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct PullRequestRecord {
+    number: u64,
+    url: String,
+}
+
+#[derive(Debug, Serialize)]
+struct PinRecord {
+    path: String,
+    line: u32,
+    registry: String,
+    repository: String,
+    tag: String,
+    old: String,
+    new: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProblemRecord {
+    subject: String,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftOutRecord {
+    repository: String,
+    path: String,
+    reason: String,
+}
+
+impl From<&Report> for RunRecord {
+    fn from(report: &Report) -> Self {
+        Self {
+            repositories: report.repositories.iter().map(RepositoryRecord::from).collect(),
+            problems: report.problems.iter().map(ProblemRecord::from).collect(),
+            left_out: report.left_out.iter().map(LeftOutRecord::from).collect(),
+            notes: report.notes.clone(),
+        }
+    }
+}
+
+impl From<&RepositoryReport> for RepositoryRecord {
+    fn from(report: &RepositoryReport) -> Self {
+        let plan = &report.plan;
+        let standing =
+            |number: u64, url: &str, branch: &dyn std::fmt::Display, reason: Option<String>| StandingRecord {
+                branch: branch.to_string(),
+                pull_request: PullRequestRecord { number, url: url.to_owned() },
+                reason,
+            };
+        let up_to_date = plan.up_to_date.iter().map(|open| standing(open.number, &open.url, &open.branch, None));
+        let left_alone = plan.left_alone.iter();
+        let left_alone =
+            left_alone.map(|left| standing(left.number, &left.url, &left.branch, Some(left.reason.to_string())));
+        Self {
+            forge: plan.repository.forge.clone(),
+            repository: plan.repository.name.to_string(),
+            pins: PinCountsRecord::from(report.pins),
+            actions: plan.actions.iter().zip(&report.deeds).map(|(action, deed)| action_record(action, deed)).collect(),
+            up_to_date: up_to_date.collect(),
+            left_alone: left_alone.collect(),
+            not_proposed: plan.not_proposed.iter().map(PinRecord::from).collect(),
+            warnings: plan.warnings.clone(),
+            error: plan.problem.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn action_record(action: &Action, deed: &Deed) -> ActionRecord {
+    let (error, outcome) = match &deed.outcome {
+        Outcome::Planned => (None, "planned"),
+        Outcome::Done => (None, "done"),
+        Outcome::Failed(error) => (Some(error.clone()), "failed"),
+    };
+    let known = deed.pull_request.clone().or_else(|| pull_request_of(action));
+    let mut record = ActionRecord {
+        action: word(action),
+        branch: branch_of(action),
+        title: None,
+        cause: None,
+        pull_request: known.map(|(number, url)| PullRequestRecord { number, url }),
+        pins: pins_of(action).map(PinRecord::from).collect(),
+        outcome,
+        error,
+        warnings: deed.warnings.clone(),
+    };
+    match action {
+        Action::Open { proposal, .. } | Action::Update { proposal, .. } => record.title = Some(proposal.title.clone()),
+        Action::Close(closing) => record.cause = Some(closing_word(closing.cause)),
+        Action::DeleteBranch { cause, .. } => record.cause = Some(deletion_word(*cause)),
+    }
+    record
+}
+
+/// The action's word in tables and JSON.
+pub fn word(action: &Action) -> &'static str {
+    match action {
+        Action::Open { .. } => "open",
+        Action::Update { .. } => "update",
+        Action::Close(_) => "close",
+        Action::DeleteBranch { .. } => "delete-branch",
+    }
+}
+
+/// The branch that an action is about.
+pub fn branch_of(action: &Action) -> String {
+    match action {
+        Action::Open { proposal, .. } | Action::Update { proposal, .. } => proposal.branch.to_string(),
+        Action::Close(closing) => closing.branch.to_string(),
+        Action::DeleteBranch { branch, .. } => branch.to_string(),
+    }
+}
+
+/// The pins that an action moves.
+pub fn pins_of(action: &Action) -> impl Iterator<Item = &Pin> {
+    let changes = match action {
+        Action::Open { proposal, .. } | Action::Update { proposal, .. } => Some(&proposal.changes),
+        Action::Close(_) | Action::DeleteBranch { .. } => None,
+    };
+    changes.into_iter().flat_map(|changes| changes.values().flatten())
+}
+
+fn pull_request_of(action: &Action) -> Option<(u64, String)> {
+    match action {
+        Action::Update { pull_request, .. } => Some((pull_request.number, pull_request.url.clone())),
+        Action::Close(closing) => Some((closing.number, closing.url.clone())),
+        Action::Open { .. } | Action::DeleteBranch { .. } => None,
+    }
+}
+
+fn closing_word(cause: ClosingCause) -> &'static str {
+    match cause {
+        ClosingCause::NothingBehind => "nothing-behind",
+        ClosingCause::Regrouped => "regrouped",
+        ClosingCause::OtherBase => "other-base",
+        ClosingCause::Disabled => "disabled",
+        ClosingCause::NotProposable => "not-proposable",
+    }
+}
+
+fn deletion_word(cause: DeletionCause) -> &'static str {
+    match cause {
+        DeletionCause::Merged => "merged",
+        DeletionCause::Withdrawn => "withdrawn",
+        DeletionCause::Leftover => "leftover",
+    }
+}
+
+impl From<&Pin> for PinRecord {
+    fn from(pin: &Pin) -> Self {
+        Self {
+            path: pin.path.clone(),
+            line: pin.line,
+            registry: pin.tag.image.registry().to_owned(),
+            repository: pin.tag.image.repository().to_owned(),
+            tag: pin.tag.tag.to_string(),
+            old: pin.old.to_string(),
+            new: Some(pin.new.to_string()),
+            reason: None,
+        }
+    }
+}
+
+impl From<&NotProposed> for PinRecord {
+    fn from(waiting: &NotProposed) -> Self {
+        Self {
+            path: waiting.path.clone(),
+            line: waiting.line,
+            registry: waiting.tag.image.registry().to_owned(),
+            repository: waiting.tag.image.repository().to_owned(),
+            tag: waiting.tag.tag.to_string(),
+            old: waiting.old.to_string(),
+            new: waiting.new.map(|digest| digest.to_string()),
+            reason: Some(waiting.reason.to_string()),
+        }
+    }
+}
+
+impl From<PinCounts> for PinCountsRecord {
+    fn from(counts: PinCounts) -> Self {
+        let PinCounts { current, behind, unknown, unpinned, skipped } = counts;
+        Self { current, behind, unknown, unpinned, skipped }
+    }
+}
+
+impl From<&Problem> for ProblemRecord {
+    fn from(problem: &Problem) -> Self {
+        Self { subject: problem.subject.clone(), message: problem.message.clone() }
+    }
+}
+
+impl From<&LeftOut> for LeftOutRecord {
+    fn from(left_out: &LeftOut) -> Self {
+        let LeftOut { repository, path, reason } = left_out.clone();
+        Self { repository, path, reason }
+    }
+}
