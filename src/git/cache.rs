@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_within_its_folder_and_short() {
-        let long = format!("é/{}", "x".repeat(500));
+        let long = format!("_/{}", "x".repeat(500));
         let name = directory_name("../..", &long.parse().unwrap());
         assert!(name.len() < 110 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)), "{name}");
         assert!(!name.contains(".."), "{name}");
