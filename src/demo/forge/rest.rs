@@ -41,6 +41,9 @@ fn reachable(world: &mut World, asked: &Asked, name: &str, rest: &[&str]) -> Res
         if is_archived && asked.method != "GET" {
             return Err(Reply::error(403, "Repository was archived so is read-only."));
         }
+        if asked.method != "GET" && world.is_reader(&asked.caller) {
+            return Err(Reply::error(403, "Resource not accessible by personal access token"));
+        }
         world.follow_branches(id)?;
         return Ok(id);
     }
