@@ -116,6 +116,8 @@ impl Hosted {
     /// and no secret is anywhere but in the header.
     pub fn finish(self) {
         assert!(self.embedded.has_no_fault_left(), "a fault did not strike");
+        let shown = format!("{:?}", self.adapter);
+        assert!([TOKEN, "ghs_", "PRIVATE KEY", "Bearer"].iter().all(|secret| !shown.contains(secret)), "{shown}");
         for exchange in self.requests() {
             let authorization = exchange.authorization.clone().unwrap_or_default();
             assert!(!authorization.is_empty(), "{} {} was not signed", exchange.method, exchange.path);

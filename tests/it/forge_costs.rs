@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use refrom::config::{Config, Secrets};
+use refrom::cycle::{self, Host, Report, Request};
 use refrom::demo::forge::{Fault, FaultKind};
+use refrom::demo::git_repository::Content;
+use refrom::demo::registry::{Access, ImageSpec, Registry};
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::forge::ForgeError;
 
-use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request, questions, select};
+use crate::forge::{Hosted, SignIn, TOKEN, branch, count, name, new_pull_request, questions, select};
 
 const BRANCHES: [&str; 3] = ["refrom/base-images", "refrom/nginx-12345678", "refrom/dockerfile-12345678"];
 
@@ -130,4 +135,50 @@ async fn asking_for_less_has_an_end() {
     let asked = questions(&hosted.requests());
     let sizes: Vec<_> = asked.iter().map(|(_, variables)| variables["first"].as_u64().unwrap()).collect();
     assert_eq!(sizes, [100, 50, 25, 12, 10, 10, 10], "halved, then the usual attempts");
+}
+
+/// One cycle over `acme` as a process of its own would do it.
+async fn one_cycle(hosted: &Hosted, registry: &Registry, folder: &std::path::Path) -> Report {
+    let (forge, registry) = (hosted.embedded.url().unwrap(), registry.url());
+    let yaml = format!(
+        "state_dir: ./state\nforges:\n  - name: test\n    kind: github\n    url: {forge}\n    \
+         auth: {{ token: {{ env: TOKEN }} }}\n    repositories: {{ include: [\"acme/*\"] }}\n    write_interval: 0s\n\
+         registries:\n  dhi.io: {{ endpoint: \"{registry}dhi.io\" }}\n"
+    );
+    let path = folder.join("refrom.yaml");
+    std::fs::write(&path, yaml).unwrap();
+    let environment = |name: &str| (name == "TOKEN").then(|| TOKEN.to_owned());
+    let config = Config::load(&path, &environment, Secrets::Read).unwrap();
+    let now = || Timestamp::from_second(1_795_000_000).unwrap();
+    let parts = cycle::assemble(config, now()).await.unwrap();
+    cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {} }).await.unwrap()
+}
+
+/// Per 100 repositories that is 1 request for their heads, and 1 per 100 branches to look at: 3 of each repository with
+/// one pin, because a digest that was refused under another grouping stays refused.
+#[tokio::test]
+async fn a_cycle_with_nothing_new_asks_for_heads_and_pull_requests_and_nothing_else() {
+    const REPOSITORIES: usize = 34;
+    let (hosted, folder) = (Hosted::github(SignIn::Token).await, tempfile::tempdir().unwrap());
+    let registry = Registry::start(Access::Open).await.unwrap();
+    let release = |build: &str| {
+        let spec = ImageSpec::index(&["linux/amd64"], build);
+        registry.publish("dhi.io/nginx", "1.27", &spec)
+    };
+    let dockerfile = format!("FROM dhi.io/nginx:1.27@{}\n", release("1"));
+    for text in fill(&hosted, REPOSITORIES) {
+        let bare = hosted.embedded.repository(&name(&text)).unwrap();
+        bare.commit(&branch("main"), &[("Dockerfile", Content::File(dockerfile.as_bytes()))], "pin").unwrap();
+    }
+    release("2");
+    let first = one_cycle(&hosted, &registry, folder.path()).await;
+    assert!(!first.is_incomplete(), "{first:?}");
+    let opened = hosted.embedded.traffic().take();
+    assert_eq!(count(&opened, "/pulls"), REPOSITORIES);
+    let second = one_cycle(&hosted, &registry, folder.path()).await;
+    assert!(!second.is_incomplete(), "{second:?}");
+    let requests = hosted.requests();
+    let asked: Vec<_> = questions(&requests).into_iter().map(|(operation, _)| operation).collect();
+    assert_eq!(asked, ["OwnerRepositories", "PullRequests", "PullRequests"]);
+    assert_eq!(requests.len(), asked.len(), "nothing else of the API, and nothing of git: {requests:?}");
 }

@@ -44,6 +44,15 @@ async fn a_suspended_installation_is_a_problem_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_installation_at_an_enterprise_hides_no_other() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository("acme/web");
+    hosted.embedded.install("enterprises/acme-group");
+    assert_eq!(hosted.listed(&select(&["*/web"])).await.0, ["acme/web"]);
+    hosted.finish();
+}
+
+#[tokio::test]
 async fn an_expired_token_is_renewed_in_the_middle_of_a_cycle() {
     let hosted = Hosted::github(SignIn::App).await;
     hosted.repository_behind("acme/web");

@@ -101,7 +101,8 @@ impl Forge {
         Ok(())
     }
 
-    /// Installs the App at an owner, for all repositories; the installation's id.
+    /// Installs the App at an owner, for all repositories, or at an enterprise, as `enterprises/SLUG`; the
+    /// installation's id.
     pub fn install(&self, owner: &str) -> u64 {
         let mut world = self.world();
         let id = world.next_id();
