@@ -1,7 +1,7 @@
 //! Finding pull requests: by branch, never by title.
 //!
 //! Of the merged ones only the last of a branch is read: it tells whether the branch may go. A repository that is
-//! followed for years has one for every update, and they refuse nothing.
+//! followed for years has one for every update, and they refuse nothing. Its labels say nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,6 +38,7 @@ pub(super) struct PullRequestParts {
     title: String,
     body: String,
     mergeable: String,
+    /// Asked for where it was not merged.
     labels: Option<LabelPage>,
 }
 
@@ -231,7 +232,7 @@ impl Branch<'_> {
     ) -> Result<(Vec<PullRequest>, Option<String>), ForgeError> {
         let (alias, what) = (format!("p{index}"), format!("`{}`", self.repository));
         let unmerged: PullRequestPage = graph.value(&fields(&[&alias, "unmerged"]), &what)?;
-        let merged: PullRequestPage = graph.value(&fields(&[&alias, "merged"]), &what)?;
+        let merged: PullRequestNodes = graph.value(&fields(&[&alias, "merged"]), &what)?;
         let mut ours = Vec::new();
         for parts in unmerged.nodes.into_iter().chain(merged.nodes).filter(PullRequestParts::is_ours) {
             ours.push(parts.into_pull_request(github, account).await?);
