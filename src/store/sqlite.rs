@@ -177,9 +177,10 @@ impl Store for SqliteStore {
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
         for (tag, digest) in sightings {
-            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen) VALUES (?, ?, ?, ?4, ?4)
-                       ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen),
-                                                 last_seen = max(last_seen, excluded.last_seen)";
+            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
+                       SELECT ?1, ?2, ?3, max(?4, coalesce(max(first_seen) + 1, ?4)), ?4
+                       FROM sighting WHERE image = ?1 AND tag = ?2
+                       ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;

@@ -101,6 +101,11 @@ async fn a_digest_keeps_its_first_sight() {
     store.record_sightings(&[(tag.clone(), one), (tag.clone(), other)], later).await.unwrap();
     assert_eq!(store.first_seen(&tag, &one).await.unwrap(), Some(now()));
     assert_eq!(store.first_seen(&tag, &other).await.unwrap(), Some(later));
+    // The clock was set back: what is new is still new.
+    let newest = Digest::of(b"newest");
+    store.record_sightings(&[(tag.clone(), newest), (tag.clone(), one)], now()).await.unwrap();
+    assert!(store.first_seen(&tag, &newest).await.unwrap() > Some(later));
+    assert_eq!(store.first_seen(&tag, &one).await.unwrap(), Some(now()));
     let another = TagRef { tag: "2".parse().unwrap(), ..tag };
     assert_eq!(store.first_seen(&another, &one).await.unwrap(), None);
 }
