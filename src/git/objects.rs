@@ -62,7 +62,7 @@ pub(super) enum Presence {
 }
 
 /// Opens the objects alone. **Invariant**: no configuration of the user or the system is read, and nothing is written.
-pub(super) fn open(directory: &Path) -> Result<Repository, git2::Error> {
+pub(crate) fn open(directory: &Path) -> Result<Repository, git2::Error> {
     wrap(database(directory)?)
 }
 
