@@ -45,7 +45,7 @@ pub enum NetworkError {
     #[error("cannot read the certificates of `{path}`")]
     CaFile { path: PathBuf, source: std::io::Error },
     #[error("no PEM certificates in `{path}`")]
-    Certificates { path: PathBuf, source: reqwest::Error },
+    Certificates { path: PathBuf, source: Option<reqwest::Error> },
     #[error("cannot use the proxy `{host}`")]
     Proxy { host: String, source: reqwest::Error },
     #[error("cannot read the proxy's password")]
@@ -87,7 +87,11 @@ pub fn client(network: &Network, redirects: Redirects) -> Result<reqwest::Client
     if let Some(path) = &network.ca_file {
         let pem = std::fs::read(path).map_err(|source| NetworkError::CaFile { path: path.clone(), source })?;
         let error = |source| NetworkError::Certificates { path: path.clone(), source };
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).map_err(error)?);
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|source| error(Some(source)))?;
+        if certificates.is_empty() {
+            return Err(error(None));
+        }
+        builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(NetworkError::Tls)
 }
@@ -160,6 +164,17 @@ mod tests {
 
         fn retry_after(&self) -> Option<Duration> {
             self.0.map(Duration::from_secs)
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let network = Network { ca_file: Some(file.path().to_owned()), ..Network::default() };
+        for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            std::fs::write(file.path(), text).unwrap();
+            let error = client(&network, Redirects::Manual).unwrap_err();
+            assert!(matches!(error, NetworkError::Certificates { .. } | NetworkError::Tls(_)), "{text}: {error:?}");
         }
     }
 
