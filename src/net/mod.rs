@@ -17,6 +17,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections kept per host; the concurrency per host is about that.
 const IDLE_CONNECTIONS_PER_HOST: usize = 8;
 
+/// Redirects in a row: a renamed repository, an organization's own name, its storage.
+const REDIRECTS_MAX: usize = 5;
+
 pub const USER_AGENT: &str = concat!("refrom/", env!("CARGO_PKG_VERSION"));
 
 /// `network` of the configuration: for everything that talks, git included.
@@ -57,7 +60,7 @@ pub enum NetworkError {
 /// Whether redirects are followed by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirects {
-    /// Up to 5; `Authorization` stays behind when the origin changes.
+    /// Up to [`REDIRECTS_MAX`]; `Authorization` stays behind when the origin changes.
     Follow,
     /// The caller looks at each one.
     Manual,
@@ -72,7 +75,7 @@ pub fn client(network: &Network, redirects: Redirects) -> Result<reqwest::Client
         .read_timeout(READ_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
         .redirect(match redirects {
-            Redirects::Follow => reqwest::redirect::Policy::limited(5),
+            Redirects::Follow => reqwest::redirect::Policy::limited(REDIRECTS_MAX),
             Redirects::Manual => reqwest::redirect::Policy::none(),
         })
         .no_proxy();

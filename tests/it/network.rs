@@ -29,7 +29,7 @@ const CERTIFICATE: &[u8] = include_bytes!("keys/tls_server_only_for_tests.pem");
 const KEY: &[u8] = include_bytes!("keys/tls_server_only_for_tests.key.pem");
 const PROXY_PASSWORD: &str = "pr0xy-p@ss/word";
 /// `me:pr0xy-p@ss/word`
-const PROXY_AUTHORIZATION: &str = "proxy-authorization: basic bWU6cHIweHktcEBzcy93b3Jk";
+const PROXY_AUTHORIZATION: &str = "Basic bWU6cHIweHktcEBzcy93b3Jk";
 
 /// One registry and one forge with its repositories, reached over TLS.
 struct Internet {
@@ -168,7 +168,9 @@ async fn pass(stream: TcpStream, passed: Arc<AtomicUsize>) -> io::Result<()> {
             head.push(std::mem::take(&mut line).trim_end().to_owned());
         }
         let Some(target) = head.first().and_then(|first| first.strip_prefix("CONNECT ")) else { return Ok(()) };
-        let is_known = head.iter().any(|line| line.to_ascii_lowercase() == PROXY_AUTHORIZATION.to_ascii_lowercase());
+        let mut fields = head.iter().filter_map(|line| line.split_once(": "));
+        let is_known = fields
+            .any(|(name, value)| name.eq_ignore_ascii_case("proxy-authorization") && value == PROXY_AUTHORIZATION);
         if is_known {
             passed.fetch_add(1, Ordering::SeqCst);
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
