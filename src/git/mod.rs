@@ -8,7 +8,7 @@ mod cache;
 mod commit;
 mod environment;
 mod error;
-mod objects;
+pub(crate) mod objects;
 mod process;
 mod push;
 mod repository;

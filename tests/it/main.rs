@@ -21,6 +21,7 @@ mod fuzz_corpus;
 mod git;
 mod git_push;
 mod git_world;
+mod network;
 mod plan;
 mod plan_laws;
 mod plan_world;
