@@ -11,6 +11,7 @@
 mod architecture;
 mod config;
 mod dockerfile_laws;
+mod dockerfile_limits;
 mod dockerfile_oracles;
 mod dockerfiles;
 mod forge;
@@ -29,4 +30,5 @@ mod registry;
 mod registry_debian;
 mod registry_faults;
 mod registry_sign_in;
+mod source_files;
 mod store;

@@ -2,7 +2,6 @@
 
 use refrom::domain::candidates::{UseState, behind};
 use refrom::domain::image::ManifestKind;
-use refrom::domain::image_use::{SkipReason, Status};
 use refrom::domain::marker::Marker;
 use refrom::domain::plan::{HOLD_LABEL, plan};
 use refrom::domain::policy::{CommentMode, Grouping};
@@ -515,10 +514,6 @@ fn one_arg_for_two_uses_is_one_change_or_none() {
     let observations = world.knowledge(&[]).observations;
     let states = |facts: &_| behind(facts, &observations).pins.into_iter().map(|pin| pin.state).collect::<Vec<_>>();
     assert_eq!(states(&facts), [UseState::Behind { new: digest('b') }, UseState::Behind { new: digest('b') }]);
-    shared.status = Status::Skipped(SkipReason::Ignored);
-    facts.files[0].uses[1] = shared.clone();
-    assert_eq!(states(&facts), [UseState::Ambiguous]);
-    shared.status = Status::Pinned;
     shared.tag = Some("2".parse().unwrap());
     facts.files[0].uses[1] = shared;
     assert!(states(&facts).iter().all(|state| matches!(state, UseState::Unknown(_))));
