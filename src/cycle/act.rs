@@ -137,7 +137,9 @@ impl Actor<'_> {
 
     async fn close(&self, closing: &Closing, deed: &mut Deed) -> anyhow::Result<()> {
         deed.pull_request = Some((closing.number, closing.url.clone()));
-        self.forge.update(self.name(), closing.number, &closing.title, &closing.body).await?;
+        if let Some(body) = &closing.body {
+            self.forge.update(self.name(), closing.number, &closing.title, body).await?;
+        }
         self.forge.close(self.name(), closing.number, &closing.sentence).await?;
         tracing::info!(pr.number = closing.number, cause = ?closing.cause, "closed a pull request");
         match &closing.delete {

@@ -26,7 +26,7 @@ use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 
 pub use build::pin_move;
-pub use parts::{AssemblyError, assemble, registries};
+pub use parts::{AssemblyError, assemble, assemble_with, registries};
 pub use report::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.

@@ -10,6 +10,8 @@
 
 mod architecture;
 mod config;
+mod cycle;
+mod cycle_real_servers;
 mod dockerfile_laws;
 mod dockerfile_limits;
 mod dockerfile_oracles;

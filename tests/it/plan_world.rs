@@ -382,7 +382,9 @@ impl World {
 
     fn act_close(&mut self, name: &str, closing: &Closing) {
         let open = self.pull_request(closing.number);
-        open.body.clone_from(&closing.body);
+        if let Some(body) = &closing.body {
+            open.body.clone_from(body);
+        }
         open.state = PullRequestState::Closed;
         self.writes.push(format!("close #{}", closing.number));
         if let Some(lease) = &closing.delete {

@@ -229,8 +229,10 @@ impl<'a> Decision<'a> {
     fn closing(&self, seen: &Seen<'_>, cause: ClosingCause) -> Closing {
         let PullRequest { number, url, branch, title, body, .. } = seen.pull_request.clone();
         let body = match &seen.marker {
-            Ok(marker) => Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body),
-            Err(_) => body,
+            Ok(marker) if !marker.is_withdrawn => {
+                Some(Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body))
+            }
+            Ok(_) | Err(_) => None,
         };
         let sentence = message::closing_sentence(cause, &self.facts.base);
         Closing { number, url, branch, title, body, sentence, cause, delete: None }

@@ -121,8 +121,8 @@ pub struct Closing {
     pub url: String,
     pub branch: BranchName,
     pub title: String,
-    /// The body with the marker withdrawn, else unchanged.
-    pub body: String,
+    /// The body with the marker withdrawn; `None`: it says so already, or has no marker that could.
+    pub body: Option<String>,
     pub sentence: String,
     pub cause: ClosingCause,
     /// The lease with which the branch is deleted; `None`: it stays or is gone.
