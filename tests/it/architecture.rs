@@ -20,7 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Whose types stop where: a crate's name in code, and the parts that may use it.
 const ADAPTERS: &[(&str, &[&str])] = &[
     ("octocrab", &["forge"]),
-    ("oci_client", &["registry"]),
+    ("oci_client", &["registry", "demo"]),
     ("git2", &["git", "demo"]),
     ("sqlx", &["store"]),
     ("reqwest", &["net", "registry", "forge"]),

@@ -229,6 +229,19 @@ async fn a_tree_that_leads_out_of_its_folder_spoils_nothing() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_sends_more_than_is_taken_is_cut_off() {
+    let world = World::new(Face::Embedded).await;
+    world.repository.set_filters(Filters::Off).unwrap();
+    let large = noise(3 << 20);
+    let base = world.commit(&[("data", Content::File(&large))]);
+    let narrow = refrom::git::Settings { pack_bytes_max: 1 << 20, ..settings(world.directory.path()) };
+    let git = Git::new(narrow).await.unwrap();
+    let error = git.repository("github", &name()).fetch(&world.remote, &base).await.unwrap_err();
+    assert!(matches!(error, GitError::TooLarge { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_file_over_one_mebibyte_is_not_read() {
     let world = World::new(Face::Embedded).await;
