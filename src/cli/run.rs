@@ -60,7 +60,7 @@ pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
     }
     let total = |count: fn(&PinCounts) -> usize| report.repositories.iter().map(|it| count(&it.pins)).sum::<usize>();
     output.line(format!(
-        "{} repositories: {} pins behind, {} current, {} unknown, {} skipped; {} unpinned",
+        "{} repositories: {} pins behind, {} current, {} unknown, {} skipped, {} unpinned",
         report.repositories.len(),
         total(|pins| pins.behind),
         total(|pins| pins.current),

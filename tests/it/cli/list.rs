@@ -83,6 +83,8 @@ fn the_order_of_the_keys_is_the_documented_one() {
 fn a_tree_without_images_is_an_empty_array() {
     let world = World::new(&[("Dockerfile", "FROM scratch\nFROM scratch AS a\nFROM a\n")]);
     assert_eq!(world.list(&[]), Vec::<Value>::new());
+    let answer = world.refrom(&["list"]).ended(0);
+    assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", "no images are used here\n"));
 }
 
 #[test]
