@@ -57,10 +57,11 @@ pub struct WorkTree {
     /// Folders, or single files.
     #[arg(value_name = "PATH", default_value = ".")]
     pub paths: Vec<PathBuf>,
-    /// The configuration; without it the defaults hold.
+    /// The configuration; without it the defaults hold, and what the work tree's `.refrom.yaml` says.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    #[arg(long, default_value = "table")]
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
 
@@ -69,7 +70,7 @@ pub struct Bump {
     /// Folders, or single files.
     #[arg(value_name = "PATH", default_value = ".")]
     pub paths: Vec<PathBuf>,
-    /// The configuration; without it the defaults hold.
+    /// The configuration; without it the defaults hold, and what the work tree's `.refrom.yaml` says.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print a unified diff and change nothing.
@@ -79,6 +80,7 @@ pub struct Bump {
 
 #[derive(Debug, Args)]
 pub struct Run {
+    /// The configuration.
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
     /// Only this repository; can be repeated.
@@ -87,7 +89,8 @@ pub struct Run {
     /// Look at everything, print the plan, and write nothing to a forge or a repository.
     #[arg(long)]
     pub dry_run: bool,
-    #[arg(long, default_value = "table")]
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
 

@@ -1,5 +1,7 @@
 //! `refrom bump`: moves the pins of a work tree, or shows the change as a diff.
 
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -12,50 +14,58 @@ use super::exit::Outcome;
 use super::output::Output;
 use super::progress::Progress;
 use super::settings::{self, Secrets};
+use super::use_record::shown_reason;
 use super::work_tree::{self, Tree, WorkTreeFile};
 use crate::cycle::{self, lookup};
 use crate::domain::candidates::{self, Candidate};
 use crate::domain::ledger::Ledger;
-use crate::domain::proposal::{self, Pin};
+use crate::domain::proposal::{self, NotProposed, Pin};
 use crate::domain::rewrite::{PinMove, SourceFile, rewrite};
 
 /// Looks up, then edits in place or prints. What could not be looked up or written is named, and ends with 3.
 pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failure> {
-    let config = settings::load(arguments.config.as_deref(), Secrets::Read)?;
+    let config = settings::load(arguments.config.as_deref(), Secrets::ReadForRegistries)?;
     let trees = work_tree::read_all(&arguments.paths, &config)?;
     let session = cycle::registries(&config)?.session();
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
-    let files: Vec<_> = trees.iter().map(Tree::file_uses).collect();
-    let observations = lookup::observe(&session, lookup::tracked(files.iter().flatten()), &watcher).await;
-    let pins: Vec<_> = files.iter().map(|files| candidates::pins(files, &observations)).collect();
+    let mut files = work_tree::files(&trees);
+    // A file that several PATHs hold is one file.
+    let mut seen = BTreeSet::new();
+    files.retain(|(_, file, _)| seen.insert(&file.location));
+    let tags = lookup::tracked(files.iter().map(|(_, _, uses)| uses));
+    let observations = lookup::observe(&session, tags, &watcher).await;
+    // File by file: two names that are no UTF-8 may look the same.
+    let pins_of = |uses| candidates::pins(std::slice::from_ref(uses), &observations);
+    let pins: Vec<Vec<Candidate>> = files.iter().map(|(_, _, uses)| pins_of(uses)).collect();
     let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
     let evidence = lookup::evidence(&session, None, &moves, &watcher).await;
     drop(progress);
 
     let mut outcome = work_tree::note_left_out(&trees, output);
-    for (tree, candidates) in trees.iter().zip(&pins) {
-        for file in &tree.contents.files {
-            let mut pins = Vec::new();
-            for candidate in candidates.iter().filter(|candidate| candidate.path == file.path) {
-                match proposal::consider(candidate, &evidence, &Ledger::default()) {
-                    None => {}
-                    Some(Ok(pin)) => pins.push(pin),
-                    Some(Err(waiting)) => {
-                        output.note(format!("{}:{}: `{}`: {}", file.shown, waiting.line, waiting.tag, waiting.reason));
-                        if waiting.reason.is_incomplete() {
-                            outcome = outcome.max(Outcome::Incomplete);
-                        }
-                    }
-                }
+    for ((tree, file, _), candidates) in files.iter().zip(&pins) {
+        let mut pins = Vec::new();
+        for answer in
+            candidates.iter().filter_map(|candidate| proposal::consider(candidate, &evidence, &Ledger::default()))
+        {
+            match answer {
+                Ok(pin) => pins.push(pin),
+                Err(waiting) => outcome = outcome.max(not_moved(file, &waiting, output)),
             }
-            if let Err(error) = bump(tree, file, &pins, arguments.dry_run, output) {
-                output.note(format!("{}: {error:#}", file.shown));
-                outcome = outcome.max(Outcome::Incomplete);
-            }
+        }
+        if let Err(error) = bump(tree, file, &pins, arguments.dry_run, output) {
+            output.note(format!("{}: {error:#}", file.shown));
+            outcome = outcome.max(Outcome::Incomplete);
         }
     }
     Ok(outcome)
+}
+
+/// Says why a pin stays.
+fn not_moved(file: &WorkTreeFile, waiting: &NotProposed, output: &mut Output) -> Outcome {
+    let NotProposed { line, tag, reason, .. } = waiting;
+    output.note(format!("{}:{line}: `{tag}`: {}", file.shown, shown_reason(tag, reason)));
+    if waiting.reason.is_incomplete() { Outcome::Incomplete } else { Outcome::Done }
 }
 
 /// Rewrites one file, or prints how it would change.
@@ -67,7 +77,7 @@ fn bump(tree: &Tree, file: &WorkTreeFile, pins: &[Pin], dry_run: bool, output: &
     let moves: Vec<PinMove> = pins.iter().map(cycle::pin_move).collect();
     let after = rewrite(source, &file.uses, &moves)?;
     if dry_run {
-        return output.bytes(&diff::unified(&file.shown, &file.bytes, &after));
+        return output.bytes(&diff::unified(&file.shown_bytes(), &file.bytes, &after));
     }
     replace(&file.location, &file.bytes, &after)?;
     for pin in pins {
@@ -80,10 +90,11 @@ fn bump(tree: &Tree, file: &WorkTreeFile, pins: &[Pin], dry_run: bool, output: &
 /// permissions stay. An edit that somebody made in the meantime is not overwritten.
 fn replace(location: &Path, before: &[u8], after: &[u8]) -> anyhow::Result<()> {
     let folder = location.parent().context("a file has no folder")?;
-    let permissions = std::fs::metadata(location)?.permissions();
+    let metadata = std::fs::metadata(location)?;
     let mut file = tempfile::Builder::new().prefix(".refrom-").tempfile_in(folder)?;
     file.write_all(after)?;
-    file.as_file().set_permissions(permissions)?;
+    keep_owner(file.as_file(), &metadata);
+    file.as_file().set_permissions(metadata.permissions())?;
     file.as_file().sync_all()?;
     if std::fs::read(location)? != before {
         anyhow::bail!("it changed meanwhile; nothing was written");
@@ -91,3 +102,14 @@ fn replace(location: &Path, before: &[u8], after: &[u8]) -> anyhow::Result<()> {
     file.persist(location)?;
     Ok(())
 }
+
+/// Gives the new file to who has the old one, as far as this user may: a container's root edits other people's files.
+#[cfg(unix)]
+fn keep_owner(file: &File, metadata: &Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    // Who may not give a file away keeps it.
+    let _ = fchown(file, Some(metadata.uid()), Some(metadata.gid()));
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Metadata) {}

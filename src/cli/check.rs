@@ -11,8 +11,8 @@ use super::output::Output;
 use super::progress::Progress;
 use super::settings::{self, Secrets};
 use super::table::Table;
-use super::use_record::{UseRecord, shown_image, shown_status};
-use super::work_tree::{self, LeftOutRecord, Tree, WorkTreeFile};
+use super::use_record::{UseRecord, shown_image, shown_reason, shown_status};
+use super::work_tree::{self, LeftOutRecord, WorkTreeFile};
 use crate::cycle::{self, lookup};
 use crate::domain::candidates::{self, Candidate, Observations, UseState};
 use crate::domain::digest::Digest;
@@ -44,29 +44,32 @@ struct Verdict {
     error: Option<String>,
     finding: Option<Finding>,
     is_ambiguous: bool,
+    /// Something could not be looked up: the tag, or what has to be known of a newer digest.
+    is_incomplete: bool,
 }
 
 /// Asks and prints. 1 where something is behind; 3 where something could not be told.
 pub async fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, Failure> {
-    let config = settings::load(arguments.config.as_deref(), Secrets::Read)?;
+    let config = settings::load(arguments.config.as_deref(), Secrets::ReadForRegistries)?;
     let trees = work_tree::read_all(&arguments.paths, &config)?;
     let session = cycle::registries(&config)?.session();
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
-    let files: Vec<_> = trees.iter().map(Tree::file_uses).collect();
-    let observations = lookup::observe(&session, lookup::tracked(files.iter().flatten()), &watcher).await;
-    let pins: Vec<_> = files.iter().map(|files| candidates::pins(files, &observations)).collect();
+    let files = work_tree::files(&trees);
+    let tags = lookup::tracked(files.iter().map(|(_, _, uses)| uses));
+    let observations = lookup::observe(&session, tags, &watcher).await;
+    // File by file: two names that are no UTF-8 may look the same.
+    let pins_of = |uses| candidates::pins(std::slice::from_ref(uses), &observations);
+    let pins: Vec<Vec<Candidate>> = files.iter().map(|(_, _, uses)| pins_of(uses)).collect();
     let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
     let evidence = lookup::kinds(&session, &moves, &watcher).await;
     drop(progress);
 
     let mut checked = Vec::new();
-    for (tree, pins) in trees.iter().zip(&pins) {
-        let verdicts = verdicts(pins, &observations, &evidence);
-        checked.extend(tree.uses().map(|(file, index, image_use)| {
-            let verdict = verdicts.get(&(file.path.as_str(), index)).cloned().unwrap_or_default();
-            (file, image_use, verdict)
-        }));
+    for ((_, file, _), pins) in files.iter().zip(&pins) {
+        let mut verdicts = verdicts(pins, &observations, &evidence);
+        let uses = file.uses.iter().enumerate();
+        checked.extend(uses.map(|(index, found)| (*file, found, verdicts.remove(&index).unwrap_or_default())));
     }
     match arguments.format {
         Format::Json => {
@@ -75,17 +78,22 @@ pub async fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, F
         }
         Format::Table => print(&checked, output)?,
     }
-    let has = |state: &str| checked.iter().any(|(_, _, verdict)| verdict.state == Some(state));
-    let looked_up = if has("unknown") { Outcome::Incomplete } else { Outcome::Done };
-    let behind = if has("behind") { Outcome::Behind } else { Outcome::Done };
-    Ok(work_tree::note_left_out(&trees, output).max(looked_up).max(behind))
+    let of_use = checked.iter().map(|(_, _, verdict)| verdict.outcome()).max().unwrap_or_default();
+    Ok(work_tree::note_left_out(&trees, output).max(of_use))
 }
 
-fn verdicts<'a>(
-    pins: &'a [Candidate],
-    observations: &Observations,
-    evidence: &EvidenceByMove,
-) -> BTreeMap<(&'a str, usize), Verdict> {
+impl Verdict {
+    fn outcome(&self) -> Outcome {
+        match self.state {
+            _ if self.is_incomplete => Outcome::Incomplete,
+            Some("behind") => Outcome::Behind,
+            Some(_) | None => Outcome::Done,
+        }
+    }
+}
+
+/// What is told of each pin, by the index of its use.
+fn verdicts(pins: &[Candidate], observations: &Observations, evidence: &EvidenceByMove) -> BTreeMap<usize, Verdict> {
     let verdict = |pin: &Candidate| {
         let current = observations.get(&pin.tag).and_then(|answer| answer.as_ref().ok()).copied();
         let why_not =
@@ -99,12 +107,13 @@ fn verdicts<'a>(
         Verdict {
             current,
             state,
-            error: why_not.as_ref().map(ToString::to_string),
+            error: why_not.as_ref().map(|reason| shown_reason(&pin.tag, reason)),
             finding: why_not.as_ref().and_then(proposal::Reason::finding),
             is_ambiguous: pin.state == UseState::Ambiguous,
+            is_incomplete: why_not.as_ref().is_some_and(proposal::Reason::is_incomplete),
         }
     };
-    pins.iter().map(|pin| ((pin.path.as_str(), pin.use_index), verdict(pin))).collect()
+    pins.iter().map(|pin| (pin.use_index, verdict(pin))).collect()
 }
 
 /// The use as the registries' answers leave it.
@@ -127,7 +136,7 @@ fn record(file: &WorkTreeFile, image_use: &ImageUse, verdict: &Verdict) -> Check
 }
 
 fn print(checked: &[(&WorkTreeFile, &ImageUse, Verdict)], output: &mut Output) -> Result<(), Failure> {
-    let mut table = Table::new(["FILE", "IMAGE", "PINNED", "CURRENT", "STATE", "WHY"]);
+    let mut table = Table::new(["STATE", "FILE", "IMAGE", "PINNED", "CURRENT", "WHY"]);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (file, image_use, verdict) in checked {
         let state = match verdict.state {
@@ -136,11 +145,11 @@ fn print(checked: &[(&WorkTreeFile, &ImageUse, Verdict)], output: &mut Output) -
         };
         *counts.entry(verdict.state.unwrap_or("not followed")).or_default() += 1;
         table.row([
+            state,
             format!("{}:{}", file.shown, image_use.line),
             shown_image(image_use),
             image_use.digest.map(|digest| digest.short()).unwrap_or_default(),
             verdict.current.map(|digest| digest.short()).unwrap_or_default(),
-            state,
             verdict.error.clone().unwrap_or_default(),
         ]);
     }

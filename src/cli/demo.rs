@@ -57,7 +57,9 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
     demo.print_diffs(&third, output)?;
 
     if arguments.keep.is_some() {
-        output.line(format!("\nKept in {}: refrom.yaml, the repositories and the store.", folder.display()))?;
+        let folder = folder.display();
+        output.line(format!("\nKept in {folder}: refrom.yaml, the repositories and the store. To look into one:"))?;
+        output.line(format!("  git clone {folder}/forge/acme/web.git web && refrom list web"))?;
     }
     let is_whole = [&planned, &first, &second, &third].iter().all(|report| !report.is_incomplete());
     let did = |report: &Report| report.repositories.iter().map(|repository| repository.deeds.len()).sum::<usize>();
@@ -135,7 +137,7 @@ impl Showing<'_> {
                     output.line(format!("\n{}: {}", repository.plan.repository.name, proposal.title))?;
                     for path in proposal.changes.keys() {
                         let read = |commit| Ok::<_, anyhow::Error>(bare.read(commit, path)?.unwrap_or_default());
-                        let diff = diff::unified(path, &read(&proposal.base_commit)?, &read(&head)?);
+                        let diff = diff::unified(path.as_bytes(), &read(&proposal.base_commit)?, &read(&head)?);
                         output.bytes(&diff)?;
                     }
                 }

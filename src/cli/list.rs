@@ -15,7 +15,7 @@ pub fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, Failure
     let trees = work_tree::read_all(&arguments.paths, &config)?;
     match arguments.format {
         Format::Json => output.json(&records(&trees))?,
-        Format::Table => output.text(table(&trees))?,
+        Format::Table => print(&table(&trees), output)?,
     }
     Ok(work_tree::note_left_out(&trees, output))
 }
@@ -23,6 +23,14 @@ pub fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, Failure
 fn records(trees: &[Tree]) -> Vec<UseRecord> {
     let uses = trees.iter().flat_map(Tree::uses);
     uses.map(|(file, _, image_use)| UseRecord::new(&file.shown, image_use)).collect()
+}
+
+fn print(table: &Table, output: &mut Output) -> anyhow::Result<()> {
+    if table.is_empty() {
+        output.note("no images are used here");
+        return Ok(());
+    }
+    output.text(table)
 }
 
 fn table(trees: &[Tree]) -> Table {

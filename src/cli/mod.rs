@@ -55,8 +55,6 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     runtime.shutdown_background();
     match result {
         Ok(outcome) => outcome.into(),
-        // The reader of a pipe went away, as `head` does: nothing is wrong and nobody reads a message.
-        Err(Failure { error, .. }) if is_broken_pipe(&error) => Outcome::Done.into(),
         Err(Failure { error, outcome }) => {
             output.error(&error);
             outcome.into()
@@ -98,15 +96,12 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
 
 fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&arguments.log)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A stderr that nobody reads any more is no reason to end: telling of it there would.
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     match arguments.log_format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().init(),
     }
     Ok(())
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.into_iter().any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -9,8 +9,10 @@ use super::output::Output;
 use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
-use crate::cycle::{self, AssemblyError, Deed, Host, Mode, Report, RepositoryReport, Request};
+use super::use_record::shown_reason;
+use crate::cycle::{self, AssemblyError, Deed, Host, Mode, PinCounts, Report, RepositoryReport, Request};
 use crate::domain::plan::Action;
+use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::RepoName;
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
@@ -53,16 +55,19 @@ fn assembly_failure(error: AssemblyError) -> Failure {
 
 /// The report for people.
 pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
-    let mut totals = (0, 0, 0);
     for repository in &report.repositories {
         print_repository(repository, output)?;
-        totals.0 += repository.pins.behind;
-        totals.1 += repository.pins.current;
-        totals.2 += repository.pins.unknown;
     }
-    let (behind, current, unknown) = totals;
-    let count = report.repositories.len();
-    output.line(format!("{count} repositories: {behind} pins behind, {current} current, {unknown} unknown"))
+    let total = |count: fn(&PinCounts) -> usize| report.repositories.iter().map(|it| count(&it.pins)).sum::<usize>();
+    output.line(format!(
+        "{} repositories: {} pins behind, {} current, {} unknown, {} skipped, {} unpinned",
+        report.repositories.len(),
+        total(|pins| pins.behind),
+        total(|pins| pins.current),
+        total(|pins| pins.unknown),
+        total(|pins| pins.skipped),
+        total(|pins| pins.unpinned),
+    ))
 }
 
 fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
@@ -92,9 +97,10 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         output.line(format!("{name}: #{} is left alone: {}  {}", left.number, left.reason, left.url))?;
     }
     for waiting in &plan.not_proposed {
-        let (path, line) = (&waiting.path, waiting.line);
-        let image = waiting.tag.image.familiar();
-        output.line(format!("{name}: {path}:{line}  {image}:{}: {}", waiting.tag.tag, waiting.reason))?;
+        let NotProposed { path, line, tag, reason, .. } = waiting;
+        let what = if matches!(reason, Reason::Unknown(_)) { "unknown" } else { "not proposed" };
+        let (image, why) = (tag.image.familiar(), shown_reason(tag, reason));
+        output.line(format!("{name}: {path}:{line}  {image}:{}  {what}: {why}", tag.tag))?;
     }
     for warning in &plan.warnings {
         output.line(format!("{name}: warning: {warning}"))?;

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
 use crate::domain::plan::{Action, ClosingCause, DeletionCause};
-use crate::domain::proposal::{NotProposed, Pin};
+use crate::domain::proposal::{NotProposed, Pin, Reason};
+use crate::domain::pull_request::BranchName;
 
 /// A cycle. Absent values are `null`.
 #[derive(Debug, Serialize)]
@@ -19,11 +20,11 @@ pub struct RunRecord {
 struct RepositoryRecord {
     forge: String,
     repository: String,
-    pins: PinCountsRecord,
+    counts: PinCountsRecord,
     actions: Vec<ActionRecord>,
     up_to_date: Vec<StandingRecord>,
-    left_alone: Vec<StandingRecord>,
-    not_proposed: Vec<PinRecord>,
+    left_alone: Vec<LeftAloneRecord>,
+    not_proposed: Vec<NotProposedRecord>,
     warnings: Vec<String>,
     error: Option<String>,
 }
@@ -50,12 +51,20 @@ struct ActionRecord {
     warnings: Vec<String>,
 }
 
-/// An open pull request that is not touched.
+/// An open pull request that is not touched, because it is right as it is.
 #[derive(Debug, Serialize)]
 struct StandingRecord {
     branch: String,
     pull_request: PullRequestRecord,
-    reason: Option<String>,
+}
+
+/// An open pull request that must not be touched.
+#[derive(Debug, Serialize)]
+struct LeftAloneRecord {
+    #[serde(flatten)]
+    standing: StandingRecord,
+    reason: &'static str,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,7 +82,14 @@ struct PinRecord {
     tag: String,
     old: String,
     new: Option<String>,
-    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct NotProposedRecord {
+    #[serde(flatten)]
+    pin: PinRecord,
+    reason: &'static str,
+    message: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,24 +119,24 @@ impl From<&Report> for RunRecord {
 impl From<&RepositoryReport> for RepositoryRecord {
     fn from(report: &RepositoryReport) -> Self {
         let plan = &report.plan;
-        let standing =
-            |number: u64, url: &str, branch: &dyn std::fmt::Display, reason: Option<String>| StandingRecord {
-                branch: branch.to_string(),
-                pull_request: PullRequestRecord { number, url: url.to_owned() },
-                reason,
-            };
-        let up_to_date = plan.up_to_date.iter().map(|open| standing(open.number, &open.url, &open.branch, None));
-        let left_alone = plan.left_alone.iter();
-        let left_alone =
-            left_alone.map(|left| standing(left.number, &left.url, &left.branch, Some(left.reason.to_string())));
+        let standing = |number: u64, url: &str, branch: &BranchName| StandingRecord {
+            branch: branch.to_string(),
+            pull_request: PullRequestRecord { number, url: url.to_owned() },
+        };
+        let up_to_date = plan.up_to_date.iter().map(|open| standing(open.number, &open.url, &open.branch));
+        let left_alone = plan.left_alone.iter().map(|left| LeftAloneRecord {
+            standing: standing(left.number, &left.url, &left.branch),
+            reason: reason_word(&left.reason),
+            message: left.reason.to_string(),
+        });
         Self {
             forge: plan.repository.forge.clone(),
             repository: plan.repository.name.to_string(),
-            pins: PinCountsRecord::from(report.pins),
+            counts: PinCountsRecord::from(report.pins),
             actions: plan.actions.iter().zip(&report.deeds).map(|(action, deed)| action_record(action, deed)).collect(),
             up_to_date: up_to_date.collect(),
             left_alone: left_alone.collect(),
-            not_proposed: plan.not_proposed.iter().map(PinRecord::from).collect(),
+            not_proposed: plan.not_proposed.iter().map(NotProposedRecord::from).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
         }
@@ -189,6 +205,26 @@ fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     }
 }
 
+fn reason_word(reason: &Reason) -> &'static str {
+    match reason {
+        Reason::Unknown(_) => "unknown",
+        Reason::Ambiguous => "ambiguous",
+        Reason::SinglePlatform => "single-platform",
+        Reason::NoLongerIndex => "no-longer-index",
+        Reason::PlatformsGone(_) => "platforms-gone",
+        Reason::Backwards => "backwards",
+        Reason::Refused(_) => "refused",
+        Reason::Merged(_) => "merged",
+        Reason::Hold(_) => "hold",
+        Reason::ForeignCommit(_) | Reason::ForeignBranch(_) => "foreign-commit",
+        Reason::Moved(_) => "moved",
+        Reason::UnreadableMarker(..) => "unreadable-marker",
+        Reason::MaxOpen(_) => "max-open",
+        Reason::MaxNewPerHour(_) => "max-new-per-hour",
+        Reason::TooMany => "too-many",
+    }
+}
+
 fn closing_word(cause: ClosingCause) -> &'static str {
     match cause {
         ClosingCause::NothingBehind => "nothing-behind",
@@ -217,14 +253,13 @@ impl From<&Pin> for PinRecord {
             tag: pin.tag.tag.to_string(),
             old: pin.old.to_string(),
             new: Some(pin.new.to_string()),
-            reason: None,
         }
     }
 }
 
-impl From<&NotProposed> for PinRecord {
+impl From<&NotProposed> for NotProposedRecord {
     fn from(waiting: &NotProposed) -> Self {
-        Self {
+        let pin = PinRecord {
             path: waiting.path.clone(),
             line: waiting.line,
             registry: waiting.tag.image.registry().to_owned(),
@@ -232,8 +267,8 @@ impl From<&NotProposed> for PinRecord {
             tag: waiting.tag.tag.to_string(),
             old: waiting.old.to_string(),
             new: waiting.new.map(|digest| digest.to_string()),
-            reason: Some(waiting.reason.to_string()),
-        }
+        };
+        Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.to_string() }
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::Serialize;
 
 use crate::domain::image_use::{ImageUse, Status};
+use crate::domain::proposal::Reason;
+use crate::domain::reference::TagRef;
 
 /// One image use. Absent values are `null`.
 #[derive(Debug, Serialize)]
@@ -64,6 +66,15 @@ pub fn shown_image(image_use: &ImageUse) -> String {
         Some(tag) => format!("{name}:{tag}"),
         None => name,
     }
+}
+
+/// Why a pin is not moved, for people who see the tag beside it.
+pub fn shown_reason(tag: &TagRef, reason: &Reason) -> String {
+    let text = match reason {
+        Reason::Unknown(unknown) => unknown.to_string(),
+        other => other.to_string(),
+    };
+    text.strip_prefix(&format!("`{tag}`: ")).map(ToOwned::to_owned).unwrap_or(text)
 }
 
 /// `skipped: no-tag`, with the findings, for people.

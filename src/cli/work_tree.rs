@@ -40,6 +40,8 @@ pub struct Contents {
     pub left_out: Vec<LeftOutFile>,
     /// Files and folders that could not be read.
     pub problems: Vec<String>,
+    /// What a person should know besides; nothing is wrong.
+    pub notes: Vec<String>,
 }
 
 /// A PATH of the command line, read with its repository's policy.
@@ -54,12 +56,6 @@ impl Tree {
     pub fn uses(&self) -> impl Iterator<Item = (&WorkTreeFile, usize, &ImageUse)> {
         let files = self.contents.files.iter();
         files.flat_map(|file| file.uses.iter().enumerate().map(move |(index, image_use)| (file, index, image_use)))
-    }
-
-    /// The uses as decisions take them.
-    pub fn file_uses(&self) -> Vec<FileUses> {
-        let uses = self.contents.files.iter();
-        uses.map(|file| FileUses { path: file.path.clone(), uses: file.uses.clone() }).collect()
     }
 }
 
@@ -76,14 +72,36 @@ pub fn left_out_records(trees: &[Tree]) -> Vec<LeftOutRecord> {
     left_out.map(|file| LeftOutRecord { path: file.path.clone(), reason: file.reason.clone() }).collect()
 }
 
+/// Every file of all PATHs with its tree, and its uses as decisions take them.
+pub fn files(trees: &[Tree]) -> Vec<(&Tree, &WorkTreeFile, FileUses)> {
+    let files = trees.iter().flat_map(|tree| tree.contents.files.iter().map(move |file| (tree, file)));
+    files.map(|(tree, file)| (tree, file, FileUses { path: file.path.clone(), uses: file.uses.clone() })).collect()
+}
+
+impl WorkTreeFile {
+    /// [`Self::shown`] as the bytes that the file system has.
+    pub fn shown_bytes(&self) -> Vec<u8> {
+        let count = self.shown.split('/').count();
+        let parts: Vec<&[u8]> = self.location.iter().map(std::ffi::OsStr::as_encoded_bytes).collect();
+        parts.get(parts.len().saturating_sub(count)..).unwrap_or_default().join(&b'/')
+    }
+}
+
 /// Reads every PATH.
 pub fn read_all(paths: &[PathBuf], config: &Config) -> Result<Vec<Tree>, Failure> {
     paths
         .iter()
         .map(|path| {
             let root = root_of(path).map_err(Failure::usage)?;
-            let policy = settings::policy_of_work_tree(config, &root)?;
-            let contents = read(path, &policy).map_err(Failure::usage)?;
+            let mut policy = settings::policy_of_work_tree(config, &root)?;
+            if !policy.enabled {
+                // Its uses are listed, as ignored.
+                policy.images.clear();
+            }
+            let mut contents = read(path, &policy).map_err(Failure::usage)?;
+            if !policy.enabled {
+                contents.notes.push(format!("`{}` is not followed: `enabled: false`", path.display()));
+            }
             Ok(Tree { policy, contents })
         })
         .collect()
@@ -93,6 +111,9 @@ pub fn read_all(paths: &[PathBuf], config: &Config) -> Result<Vec<Tree>, Failure
 pub fn note_left_out(trees: &[Tree], output: &mut Output) -> Outcome {
     for left_out in trees.iter().flat_map(|tree| &tree.contents.left_out) {
         output.note(format!("left out `{}`: {}", left_out.path, left_out.reason));
+    }
+    for note in trees.iter().flat_map(|tree| &tree.contents.notes) {
+        output.note(note);
     }
     let problems: Vec<&String> = trees.iter().flat_map(|tree| &tree.contents.problems).collect();
     for problem in &problems {
@@ -104,25 +125,42 @@ pub fn note_left_out(trees: &[Tree], output: &mut Output) -> Outcome {
 /// The root of the repository that holds `path`: the nearest folder with `.git`, else `path` itself (its folder, for a
 /// file).
 pub fn root_of(path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = path.canonicalize().with_context(|| format!("cannot read `{}`", path.display()))?;
+    let absolute = absolute(path)?;
     let folder = if absolute.is_dir() { absolute.as_path() } else { absolute.parent().unwrap_or(&absolute) };
     let root = folder.ancestors().find(|ancestor| ancestor.join(".git").exists()).unwrap_or(folder);
     Ok(root.to_owned())
+}
+
+/// Where a PATH really is. A symlink to a file stays what it is, since it is not followed.
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    let resolved = path.canonicalize().with_context(|| format!("cannot read `{}`", path.display()))?;
+    match (path.file_name(), path.parent()) {
+        (Some(name), Some(parent)) if path.is_symlink() && resolved.is_file() => {
+            let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            Ok(parent.canonicalize()?.join(name))
+        }
+        _ => Ok(resolved),
+    }
 }
 
 /// Reads every file under `path` that can hold a pin, honouring `.gitignore`. A single file is read whatever
 /// `.gitignore` says, since it was named.
 pub fn read(path: &Path, policy: &Policy) -> anyhow::Result<Contents> {
     let root = root_of(path)?;
-    let given = path.canonicalize().with_context(|| format!("cannot read `{}`", path.display()))?;
+    let given = absolute(path)?;
     let mut contents = Contents::default();
-    if given.is_file() {
+    if !given.is_dir() {
         let shown = given.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(relative) = slashed(&root, &given) else { bail!("`{}` is outside of its repository", path.display()) };
+        if !file_name::can_hold_pins(&relative, policy) {
+            contents
+                .notes
+                .push(format!("`{shown}` is not read: it has no Dockerfile's name, or the policy leaves it out"));
+        }
         contents.add(&given, shown, relative, policy);
         return Ok(contents);
     }
-    for entry in walk(&given) {
+    for entry in walk(&given, &root) {
         match entry {
             Ok(entry) => {
                 let is_candidate = entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink());
@@ -138,14 +176,16 @@ pub fn read(path: &Path, policy: &Policy) -> anyhow::Result<Contents> {
 }
 
 /// Every file in a fixed order, hidden ones too (`.devcontainer/Dockerfile`), without `.git`, ignored files and nested
-/// repositories. Only the repository's own ignore rules count, so that everybody sees the same.
-fn walk(folder: &Path) -> ignore::Walk {
+/// repositories. Only the repository's own `.gitignore` files count, so that everybody sees the same; where there is no
+/// repository, those of every folder above.
+fn walk(folder: &Path, root: &Path) -> ignore::Walk {
     let top = folder.to_owned();
     WalkBuilder::new(folder)
         .hidden(false)
         .ignore(false)
         .git_global(false)
-        .require_git(false)
+        .git_exclude(false)
+        .require_git(root.join(".git").exists())
         .follow_links(false)
         .sort_by_file_name(std::ffi::OsStr::cmp)
         .filter_entry(move |entry| {

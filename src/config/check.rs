@@ -24,6 +24,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub enum Secrets {
     /// Variables are read, files are looked into.
     Read,
+    /// Only those that a work tree needs: of registries and of the proxy. A person's machine has no other.
+    ReadForRegistries,
     /// Neither; who uses such a secret gets an error.
     Skip,
 }
@@ -106,6 +108,17 @@ impl Checker<'_> {
         self.folder.join(text)
     }
 
+    /// Checks what only a cycle over the fleet needs the secrets of.
+    pub fn for_the_fleet<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> T {
+        let secrets = self.secrets;
+        if secrets == Secrets::ReadForRegistries {
+            self.secrets = Secrets::Skip;
+        }
+        let checked = check(self);
+        self.secrets = secrets;
+        checked
+    }
+
     pub fn secret(&mut self, path: &KeyPath, reference: &SecretReference) -> Option<Secret> {
         match (&reference.env, &reference.file) {
             (Some(name), None) => self.variable(&path.key("env"), name),
@@ -115,7 +128,7 @@ impl Checker<'_> {
             }
             (None, Some(file)) => {
                 let secret = Secret::File(self.file_path(file));
-                if self.secrets == Secrets::Read
+                if self.secrets != Secrets::Skip
                     && let Err(error) = secret.read()
                 {
                     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));

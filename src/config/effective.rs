@@ -11,6 +11,7 @@ use super::yaml::Place;
 use super::{Config, PolicyKey};
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::RepoName;
+use crate::git::Remote;
 
 /// The policy of one repository.
 #[derive(Debug, Clone)]
@@ -40,9 +41,16 @@ impl Config {
         self.effective_policy(Some(repository.as_str()), own)
     }
 
-    /// The same at a work tree that is no known repository: without `repositories`.
-    pub fn policy_for_work_tree(&self, own: Option<&RepositoryFile>) -> EffectivePolicy {
-        self.effective_policy(None, own)
+    /// The same at a work tree, whose remote may tell its name; without `repositories` where no name is known.
+    pub fn policy_for_work_tree(&self, name: Option<&RepoName>, own: Option<&RepositoryFile>) -> EffectivePolicy {
+        self.effective_policy(name.map(RepoName::as_str), own)
+    }
+
+    /// The name that a remote's address gives to a repository; `None` where it is on none of the configured forges.
+    pub fn repository_at(&self, remote: &Remote) -> Option<RepoName> {
+        let hosts = self.forges.iter().filter_map(|forge| forge.url.host_str());
+        let is_ours = hosts.into_iter().any(|host| host.eq_ignore_ascii_case(&remote.host));
+        is_ours.then(|| remote.repository.clone())
     }
 
     fn effective_policy(&self, repository: Option<&str>, own: Option<&RepositoryFile>) -> EffectivePolicy {

@@ -6,6 +6,7 @@ use super::check::Checker;
 use super::mistake::{KeyPath, nearest};
 use super::policy_file::{OneOrMany, PatternFile, PolicyFile, PolicyKey, TagFile};
 use super::yaml::Place;
+use crate::domain::message::{TemplateKind, validate_template};
 use crate::domain::pattern::{self, Pattern};
 use crate::domain::policy::{CommentMode, FilePattern, Grouping, Policy};
 use crate::domain::pull_request::BranchName;
@@ -137,13 +138,14 @@ pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> La
     builder.set(PolicyKey::Draft, &file.draft, |_, _, value| Some(Setting::Draft(*value)));
     builder.set(PolicyKey::Base, &file.base, |checker, path, text| base(checker, path, text).map(Setting::Base));
     builder.set(PolicyKey::MaxOpen, &file.max_open, |checker, path, value| at_least_one(checker, path, *value));
-    let templates: [(PolicyKey, &Option<String>, FromText); 3] = [
-        (PolicyKey::Title, &file.title, Setting::Title),
-        (PolicyKey::Body, &file.body, Setting::Body),
-        (PolicyKey::CommitMessage, &file.commit_message, Setting::CommitMessage),
+    let templates: [(PolicyKey, TemplateKind, &Option<String>, FromText); 3] = [
+        (PolicyKey::Title, TemplateKind::Title, &file.title, Setting::Title),
+        (PolicyKey::Body, TemplateKind::Body, &file.body, Setting::Body),
+        (PolicyKey::CommitMessage, TemplateKind::CommitMessage, &file.commit_message, Setting::CommitMessage),
     ];
-    for (key, text, setting) in templates {
-        builder.set(key, text, |checker, path, text| template(checker, path, text).then(|| setting(text.clone())));
+    for (key, kind, text, setting) in templates {
+        builder
+            .set(key, text, |checker, path, text| template(checker, path, kind, text).then(|| setting(text.clone())));
     }
     Layer(builder.settings)
 }
@@ -297,17 +299,15 @@ fn at_least_one(checker: &mut Checker<'_>, path: &KeyPath, value: u32) -> Option
     Some(Setting::MaxOpen(value))
 }
 
-fn template(checker: &mut Checker<'_>, path: &KeyPath, text: &str) -> bool {
+fn template(checker: &mut Checker<'_>, path: &KeyPath, kind: TemplateKind, text: &str) -> bool {
     if text.trim().is_empty() || text.len() > TEMPLATE_LENGTH_MAX {
         checker.wrong(path, format!("expected a template of 1 to {TEMPLATE_LENGTH_MAX} bytes"));
         return false;
     }
-    match minijinja::Environment::new().template_from_str(text) {
-        Ok(_) => true,
+    match validate_template(kind, text) {
+        Ok(()) => true,
         Err(error) => {
-            let detail = error.detail().map(ToOwned::to_owned).unwrap_or_else(|| error.kind().to_string());
-            let line = error.line().map(|line| format!(" in line {line} of it")).unwrap_or_default();
-            checker.wrong(path, format!("bad template{line}: {detail}"));
+            checker.wrong(path, format!("bad template: {error}"));
             false
         }
     }

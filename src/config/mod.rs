@@ -163,12 +163,14 @@ impl Config {
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
     }
 
-    /// What holds at a work tree without a configuration: the defaults. Docker's configuration is used as always.
+    /// What holds at a work tree without a configuration: the defaults, and whatever its own file says, since there is
+    /// no administrator whom it could go against. Docker's configuration is used as always.
     pub fn default_for_work_tree(environment: Environment<'_>) -> Self {
         let tree = Node { place: Place { line: 1, column: 1 }, value: Value::Null };
         let (folder, secrets, patterns_left) = (Path::new(""), Secrets::Skip, None);
         let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes: Vec::new() };
-        settings::config(&mut checker, &ConfigFile::default(), Path::new(""))
+        let config = settings::config(&mut checker, &ConfigFile::default(), Path::new(""));
+        Self { repository_may_set: PolicyKey::ALL.into(), ..config }
     }
 }
 

@@ -165,6 +165,26 @@ impl JsonSchema for OneOrMany {
 }
 
 impl PolicyKey {
+    /// Every key, in the order in which they are shown.
+    pub const ALL: [Self; 16] = [
+        Self::Enabled,
+        Self::Images,
+        Self::Tags,
+        Self::Files,
+        Self::Group,
+        Self::Comment,
+        Self::Patterns,
+        Self::Labels,
+        Self::Reviewers,
+        Self::Assignees,
+        Self::Draft,
+        Self::Base,
+        Self::MaxOpen,
+        Self::Title,
+        Self::Body,
+        Self::CommitMessage,
+    ];
+
     /// The key in the file.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -92,7 +92,7 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     }
     let url = checker.url(&path.key("url"), file.url.as_deref().unwrap_or(DEFAULT_FORGE_URL), &HTTP);
     let api_url = file.api_url.as_ref().and_then(|text| checker.url(&path.key("api_url"), text, &HTTP));
-    let auth = forge_auth(checker, &path.key("auth"), file.auth.as_ref());
+    let auth = checker.for_the_fleet(|checker| forge_auth(checker, &path.key("auth"), file.auth.as_ref()));
     let selection = selection(checker, &path.key("repositories"), file.repositories.as_ref());
     let interval = file.write_interval.as_deref().unwrap_or(DEFAULT_WRITE_INTERVAL);
     let write_interval = duration(checker, &path.key("write_interval"), interval);
@@ -239,7 +239,7 @@ fn network(checker: &mut Checker<'_>, path: &KeyPath, file: Option<&NetworkFile>
     let proxy: Option<Url> =
         file.proxy.as_ref().and_then(|text| checker.url(&path.key("proxy"), text, &["http", "https"]));
     let ca_file = file.ca_file.as_ref().map(|text| checker.file_path(text));
-    if checker.secrets == Secrets::Read
+    if checker.secrets != Secrets::Skip
         && let Some(ca_file) = ca_file.as_ref().filter(|file| !file.is_file())
     {
         checker.wrong(&path.key("ca_file"), format!("there is no file `{}`", ca_file.display()));
@@ -276,11 +276,14 @@ fn commit(checker: &mut Checker<'_>, path: &KeyPath, file: &ConfigFile) -> Commi
         checker.wrong(&author_path.key("email"), "expected an e-mail address");
     }
     let signing_key = file.and_then(|file| file.signing_key.as_ref());
+    let path = path.key("signing_key");
+    let signing_key =
+        checker.for_the_fleet(|checker| signing_key.and_then(|reference| checker.secret(&path, reference)));
     CommitConfig {
         author_name: name.to_owned(),
         author_email: email.to_owned(),
         sign_off: file.and_then(|file| file.sign_off).unwrap_or_default(),
-        signing_key: signing_key.and_then(|reference| checker.secret(&path.key("signing_key"), reference)),
+        signing_key,
     }
 }
 

@@ -36,6 +36,7 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
     let mut observations = Observations::new();
     while let Some((tag, answer)) = answers.next().await {
         if let Err(unknown) = &answer {
+            // The report names it; this is for who follows the log.
             tracing::info!(image.tag = %tag, reason = %unknown, "a tag could not be looked up");
         }
         observations.insert(tag, answer);

@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod cli;
 mod config;
 mod cycle;
 mod cycle_real_servers;

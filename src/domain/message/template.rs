@@ -1,8 +1,9 @@
 //! Templates that people write for title, body and commit message: rendered within limits, checked when they are read.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde::Serialize;
 
 use super::context::Context;
@@ -88,8 +89,25 @@ pub(super) fn render(kind: TemplateKind, template: &str, context: &impl Serializ
         .and_then(|template| template.render_captured_to(minijinja::value::Serde(context), &mut output).map(drop));
     match rendered {
         Ok(()) => String::from_utf8(output.bytes).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(describe(&error, &environment, template, context)),
     }
+}
+
+/// `line 2: unknown function: …`; names the variables that there are not, where that is what is wrong.
+fn describe(error: &Error, environment: &Environment<'_>, template: &str, context: &impl Serialize) -> String {
+    let kind = error.kind();
+    let what = error.detail().map_or_else(|| kind.to_string(), |detail| format!("{kind}: {detail}"));
+    let place = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
+    let parsed = environment.template_from_str(template);
+    let names = parsed.map(|template| template.undeclared_variables(false)).unwrap_or_default();
+    let known = serde_json::to_value(context).unwrap_or_default();
+    let globals: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
+    let is_unknown = |name: &&String| known.get(name).is_none() && !globals.contains(name.as_str());
+    let unknown: BTreeSet<String> = names.iter().filter(is_unknown).map(|name| format!("`{name}`")).collect();
+    if kind != ErrorKind::UndefinedError || unknown.is_empty() {
+        return format!("{place}{what}");
+    }
+    format!("{place}there is no variable {}", unknown.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 /// A writer that takes no more than it has room for.
@@ -130,6 +148,14 @@ mod tests {
                 assert!(validate_template(kind, template).is_err(), "{template}");
             }
         }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_line_and_the_name_that_there_is_not() {
+        let told = |template| validate_template(TemplateKind::Title, template).unwrap_err();
+        assert_eq!(told("{{ count }}\n{{ nosuch }}"), "line 2: there is no variable `nosuch`");
+        assert_eq!(told("{{ image|nosuch }}"), "line 1: unknown filter: filter nosuch is unknown");
+        assert_eq!(told("{{ pins[0].nosuch }}"), "line 1: undefined value");
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn every_key_of_the_example_shows_its_default() {
         compared += 1;
     }
     assert!(compared > 40, "{compared} keys");
-    let tree = Config::default_for_work_tree(&no_environment).policy_for_work_tree(None).policy;
+    let tree = Config::default_for_work_tree(&no_environment).policy_for_work_tree(None, None).policy;
     let example = config_of(EXAMPLE).policy_for(&name("acme/web"), None).policy;
     assert_eq!(format!("{tree:?}"), format!("{example:?}"));
     assert_eq!(format!("{tree:?}"), format!("{:?}", Policy::default()));

@@ -17,7 +17,7 @@ fn the_last_layer_that_sets_a_key_holds() {
     let worker = config.policy_for(&name("acme/worker"), None).policy;
     assert_eq!((worker.labels, worker.draft, worker.enabled), (vec!["c".to_owned()], false, true));
     assert!(!config.policy_for(&name("other/web"), None).policy.enabled);
-    let tree = config.policy_for_work_tree(None).policy;
+    let tree = config.policy_for_work_tree(None, None).policy;
     assert_eq!((tree.labels, tree.group), (vec!["a".to_owned(), "b".to_owned()], Grouping::Image));
 }
 

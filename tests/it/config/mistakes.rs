@@ -1,7 +1,9 @@
 //! What is refused, and what is said about it.
 
+use std::path::Path;
+
 use insta::assert_snapshot;
-use refrom::config::Secrets;
+use refrom::config::{Config, Secrets};
 
 use super::{SECRET, load, no_environment};
 
@@ -122,8 +124,8 @@ fn values_are_checked() {
         refrom.yaml:1:72: `policy.reviewers[1]`: expected a user or a team (`@org/team`), found `@`
     ");
     assert_snapshot!(mistakes("policy: { title: \"{{ image\", body: \"{% if %}\", commit_message: \" \" }\n"), @"
-        refrom.yaml:1:18: `policy.title`: bad template in line 1 of it: unexpected end of input, expected end of variable block
-        refrom.yaml:1:36: `policy.body`: bad template in line 1 of it: unexpected end of block
+        refrom.yaml:1:18: `policy.title`: bad template: line 1: syntax error: unexpected end of input, expected end of variable block
+        refrom.yaml:1:36: `policy.body`: bad template: line 1: syntax error: unexpected end of block
         refrom.yaml:1:64: `policy.commit_message`: expected a template of 1 to 65536 bytes
     ");
     assert_snapshot!(mistakes("store: postgres://db\n"), @"refrom.yaml:1:8: `store`: expected `sqlite://` and a path");
@@ -196,4 +198,24 @@ fn a_secret_in_the_wrong_place_is_refused_and_not_repeated() {
     assert_snapshot!(mistakes(&format!("network: {{ proxy: \"http://me:{SECRET}@proxy.example\" }}\n")), @"refrom.yaml:1:19: `network.proxy`: no user name or password may stand in an address; they have keys of their own");
     assert_snapshot!(mistakes(&format!("registries: {{ a.io: {{ endpoint: \"https://{SECRET}@a.io\" }} }}\n")), @"refrom.yaml:1:33: `registries.a.io.endpoint`: no user name or password may stand in an address; they have keys of their own");
     assert_snapshot!(mistakes(&format!("registries: {{ a.io: {{ endpoint: \"https://a.io/?key={SECRET}\" }} }}\n")), @"refrom.yaml:1:33: `registries.a.io.endpoint`: expected an address without `?` and `#`");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn a_damaged_file_never_panics_and_every_mistake_lies_within_it(
+        start in 0.0..1.0f64, length in 0usize..40, inserted in "[-:#{}\\[\\]&*!|>'\"%@`~ \t\na-z0-9.]{0,6}",
+    ) {
+        let text: Vec<char> = include_str!("../../../config.example.yaml").chars().collect();
+        let start = (start * text.len() as f64) as usize;
+        let end = (start + length).min(text.len());
+        let damaged: String = text[..start].iter().copied().chain(inserted.chars()).chain(text[end..].iter().copied()).collect();
+        let config = Config::from_text(&damaged, Path::new("refrom.yaml"), &no_environment, Secrets::Skip);
+        let lines = damaged.split('\n').count() as u64;
+        for mistake in config.err().into_iter().flat_map(|errors| errors.mistakes) {
+            let place = mistake.place.unwrap();
+            assert!((1..=lines).contains(&place.line) && place.column >= 1, "{mistake}");
+        }
+    }
 }

@@ -1,0 +1,150 @@
+//! `refrom check`: states, exit statuses, and what it asks.
+
+use refrom::demo::registry::{Access, Fault, Form, ImageSpec};
+use serde_json::{Value, json};
+
+use super::{GONE, PLATFORMS, Shop, pin};
+
+/// `state` of every use, in order.
+fn states(answer: &Value) -> Vec<Value> {
+    answer["uses"].as_array().unwrap().iter().map(|found| found["state"].clone()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_has_the_uses_with_their_state_and_what_was_left_out() {
+    let shop = Shop::open(&[("large/Dockerfile", &"#".repeat((1 << 20) + 1))]).await;
+    let old = shop.publish("docker.io/library/nginx", "1.27", "old");
+    let current = shop.publish("dhi.io/node", "22", "current");
+    let new = shop.publish("docker.io/library/nginx", "1.27", "new");
+    let dockerfile =
+        pin("nginx:1.27", old) + &pin("dhi.io/node:22", current) + "FROM busybox\n" + &pin("dhi.io/go", GONE);
+    shop.world.write("Dockerfile", (dockerfile + &pin("cgr.dev/nobody:1", GONE)).as_bytes());
+    let answer = shop.refrom(&["check", "--format", "json"]).ended(3).json();
+    assert_eq!(answer.as_object().unwrap().len(), 2);
+    assert_eq!(states(&answer), [json!("behind"), json!("current"), Value::Null, Value::Null, json!("unknown")]);
+    let uses = answer["uses"].as_array().unwrap();
+    assert!(uses.iter().all(|found| found.as_object().unwrap().len() == 19), "16 keys of `list`, and 3");
+    let told = |index: usize| json!([uses[index]["current"], uses[index]["error"]]);
+    assert_eq!(told(0), json!([new.to_string(), null]));
+    assert_eq!(told(1), json!([current.to_string(), null]));
+    assert_eq!((told(2), told(3)), (json!([null, null]), json!([null, null])));
+    assert_eq!((&uses[2]["status"], &uses[3]["reason"]), (&json!("unpinned"), &json!("no-tag")));
+    assert_eq!(uses[4]["current"], Value::Null);
+    assert!(uses[4]["error"] == "not found", "{}", uses[4]["error"]);
+    assert_eq!(answer["left_out"], json!([{ "path": "large/Dockerfile", "reason": "too-large" }]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_status_says_current_behind_or_incomplete_and_three_beats_one() {
+    let shop = Shop::open(&[]).await;
+    let old = shop.publish("dhi.io/nginx", "1", "old");
+    let new = shop.publish("dhi.io/nginx", "1", "new");
+    let status = |dockerfile: String| {
+        shop.world.write("Dockerfile", dockerfile.as_bytes());
+        shop.refrom(&["check"]).status
+    };
+    let (behind, current, unknown) =
+        (pin("dhi.io/nginx:1", old), pin("dhi.io/nginx:1", new), pin("dhi.io/other:1", GONE));
+    assert_eq!(status(current.clone()), 0);
+    assert_eq!(status(format!("{current}FROM busybox\nFROM $X\nFROM dhi.io/go@{GONE}\n")), 0);
+    assert_eq!(status(format!("{current}{behind}")), 1);
+    assert_eq!(status(unknown.clone()), 3);
+    assert_eq!(status(format!("{behind}{unknown}")), 3);
+    assert_eq!(status(format!("# refrom: ignore\n{behind}")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_digest_that_cannot_be_looked_into_is_incomplete() {
+    let shop = Shop::open(&[]).await;
+    let old = shop.publish("dhi.io/nginx", "1", "old");
+    shop.publish("dhi.io/nginx", "1", "new");
+    shop.world.write("Dockerfile", pin("dhi.io/nginx:1", old).as_bytes());
+    shop.registry.inject(Fault::status(&format!("GET /v2/dhi.io/nginx/manifests/{old}"), 403));
+    let answer = shop.refrom(&["check", "--format", "json"]).ended(3).json();
+    assert_eq!(answer["uses"][0]["state"], "behind");
+    let error = answer["uses"][0]["error"].as_str().unwrap();
+    assert!(error.contains("pinned digest could not be looked up"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_of_one_platform_is_a_finding() {
+    let shop = Shop::open(&[]).await;
+    let single = shop.registry.publish("dhi.io/nginx", "1", &ImageSpec::single("linux/amd64", "single"));
+    let index = shop.publish("dhi.io/nginx", "1", "index");
+    shop.world.write("Dockerfile", pin("dhi.io/nginx:1", single).as_bytes());
+    let answer = shop.refrom(&["check", "--format", "json"]).ended(1).json();
+    let found = &answer["uses"][0];
+    assert_eq!(
+        json!([found["findings"], found["current"], found["state"]]),
+        json!([["single-platform"], index.to_string(), "behind"])
+    );
+    // Nothing turns it into the index.
+    let bumped = shop.refrom(&["bump"]).ended(0);
+    assert!(bumped.stderr.starts_with("Dockerfile:1: `dhi.io/nginx:1`: "), "{}", bumped.stderr);
+    assert_eq!(shop.world.text("Dockerfile"), pin("dhi.io/nginx:1", single));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_tag_and_each_scope_is_asked_about_once() {
+    let shop = Shop::open(&[]).await;
+    shop.configure(&format!(
+        "  '{}': {{ auth: {{ username: acme, password: {{ file: password }} }} }}\n",
+        shop.registry.host()
+    ));
+    std::fs::write(shop.world.folder.path().join("password"), "secret-password\n").unwrap();
+    shop.registry.set_access(Access::bearer("acme", "secret-password"));
+    let spec = |content| ImageSpec { form: Form::IndexWithAttestation, ..ImageSpec::index(&PLATFORMS, content) };
+    let digest = shop.registry.publish("dhi.io/nginx", "1", &spec("a"));
+    shop.registry.publish("dhi.io/nginx", "2", &spec("a"));
+    shop.registry.publish("docker.io/library/node", "22", &spec("b"));
+    for folder in ["a", "b", "c"] {
+        let dockerfile = pin("dhi.io/nginx:1", digest)
+            + &pin("dhi.io/nginx:2", digest)
+            + &pin("node:22", GONE)
+            + &pin("docker.io/library/node:22", GONE);
+        shop.world.write(&format!("{folder}/Dockerfile"), dockerfile.as_bytes());
+    }
+    let answer = shop.refrom(&["check", "a", "b", "c"]).ended(1);
+    assert!(!format!("{answer:?}").contains("secret-password"));
+    let questions = shop.questions();
+    let heads: Vec<_> = questions.iter().filter(|(question, _)| question.starts_with("HEAD")).collect();
+    assert_eq!(heads.len(), 3, "{questions:#?}");
+    let tokens: Vec<_> = questions.iter().filter(|(question, _)| question.contains("/token")).collect();
+    assert_eq!(tokens.len(), 2, "{questions:#?}");
+    // A challenge is answered by asking again; nothing besides is asked twice.
+    let tags: Vec<usize> = heads.iter().map(|(_, count)| **count).collect();
+    assert!(tags.iter().all(|count| *count <= 2) && tags.iter().sum::<usize>() <= 5, "{questions:#?}");
+    assert!(tokens.iter().all(|(_, count)| **count == 1), "{questions:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_needs_no_secret_of_the_fleet() {
+    let shop = Shop::open(&[]).await;
+    shop.configure("forges: [{ auth: { token: { env: UNSET } }, repositories: { include: ['acme/*'] } }]\ncommit: { signing_key: { file: none } }\n");
+    let digest = shop.publish("dhi.io/nginx", "1", "a");
+    shop.world.write("Dockerfile", pin("dhi.io/nginx:1", digest).as_bytes());
+    shop.refrom(&["check"]).ended(0);
+    shop.configure("  a.io: { auth: { token: { env: UNSET } } }\n");
+    let answer = shop.refrom(&["check"]).ended(2);
+    assert!(answer.stderr.contains("`registries.a.io.auth.token.env`: the environment variable `UNSET` is not set"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_says_what_is_behind_and_why_something_is_unknown() {
+    let shop = Shop::open(&[]).await;
+    let old = shop.publish("dhi.io/nginx", "1", "old");
+    shop.publish("dhi.io/nginx", "1", "new");
+    shop.world.write(
+        "web/Dockerfile",
+        (pin("dhi.io/nginx:1", old) + "FROM busybox\n" + &pin("dhi.io/node:22", GONE)).as_bytes(),
+    );
+    let answer = shop.refrom(&["check"]).ended(3);
+    insta::assert_snapshot!(answer.stdout.replace(&shop.registry.host(), "REGISTRY"), @"
+    STATE     FILE              IMAGE           PINNED        CURRENT       WHY
+    behind    web/Dockerfile:1  dhi.io/nginx:1  1f025670fc39  a40c4f5f6c2c
+    unpinned  web/Dockerfile:2  busybox
+    unknown   web/Dockerfile:3  dhi.io/node:22  aaaaaaaaaaaa                not found
+
+    1 behind, 0 current, 1 unknown, 1 not followed
+    ");
+}

@@ -1,0 +1,174 @@
+//! `refrom run`: the contract of its JSON, on a small organization.
+
+use refrom::demo::fleet::{Fleet, NGINX};
+use serde_json::{Value, json};
+
+use super::{Answer, World, answer};
+
+struct Office {
+    fleet: Fleet,
+    world: World,
+}
+
+impl Office {
+    async fn open() -> Self {
+        let world = World::new(&[]);
+        let fleet = Fleet::start(&world.tree()).await.unwrap();
+        Self { fleet, world }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        let arguments = [&["run", "--config", "refrom.yaml"], arguments].concat();
+        let mut command = self.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments);
+        let secrets = ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"];
+        for name in secrets {
+            command.env(name, Fleet::environment(name).unwrap());
+        }
+        let answer = answer(command.output().unwrap());
+        for name in secrets {
+            assert!(!format!("{answer:?}").contains(&Fleet::environment(name).unwrap()), "{answer:?}");
+        }
+        answer
+    }
+
+    /// What changed something on the forge.
+    fn writes(&self) -> usize {
+        let exchanges = self.fleet.forge.traffic().take();
+        let is_write = |path: &str, method: &str| {
+            path.contains("git-receive-pack")
+                || (!path.contains("graphql") && !path.contains(".git/") && method != "GET")
+        };
+        exchanges.iter().filter(|exchange| is_write(&exchange.path, &exchange.method)).count()
+    }
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_says_the_plan_and_what_became_of_it() {
+    let office = Office::open().await;
+    let planned = office.run(&["--dry-run", "--format", "json"]).ended(0).json();
+    assert_eq!(office.writes(), 0);
+    assert_eq!(keys(&planned), ["left_out", "notes", "problems", "repositories"]);
+    let repository = &planned["repositories"][2];
+    assert_eq!(
+        keys(repository),
+        ["actions", "counts", "error", "forge", "left_alone", "not_proposed", "repository", "up_to_date", "warnings"]
+    );
+    assert_eq!(repository["repository"], "acme/web");
+    assert_eq!(repository["counts"], json!({ "behind": 3, "current": 0, "unknown": 0, "unpinned": 0, "skipped": 0 }));
+    let action = &repository["actions"][0];
+    assert_eq!(
+        keys(action),
+        ["action", "branch", "cause", "error", "outcome", "pins", "pull_request", "title", "warnings"]
+    );
+    assert_eq!(
+        json!([action["action"], action["branch"], action["outcome"], action["pull_request"], action["cause"]]),
+        json!(["open", "refrom/base-images", "planned", null, null])
+    );
+    let pin = &action["pins"][2];
+    assert_eq!(keys(pin), ["line", "new", "old", "path", "registry", "repository", "tag"]);
+    assert_eq!(
+        json!([pin["path"], pin["line"], pin["registry"], pin["repository"], pin["tag"]]),
+        json!(["Dockerfile", 8, "dhi.io", "nginx", "1.27-alpine"])
+    );
+
+    let done = office.run(&["--format", "json"]).ended(0).json();
+    assert!(office.writes() > 0);
+    let action = &done["repositories"][2]["actions"][0];
+    assert_eq!((&action["outcome"], &action["pull_request"]["number"]), (&json!("done"), &json!(1)));
+    assert!(action["pull_request"]["url"].as_str().unwrap().ends_with("/acme/web/pull/1"));
+
+    let again = office.run(&["--format", "json"]).ended(0).json();
+    assert_eq!(office.writes(), 0);
+    let standing = &again["repositories"][2]["up_to_date"][0];
+    assert_eq!(keys(standing), ["branch", "pull_request"]);
+    assert_eq!((&again["repositories"][2]["actions"], &standing["pull_request"]["number"]), (&json!([]), &json!(1)));
+
+    office.fleet.release(NGINX, "3", "2026-11-04");
+    let updated = office.run(&["--format", "json"]).ended(0).json();
+    assert_eq!(updated["repositories"][2]["actions"][0]["action"], "update");
+}
+
+#[test]
+fn the_readme_explains_every_key() {
+    let readme = include_str!("../../../README.md");
+    for key in [
+        "repositories",
+        "problems",
+        "left_out",
+        "notes",
+        "forge",
+        "counts",
+        "actions",
+        "up_to_date",
+        "left_alone",
+        "not_proposed",
+        "warnings",
+        "error",
+        "action",
+        "branch",
+        "title",
+        "cause",
+        "pull_request",
+        "pins",
+        "outcome",
+        "old",
+        "new",
+        "reason",
+        "subject",
+        "message",
+    ] {
+        assert!(readme.contains(&format!("`{key}`")), "the README does not explain `{key}`");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_can_be_chosen_and_an_unknown_one_is_wrong_usage() {
+    let office = Office::open().await;
+    let answer =
+        office.run(&["--repository", "acme/web", "--repository", "acme/tools", "--dry-run", "--format", "json"]);
+    let planned = answer.ended(0).json();
+    let names: Vec<&Value> =
+        planned["repositories"].as_array().unwrap().iter().map(|repository| &repository["repository"]).collect();
+    assert_eq!(names, ["acme/tools", "acme/web"]);
+    let answer = office.run(&["--repository", "other/web"]).ended(2);
+    assert_eq!(answer.stderr, "refrom: no forge of the configuration includes `other/web`\n");
+    office.run(&["--repository", "web"]).ended(2);
+    // The pattern includes it, and the forge does not have it.
+    let answer = office.run(&["--repository", "acme/nowhere"]).ended(3);
+    assert!(answer.stderr.contains("acme/nowhere"), "{}", answer.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_proposed_has_a_code_and_words() {
+    let office = Office::open().await;
+    office.fleet.registry.inject(refrom::demo::registry::Fault::status("/v2/dhi.io/nginx/manifests/1.27-alpine", 403));
+    let answer = office.run(&["--dry-run", "--format", "json"]).ended(3).json();
+    let waiting = &answer["repositories"][2]["not_proposed"][0];
+    assert_eq!(keys(waiting), ["line", "message", "new", "old", "path", "reason", "registry", "repository", "tag"]);
+    assert_eq!((&waiting["reason"], &waiting["new"]), (&json!("unknown"), &Value::Null));
+    assert!(waiting["message"].as_str().unwrap().contains("dhi.io/nginx"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_named_with_repository_image_and_reason() {
+    let office = Office::open().await;
+    office.fleet.registry.inject(refrom::demo::registry::Fault::status("/v2/dhi.io/nginx/manifests/1.27-alpine", 403));
+    let answer = office.run(&["--dry-run"]).ended(3);
+    let line = answer.stdout.lines().find(|line| line.contains("nginx:1.27-alpine")).unwrap();
+    assert!(line.starts_with("acme/web: Dockerfile:8  dhi.io/nginx:1.27-alpine  unknown: "), "{line}");
+    assert!(!answer.stdout.contains('\u{1b}') && !answer.stderr.contains('\u{1b}'));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_secret_is_refused_before_anything_is_asked() {
+    let office = Office::open().await;
+    let answer = office.world.refrom(&["run", "--config", "refrom.yaml"]).ended(2);
+    assert!(answer.stderr.contains("refrom.yaml:7:"), "{}", answer.stderr);
+    assert!(office.fleet.forge.traffic().take().is_empty() && office.fleet.registry.traffic().take().is_empty());
+    office.world.refrom(&["run"]).ended(2);
+    office.world.refrom(&["run", "--config", "nowhere.yaml"]).ended(2);
+}
