@@ -63,6 +63,20 @@ async fn killed_before_the_push_nothing_is_left_behind() {
 }
 
 #[tokio::test]
+async fn killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle() {
+    let (mut world, [_, second]) = behind().await;
+    // The capabilities, the refs, the trees, the blobs.
+    let mut killed = 0;
+    for kill in [Meddling::Hang, Meddling::HangAfterEffect] {
+        killed += usize::from(world.run_until("/acme/web.git/git-upload-pack", kill).await);
+    }
+    assert_eq!(killed, 2);
+    world.run().await;
+    expect_one(&world, &second);
+    world.finish();
+}
+
+#[tokio::test]
 async fn killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled() {
     let (mut world, [_, second]) = behind().await;
     world.policy(&["reviewers: [ada]", "assignees: [ada]"]);

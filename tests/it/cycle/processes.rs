@@ -77,6 +77,7 @@ async fn the_exit_status_tells_a_whole_cycle_from_one_with_gaps() {
 async fn a_process_that_is_killed_leaves_nothing_that_the_next_one_does_not_finish() {
     let push = "write POST /acme/web.git/git-receive-pack";
     let steps = [
+        ("2", "read POST /acme/web.git/git-upload-pack"),
         ("2", push),
         ("2", "write POST /repos/acme/web/pulls"),
         ("3", push),

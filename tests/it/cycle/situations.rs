@@ -312,6 +312,41 @@ async fn on_hold_everything_stays_as_it_is_until_the_label_goes() {
 }
 
 #[tokio::test]
+async fn what_is_no_longer_pinned_is_no_longer_needed() {
+    let mut world = proposed().await;
+    world.commit(WEB, "main", &[("Dockerfile", "FROM dhi.io/nginx:1.27\n")]);
+    world.run().await;
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+    world.expect_branches(WEB, &[]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn under_a_pattern_a_new_name_is_followed_with_all_that_was_said() {
+    let mut world = proposed().await;
+    world.repository("acme/api", &[("Dockerfile", "FROM scratch\n")]);
+    world.forge.rename(&name(WEB), &name("acme/site")).unwrap();
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.forge.close(&name("acme/site"), 1).unwrap();
+    world.run().await;
+    world.expect_pull_requests("acme/site", &["#1 closed refrom/base-images -> main"]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn only_the_repositories_that_were_named_are_touched() {
+    let mut world = behind().await;
+    let first = digest(&world, "1");
+    digest(&world, "2");
+    world.repository("acme/api", &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run_only(&["acme/api"]).await;
+    world.expect_pull_requests(WEB, &[]);
+    world.expect_pull_requests("acme/api", &["#1 open refrom/base-images -> main"]);
+    world.finish();
+}
+
+#[tokio::test]
 async fn a_repository_that_is_gone_renamed_or_archived_is_named_and_the_others_go_on() {
     let mut world = behind().await;
     let first = digest(&world, "1");

@@ -273,27 +273,32 @@ impl World {
 
     /// One cycle with exactly these problems, by a part of each.
     pub async fn run_with_problems(&mut self, expected: &[&str]) -> Report {
-        let report = self.cycle(Mode::Act).await;
+        let report = self.cycle(Request::default()).await;
         self.has_expected_problems |= !expected.is_empty();
         expect_problems(&report, expected);
         report
     }
 
-    pub async fn dry_run(&mut self) -> Report {
-        self.cycle(Mode::DryRun).await
+    /// One cycle over these repositories alone.
+    pub async fn run_only(&mut self, repositories: &[&str]) -> Report {
+        let repositories = repositories.iter().map(|repository| name(repository)).collect();
+        self.cycle(Request { repositories, mode: Mode::Act }).await
     }
 
-    async fn cycle(&mut self, mode: Mode) -> Report {
+    pub async fn dry_run(&mut self) -> Report {
+        self.cycle(Request { mode: Mode::DryRun, ..Request::default() }).await
+    }
+
+    async fn cycle(&mut self, request: Request) -> Report {
         let before = self.begin();
-        let report = self.one_cycle(mode).await;
+        let report = self.one_cycle(request).await;
         self.end(&before);
         report
     }
 
-    async fn one_cycle(&self, mode: Mode) -> Report {
+    async fn one_cycle(&self, request: Request) -> Report {
         let parts = self.assemble().await.unwrap();
         let clock = || self.time();
-        let request = Request { mode, ..Request::default() };
         cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {} }).await.unwrap()
     }
 
@@ -306,7 +311,7 @@ impl World {
         let was_killed = tokio::select! {
             biased;
             () = meddlings.hanging() => true,
-            report = self.one_cycle(Mode::Act) => {
+            report = self.one_cycle(Request::default()) => {
                 expect_problems(&report, &[]);
                 false
             }
@@ -464,11 +469,15 @@ impl World {
         for directory in self.repositories() {
             let git = git2::Repository::open_bare(&directory).unwrap();
             let odb = git.odb().unwrap();
+            let mut objects = Vec::new();
             odb.foreach(|id| {
-                check("a pushed object", odb.read(*id).unwrap().data());
+                objects.push(*id);
                 true
             })
             .unwrap();
+            for id in objects {
+                check("a pushed object", odb.read(id).unwrap().data());
+            }
         }
         for path in files_below(&self.state()) {
             // SQLite may be removing its log just now.
