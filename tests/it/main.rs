@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod budget;
 mod config;
 mod dockerfile_laws;
 mod dockerfile_oracles;
