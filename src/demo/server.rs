@@ -34,6 +34,8 @@ pub struct Exchange {
     pub path: String,
     /// The value of `Authorization`, so that a test can find a secret where it must not be.
     pub authorization: Option<String>,
+    /// The values of `User-Agent`.
+    pub user_agents: Vec<String>,
     pub request_body: Vec<u8>,
     pub status: u16,
     /// The body's length where it is known beforehand.
@@ -99,13 +101,15 @@ async fn record(State(traffic): State<Traffic>, request: Request, next: Next) ->
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let header = request.headers().get(axum::http::header::AUTHORIZATION);
     let authorization = header.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+    let user_agents = request.headers().get_all(axum::http::header::USER_AGENT).into_iter();
+    let user_agents = user_agents.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
     let (head, body) = request.into_parts();
     let request_body = axum::body::to_bytes(body, REQUEST_BYTES_MAX).await.unwrap_or_default().to_vec();
     let request = Request::from_parts(head, Body::from(request_body.clone()));
     let response = next.run(request).await;
     let status = response.status().as_u16();
     let response_bytes = response.body().size_hint().exact().unwrap_or_default();
-    traffic.lock().push(Exchange { method, path, authorization, request_body, status, response_bytes });
+    traffic.lock().push(Exchange { method, path, authorization, user_agents, request_body, status, response_bytes });
     response
 }
 

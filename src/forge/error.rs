@@ -24,7 +24,11 @@ pub enum ForgeError {
     /// The forge refuses the content (HTTP 422).
     #[error("refused: {message}")]
     Invalid { message: String },
-    /// 5xx, a broken connection, a timeout.
+    /// The forge ended its own work on the answer (HTTP 502 and 504, GraphQL's time and resource limits): a smaller
+    /// question may be answered.
+    #[error("not available: {message}")]
+    GaveUp { message: String },
+    /// Other 5xx, a broken connection, a timeout.
     #[error("not available: {message}")]
     Unavailable { message: String },
     /// An answer that is not of the documented form.
@@ -45,6 +49,7 @@ impl ForgeError {
             Self::Denied { message } => Self::Denied { message: message.clone() },
             Self::RateLimited { retry_after } => Self::RateLimited { retry_after: *retry_after },
             Self::Invalid { message } => Self::Invalid { message: message.clone() },
+            Self::GaveUp { message } => Self::GaveUp { message: message.clone() },
             Self::Unavailable { message } => Self::Unavailable { message: message.clone() },
             Self::Protocol { message } => Self::Protocol { message: message.clone() },
             // The cause is an error of the operating system, which cannot be copied.
@@ -55,7 +60,7 @@ impl ForgeError {
 
 impl Transient for ForgeError {
     fn is_transient(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Unavailable { .. })
+        matches!(self, Self::RateLimited { .. } | Self::GaveUp { .. } | Self::Unavailable { .. })
     }
 
     fn retry_after(&self) -> Option<Duration> {

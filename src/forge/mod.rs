@@ -50,9 +50,10 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
         branch: &BranchName,
     ) -> Result<Option<CommitId>, ForgeError>;
 
-    /// All pull requests, open or not, newest first, from these branches of these repositories, by our own account
-    /// and from the repository itself; at most [`PULL_REQUESTS_PER_BRANCH_MAX`] per branch. One request per branch
-    /// name and 100 repositories. Has an entry for every repository asked for.
+    /// The pull requests from these branches of these repositories, newest first, by our own account and from the
+    /// repository itself: of each branch those that are open or were closed without merging, at most
+    /// [`PULL_REQUESTS_PER_BRANCH_MAX`], and the last that was merged. One request per 100 branches, all repositories
+    /// together. Has an entry for every repository asked for.
     async fn pull_requests(
         &self,
         wanted: &BTreeMap<RepoName, (String, BTreeSet<BranchName>)>,
@@ -85,5 +86,5 @@ pub struct Opened {
     pub warnings: Vec<String>,
 }
 
-/// How many pull requests are read per branch; more closed ones than that say nothing new.
+/// How many pull requests that were not merged are read per branch; more closed ones than that say nothing new.
 pub const PULL_REQUESTS_PER_BRANCH_MAX: usize = 50;

@@ -10,7 +10,7 @@ use refrom::domain::pattern::Pattern;
 use refrom::domain::pull_request::{BranchName, NewPullRequest, PullRequest, RepoName, RepositoryHead};
 use refrom::forge::github::{Auth, GitHub, Settings};
 use refrom::forge::{Forge, ForgeError, Selection};
-use refrom::net::RetryPolicy;
+use refrom::net::{RetryPolicy, USER_AGENT};
 use refrom::secret::Secret;
 
 pub const TOKEN: &str = "ghp_only-for-tests";
@@ -112,13 +112,16 @@ impl Hosted {
         self.embedded.traffic().take()
     }
 
-    /// What every test of the contract ends with: each fault struck, each request was signed, and no secret is
-    /// anywhere but in the header.
+    /// What every test of the contract ends with: each fault struck, each request was signed and says once who asks,
+    /// and no secret is anywhere but in the header.
     pub fn finish(self) {
         assert!(self.embedded.has_no_fault_left(), "a fault did not strike");
+        let shown = format!("{:?}", self.adapter);
+        assert!([TOKEN, "ghs_", "PRIVATE KEY", "Bearer"].iter().all(|secret| !shown.contains(secret)), "{shown}");
         for exchange in self.requests() {
             let authorization = exchange.authorization.clone().unwrap_or_default();
             assert!(!authorization.is_empty(), "{} {} was not signed", exchange.method, exchange.path);
+            assert_eq!(exchange.user_agents, [USER_AGENT], "{} {}", exchange.method, exchange.path);
             let secret = authorization.trim_start_matches("Bearer ").to_owned();
             let body = String::from_utf8_lossy(&exchange.request_body).into_owned();
             for secret in [secret.as_str(), TOKEN, "ghs_", "PRIVATE KEY"] {
@@ -162,6 +165,13 @@ pub fn new_pull_request() -> NewPullRequest {
         assignees: Vec::new(),
         draft: false,
     }
+}
+
+/// What was asked of GraphQL: the operation and its variables.
+pub fn questions(exchanges: &[Exchange]) -> Vec<(String, serde_json::Value)> {
+    let asked = exchanges.iter().filter(|exchange| exchange.path == "/api/graphql");
+    let bodies = asked.map(|exchange| serde_json::from_slice::<serde_json::Value>(&exchange.request_body).unwrap());
+    bodies.map(|body| (body["operationName"].as_str().unwrap().to_owned(), body["variables"].clone())).collect()
 }
 
 /// How many requests were made whose method and path contain this.

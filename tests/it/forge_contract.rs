@@ -47,12 +47,17 @@ contract!(
     the_end_of_a_pull_request_is_told_apart,
     a_conflict_with_the_base_is_seen,
     a_repository_that_is_gone_does_not_hide_the_others,
+    more_pull_requests_than_a_page_are_read_and_of_the_merged_ones_the_last,
+    a_label_beyond_the_first_page_is_seen,
+    whether_it_can_be_merged_may_not_be_known_yet,
     opening_twice_gives_the_one_that_is_open,
     somebody_elses_pull_request_from_our_branch_is_in_the_way,
     a_lost_answer_does_not_open_twice,
     a_failure_before_anything_happened_is_repeated,
     what_the_forge_refuses_besides_is_a_warning,
     labels_reviewers_and_assignees_are_set,
+    a_team_of_another_organization_is_not_asked,
+    a_draft_where_there_are_no_drafts_is_opened_ready_for_review,
     title_and_body_are_changed,
     closing_says_why_first,
     a_comment_is_made_once,
@@ -277,6 +282,48 @@ async fn a_repository_that_is_gone_does_not_hide_the_others(hosted: Hosted) {
     hosted.finish();
 }
 
+async fn more_pull_requests_than_a_page_are_read_and_of_the_merged_ones_the_last(hosted: Hosted) {
+    let bare = hosted.repository_behind("acme/web");
+    let (web, ours) = (name("acme/web"), branch("refrom/base-images"));
+    for number in 1..=60_u8 {
+        bare.commit(&ours, &[("n", Content::File(&[number]))], "more").unwrap();
+        hosted.embedded.open_by(hosted.login, &web, (&ours, &branch("main")), Origin::SameRepository).unwrap();
+        match number {
+            2 | 30 => drop(hosted.embedded.merge(&web, number.into()).unwrap()),
+            60 => {}
+            _ => hosted.embedded.close(&web, number.into()).unwrap(),
+        }
+    }
+    let found = hosted.pull_requests("acme/web").await.unwrap();
+    let expected: Vec<u64> = (10..=60).rev().collect();
+    assert_eq!(found.iter().map(|it| it.number).collect::<Vec<_>>(), expected, "50 that were not merged, and #30");
+    assert_eq!(found[0].state, PullRequestState::Open);
+    assert_eq!(found[30].state, PullRequestState::Merged);
+    hosted.finish();
+}
+
+async fn a_label_beyond_the_first_page_is_seen(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    for number in 0..130 {
+        hosted.embedded.label(&name("acme/web"), 1, &format!("label-{number:03}")).unwrap();
+    }
+    hosted.embedded.label(&name("acme/web"), 1, "refrom:hold").unwrap();
+    let labels = &hosted.pull_requests("acme/web").await.unwrap()[0].labels;
+    assert_eq!((labels.len(), labels.last().map(String::as_str)), (131, Some("refrom:hold")));
+    hosted.finish();
+}
+
+async fn whether_it_can_be_merged_may_not_be_known_yet(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    for (flag, expected) in [(Flag::MergeableUnknown, Mergeable::Unknown), (Flag::MergeableKnown, Mergeable::Clean)] {
+        hosted.embedded.set(&name("acme/web"), flag).unwrap();
+        assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].mergeable, expected);
+    }
+    hosted.finish();
+}
+
 async fn opening_twice_gives_the_one_that_is_open(hosted: Hosted) {
     hosted.repository_behind("acme/web");
     let first = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
@@ -359,6 +406,33 @@ async fn labels_reviewers_and_assignees_are_set(hosted: Hosted) {
     assert_eq!(hosted_one.reviewers, BTreeSet::from(["ada".into(), "bob".into()]));
     assert_eq!(hosted_one.team_reviewers, BTreeSet::from(["platform".into()]));
     assert_eq!((hosted_one.labels.len(), hosted_one.assignees.len()), (1, 1));
+    hosted.finish();
+}
+
+async fn a_team_of_another_organization_is_not_asked(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let reviewers = vec!["@tools/platform".into(), "@Acme/platform".into()];
+    let new = NewPullRequest { reviewers, ..new_pull_request() };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    let [warning] = opened.warnings.as_slice() else { panic!("{:?}", opened.warnings) };
+    assert!(warning.contains("`@tools/platform`") && warning.contains("`acme`"), "{warning}");
+    let asked = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap().team_reviewers;
+    assert_eq!(asked, BTreeSet::from(["platform".to_owned()]));
+    hosted.finish();
+}
+
+async fn a_draft_where_there_are_no_drafts_is_opened_ready_for_review(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.embedded.deny(Permission::OpenDrafts);
+    let new = NewPullRequest { draft: true, ..new_pull_request() };
+    let no_base = NewPullRequest { base: branch("none"), ..new.clone() };
+    let refused = hosted.adapter.open(&name("acme/web"), &no_base).await;
+    assert!(matches!(&refused, Err(ForgeError::Invalid { message }) if message.contains("base")), "{refused:?}");
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    let [warning] = opened.warnings.as_slice() else { panic!("{:?}", opened.warnings) };
+    assert!(warning.contains("draft"), "{warning}");
+    let found = hosted.embedded.pull_requests(&name("acme/web")).unwrap();
+    assert_eq!(found.iter().map(|it| it.is_draft).collect::<Vec<_>>(), [false]);
     hosted.finish();
 }
 

@@ -1,4 +1,4 @@
-//! What is GitHub's alone: signing in, tokens and their renewal, what a listing costs.
+//! What is GitHub's alone: signing in, tokens and their renewal, limits.
 
 use refrom::demo::forge::{Fault, FaultKind};
 use refrom::forge::github::{Auth, GitHub, Settings};
@@ -6,26 +6,6 @@ use refrom::forge::{Forge, ForgeError};
 use refrom::secret::Secret;
 
 use crate::forge::{APP_ID, Hosted, SignIn, TOKEN, adapter, count, name, new_pull_request, select, settings};
-
-#[tokio::test]
-async fn two_hundred_and_fifty_repositories_cost_three_requests() {
-    for (sign_in, rest) in [(SignIn::Token, 0), (SignIn::App, 3)] {
-        let hosted = Hosted::github(sign_in).await;
-        for number in 0..250 {
-            hosted.embedded.add_repository(&name(&format!("acme/r{number:03}"))).unwrap();
-        }
-        assert_eq!(hosted.listed(&select(&["acme/*"])).await.0.len(), 250);
-        let requests = hosted.embedded.traffic().exchanges();
-        assert_eq!(count(&requests, "POST /api/graphql"), 3);
-        assert_eq!(count(&requests, "GET /api/v3/installation/repositories"), rest);
-        hosted.finish();
-        let hosted = Hosted::github(sign_in).await;
-        let names: Vec<String> = (0..250).map(|number| format!("acme/r{number:03}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(hosted.listed(&select(&names)).await.1.len(), 250, "none is there");
-        assert_eq!(count(&hosted.requests(), "POST /api/graphql"), 3);
-    }
-}
 
 #[tokio::test]
 async fn twenty_calls_at_once_mint_one_token() {
@@ -60,6 +40,15 @@ async fn a_suspended_installation_is_a_problem_of_its_own() {
     assert_eq!(names, ["acme/web"]);
     assert_eq!(problems.keys().collect::<Vec<_>>(), ["sleepers/*", "sleepers/web"]);
     assert!(problems.values().all(|error| error.to_string().contains("suspended")), "{problems:?}");
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn an_installation_at_an_enterprise_hides_no_other() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository("acme/web");
+    hosted.embedded.install("enterprises/acme-group");
+    assert_eq!(hosted.listed(&select(&["*/web"])).await.0, ["acme/web"]);
     hosted.finish();
 }
 
@@ -160,4 +149,21 @@ async fn nothing_is_sent_after_the_last_request_that_a_limit_allows() {
     assert_eq!(hosted.requests(), []);
     assert_eq!(hosted.head("acme/web").await.name, name("acme/web"), "the limit of GraphQL is another");
     hosted.finish();
+}
+
+#[tokio::test]
+async fn an_account_that_may_only_read_sees_everything_and_is_refused_a_write() {
+    let hosted = Hosted::github_as(Auth::Token(Secret::from("ghp_readers"))).await;
+    hosted.embedded.add_reader("reader", "ghp_readers");
+    hosted.repository_behind("acme/web");
+    assert_eq!(hosted.listed(&select(&["acme/*"])).await.0, ["acme/web"]);
+    let refused = hosted.adapter.open(&name("acme/web"), &new_pull_request()).await;
+    assert!(matches!(refused, Err(ForgeError::Denied { .. })), "{refused:?}");
+    let remote = hosted.adapter.git_access(&name("acme/web")).await.unwrap();
+    let client = refrom::net::client(&Default::default(), refrom::net::Redirects::Manual).unwrap();
+    for (service, status) in [("git-upload-pack", 200), ("git-receive-pack", 403)] {
+        let url = format!("{}/info/refs?service={service}", remote.url);
+        let answer = client.get(url).basic_auth("x-access-token", Some("ghp_readers")).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{service}");
+    }
 }

@@ -16,6 +16,7 @@ mod dockerfile_oracles;
 mod dockerfiles;
 mod forge;
 mod forge_contract;
+mod forge_costs;
 mod forge_github;
 mod fuzz_corpus;
 mod git;

@@ -25,6 +25,8 @@ pub enum FaultKind {
     LastOne { reset_in: i64 },
     /// GraphQL's way of saying it: 200 and an error of the type `RATE_LIMITED`.
     GraphQlLimit,
+    /// GraphQL gives up on a question that is too much work: 200, an error, and no data.
+    ResourceLimit,
     /// GraphQL answers, and one repository of the answer is an error of this type.
     PartialError { repository: String, kind: String },
 }

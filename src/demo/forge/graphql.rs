@@ -9,10 +9,14 @@ use super::http::{Asked, Reply};
 use super::world::{Caller, HostedPullRequest, Repository, World};
 use crate::demo::git_repository::RepositoryError;
 use crate::domain::pull_request::{BRANCH_PREFIX, BranchName, CommitId, Mergeable, PullRequestState};
-use crate::forge::github::documents::{self, Document};
+use crate::forge::github::documents::{self, Document, PULL_REQUESTS_FIRST};
 
 /// How many nodes GitHub resolves by id in one request.
 const IDS_MAX: usize = 100;
+/// How many variables one branch of `PullRequests` has.
+const PAIR_VARIABLES: usize = 3;
+/// How many labels a page of pull requests has for each.
+const LABELS_FIRST: usize = 20;
 
 /// One question with its variables.
 struct Question<'a> {
@@ -58,7 +62,8 @@ fn document(name: &str, variables: &Map<String, Value>) -> Option<Document> {
         "RepositoriesByName" => documents::repositories_by_name(variables.len() / 2),
         "BotBranches" => documents::bot_branches(),
         "BranchHead" => documents::branch_head(),
-        "PullRequests" => documents::pull_requests(),
+        "PullRequests" => documents::pull_requests(variables.len() / PAIR_VARIABLES),
+        "PullRequestLabels" => documents::pull_request_labels(),
         "OpenPullRequests" => documents::open_pull_requests(),
         "OwnComments" => documents::own_comments(),
         _ => return None,
@@ -129,15 +134,8 @@ impl Question<'_> {
                 }
             }
             "BranchHead" => self.branch_head(),
-            "PullRequests" => {
-                let branch = self.text("branch").to_owned();
-                self.by_ids(|question, id, found| {
-                    let of_branch = found.pull_requests.values().rev().filter(|it| it.branch.as_str() == branch);
-                    let nodes: Result<Vec<_>, _> =
-                        of_branch.take(50).map(|it| question.pull_request(id, found, it)).collect();
-                    Ok(json!({ "pullRequests": { "nodes": nodes? } }))
-                })
-            }
+            "PullRequests" => self.pull_requests(),
+            "PullRequestLabels" => Ok(self.labels()),
             "OpenPullRequests" => self.open_pull_requests(),
             "OwnComments" => Ok(self.comments()),
             _ => Ok(Value::Null),
@@ -158,7 +156,9 @@ impl Question<'_> {
 
     fn connection(&self, repositories: &[(u64, &Repository)]) -> Resolved {
         let nodes: Result<Vec<_>, _> = repositories.iter().map(|(id, found)| self.repository(*id, found)).collect();
-        Ok(json!({ "repositories": page(nodes?, 100, self.text("after")) }))
+        let first = self.variables.get("first").and_then(Value::as_u64);
+        let first = first.and_then(|first| usize::try_from(first).ok()).unwrap_or_default();
+        Ok(json!({ "repositories": page(nodes?, first, self.text("after")) }))
     }
 
     fn by_ids(&mut self, resolve: impl Fn(&Self, u64, &Repository) -> Resolved) -> Resolved {
@@ -261,6 +261,42 @@ impl Question<'_> {
         Ok(json!({ "node": { "ref": head.map(|head| json!({ "target": { "oid": head.as_str() } })) } }))
     }
 
+    /// One alias per branch: the newest first, those that were not merged by pages, and the last that was.
+    fn pull_requests(&mut self) -> Resolved {
+        let mut data = Map::new();
+        for index in 0..self.variables.len() / PAIR_VARIABLES {
+            let text = |name: &str| self.text(&format!("{name}{index}")).to_owned();
+            let (alias, id, branch, after) = (format!("p{index}"), text("id"), text("branch"), text("after"));
+            let Some((number, found)) = self.node(&id) else {
+                self.not_found(json!([alias]), &format!("a node with the global id of '{id}'"));
+                data.insert(alias, Value::Null);
+                continue;
+            };
+            let of_branch = found.pull_requests.values().rev().filter(|it| it.branch.as_str() == branch);
+            let (merged, unmerged): (Vec<_>, Vec<_>) = of_branch.partition(|it| it.state == PullRequestState::Merged);
+            let nodes = |all: Vec<&HostedPullRequest>| -> Result<Vec<Value>, RepositoryError> {
+                all.into_iter().map(|it| self.pull_request(number, found, it)).collect()
+            };
+            let value = json!({
+                "unmerged": page(nodes(unmerged)?, PULL_REQUESTS_FIRST, &after),
+                "merged": page(nodes(merged)?, 1, ""),
+            });
+            data.insert(alias, value);
+        }
+        Ok(Value::from(data))
+    }
+
+    fn labels(&mut self) -> Value {
+        let (id, after) = (self.text("id").to_owned(), self.text("after").to_owned());
+        let all = self.seen().into_iter().flat_map(|(number, found)| {
+            found.pull_requests.values().map(move |it| (HostedPullRequest::node_id(number, it.number), it))
+        });
+        match all.into_iter().find(|(node_id, _)| *node_id == id) {
+            Some((_, it)) => json!({ "node": { "labels": page(label_nodes(it), 100, &after) } }),
+            None => self.missing_node("node", &id),
+        }
+    }
+
     fn open_pull_requests(&mut self) -> Resolved {
         let full = format!("{}/{}", self.text("owner"), self.text("name"));
         let Some((id, found)) = self.visible(&full) else {
@@ -288,6 +324,7 @@ impl Question<'_> {
             Mergeable::Unknown => "UNKNOWN",
         };
         Ok(json!({
+            "id": HostedPullRequest::node_id(id, it.number),
             "number": it.number,
             "url": format!("{}{}/pull/{}", self.world.url, repository.name, it.number),
             "state": state,
@@ -299,7 +336,7 @@ impl Question<'_> {
             "title": it.title,
             "body": it.body,
             "mergeable": mergeable,
-            "labels": { "nodes": it.labels.iter().take(50).map(|label| json!({ "name": label })).collect::<Value>() },
+            "labels": page(label_nodes(it), LABELS_FIRST, ""),
         }))
     }
 
@@ -321,6 +358,10 @@ impl Question<'_> {
         let page_info = json!({ "hasPreviousPage": start > 0, "startCursor": start.to_string() });
         json!({ "repository": { "pullRequest": { "comments": { "pageInfo": page_info, "nodes": nodes } } } })
     }
+}
+
+fn label_nodes(it: &HostedPullRequest) -> Vec<Value> {
+    it.labels.iter().map(|label| json!({ "name": label })).collect()
 }
 
 fn ref_of(branch: &BranchName, head: &CommitId) -> Value {

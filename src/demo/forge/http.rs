@@ -103,7 +103,8 @@ fn authorize(shared: &Shared) -> Authorize {
         let Some(caller) = caller else { return Access::SignIn };
         match world.find(name.as_str()) {
             Some((_, repository)) if world.sees(&caller, repository) => {
-                let is_refused = repository.is_archived && service == Service::ReceivePack;
+                let is_writable = !repository.is_archived && !world.is_reader(&caller);
+                let is_refused = !is_writable && service == Service::ReceivePack;
                 if is_refused { Access::Denied } else { Access::Allowed }
             }
             _ => Access::Missing,
@@ -195,6 +196,10 @@ fn refusal(fault: &FaultKind, now: i64) -> Option<Reply> {
         }
         FaultKind::GraphQlLimit => {
             let error = json!({ "type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 1." });
+            Some(Reply::new(200, json!({ "errors": [error] })))
+        }
+        FaultKind::ResourceLimit => {
+            let error = json!({ "type": "RESOURCE_LIMITS_EXCEEDED", "message": "Resource limits exceeded." });
             Some(Reply::new(200, json!({ "errors": [error] })))
         }
         FaultKind::LostAnswer | FaultKind::LastOne { .. } | FaultKind::PartialError { .. } => None,

@@ -78,6 +78,12 @@ impl Forge {
         world.tokens.insert(token.to_owned(), Bearer { caller: Caller::User(login.to_owned()), expires: None });
     }
 
+    /// An account that sees every repository and may change none.
+    pub fn add_reader(&self, login: &str, token: &str) {
+        self.add_user(login, token);
+        self.world().readers.insert(login.to_owned());
+    }
+
     /// Takes a token back.
     pub fn revoke(&self, token: &str) {
         self.world().tokens.remove(token);
@@ -95,7 +101,8 @@ impl Forge {
         Ok(())
     }
 
-    /// Installs the App at an owner, for all repositories; the installation's id.
+    /// Installs the App at an owner, for all repositories, or at an enterprise, as `enterprises/SLUG`; the
+    /// installation's id.
     pub fn install(&self, owner: &str) -> u64 {
         let mut world = self.world();
         let id = world.next_id();
@@ -130,6 +137,7 @@ impl Forge {
             is_disabled: false,
             is_fork: false,
             topics: Vec::new(),
+            is_mergeable_unknown: false,
             hidden_from: BTreeSet::new(),
             pull_requests: Default::default(),
         };

@@ -15,6 +15,10 @@ pub enum Flag {
     Topic(String),
     /// Not to be seen by this login.
     HiddenFrom(String),
+    /// Whether its pull requests can be merged is not found out yet.
+    MergeableUnknown,
+    /// It is found out now.
+    MergeableKnown,
 }
 
 /// Where a pull request of somebody else comes from.
@@ -134,6 +138,8 @@ impl Forge {
                 Flag::Archived => repository.is_archived = true,
                 Flag::Disabled => repository.is_disabled = true,
                 Flag::Fork => repository.is_fork = true,
+                Flag::MergeableUnknown => repository.is_mergeable_unknown = true,
+                Flag::MergeableKnown => repository.is_mergeable_unknown = false,
                 Flag::Topic(topic) => repository.topics.push(topic),
                 Flag::HiddenFrom(login) => {
                     repository.hidden_from.insert(login);

@@ -102,6 +102,11 @@ fn open(world: &mut World, asked: &Asked, id: u64) -> Result<Reply, Reply> {
     let (body, is_draft) = (fields.text("body")?.unwrap_or_default(), fields.flag("draft")?);
     fields.flag("maintainer_can_modify")?;
     check_lengths(Some(&title), Some(&body))?;
+    if is_draft && world.denied.contains(&Permission::OpenDrafts) {
+        let message = "Draft pull requests are not supported in this repository.";
+        let error = json!({ "resource": "PullRequest", "code": "custom", "field": "draft", "message": message });
+        return Err(Reply::invalid(json!([error])));
+    }
     let Some(bare) = world.bare(id)? else { return Err(Reply::not_found()) };
     let commit = |field: &str, name: &str| {
         let invalid = || Reply::invalid(json!([{ "resource": "PullRequest", "field": field, "code": "invalid" }]));
@@ -221,7 +226,7 @@ fn json_of(world: &World, (id, number): (u64, u64)) -> Result<Value, Reply> {
     let side = |branch: &BranchName| json!({ "ref": branch.as_str(), "label": format!("{owner}:{branch}") });
     Ok(json!({
         "id": number,
-        "node_id": format!("PR_{id}_{number}"),
+        "node_id": HostedPullRequest::node_id(id, number),
         "number": number,
         "state": state,
         "locked": false,

@@ -6,6 +6,8 @@ use super::http::{Asked, Reply};
 use super::pulls;
 use super::world::{Caller, Repository, World, iso};
 
+/// What an enterprise's name begins with among the owners of installations; it has no login.
+pub(super) const ENTERPRISE: &str = "enterprises/";
 /// Items per page at most.
 const PER_PAGE_MAX: usize = 100;
 
@@ -41,6 +43,9 @@ fn reachable(world: &mut World, asked: &Asked, name: &str, rest: &[&str]) -> Res
         if is_archived && asked.method != "GET" {
             return Err(Reply::error(403, "Repository was archived so is read-only."));
         }
+        if asked.method != "GET" && world.is_reader(&asked.caller) {
+            return Err(Reply::error(403, "Resource not accessible by personal access token"));
+        }
         world.follow_branches(id)?;
         return Ok(id);
     }
@@ -68,7 +73,10 @@ fn installations(world: &World, asked: &Asked) -> Result<Reply, Reply> {
         let suspended_at = world.suspended.contains(id).then(|| iso(world.now()));
         json!({
             "id": id,
-            "account": { "login": owner, "type": "Organization" },
+            "account": match owner.strip_prefix(ENTERPRISE) {
+                Some(slug) => json!({ "slug": slug, "name": slug }),
+                None => json!({ "login": owner, "type": "Organization" }),
+            },
             "app_id": app.0,
             "app_slug": app.1,
             "target_type": "Organization",

@@ -38,10 +38,12 @@ pub struct HostedPullRequest {
     pub(super) created: i64,
 }
 
-/// What an account may be kept from.
+/// What all accounts may be kept from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Permission {
     OpenPullRequests,
+    /// A plan without drafts.
+    OpenDrafts,
     RequestReviews,
 }
 
@@ -54,6 +56,8 @@ pub(super) struct Repository {
     pub is_disabled: bool,
     pub is_fork: bool,
     pub topics: Vec<String>,
+    /// Whether the forge has not found out what could be merged.
+    pub is_mergeable_unknown: bool,
     /// Who does not see it.
     pub hidden_from: BTreeSet<String>,
     pub pull_requests: BTreeMap<u64, HostedPullRequest>,
@@ -96,6 +100,8 @@ pub(super) struct World {
     /// Names that repositories had, in lower case.
     pub former_names: BTreeMap<String, u64>,
     pub denied: BTreeSet<Permission>,
+    /// Logins that may read and nothing else.
+    pub readers: BTreeSet<String>,
     pub faults: Vec<Fault>,
     seconds: i64,
     last_id: u64,
@@ -115,6 +121,7 @@ impl World {
             repositories: BTreeMap::new(),
             former_names: BTreeMap::new(),
             denied: BTreeSet::new(),
+            readers: BTreeSet::new(),
             faults: Vec::new(),
             seconds: FIRST_SECOND,
             last_id: 0,
@@ -160,6 +167,11 @@ impl World {
                 format!("{}[bot]", self.app.as_ref().map_or("app", |app| app.slug.as_str()))
             }
         }
+    }
+
+    /// Whether this caller may read only.
+    pub fn is_reader(&self, caller: &Caller) -> bool {
+        self.readers.contains(&self.login(caller))
     }
 
     /// Whether a repository exists for this caller. An installation reaches its owner's repositories only.
@@ -216,11 +228,18 @@ impl World {
 
     /// A merge tried out, as the forge does for open pull requests.
     pub fn mergeable(&self, id: u64, pull_request: &HostedPullRequest) -> Result<Mergeable, RepositoryError> {
-        let is_open = pull_request.state == PullRequestState::Open;
-        let Some(bare) = self.bare(id)?.filter(|_| is_open) else { return Ok(Mergeable::Unknown) };
+        let is_unknown = self.repositories.get(&id).is_some_and(|found| found.is_mergeable_unknown);
+        let is_told = pull_request.state == PullRequestState::Open && !is_unknown;
+        let Some(bare) = self.bare(id)?.filter(|_| is_told) else { return Ok(Mergeable::Unknown) };
         let Some(base) = bare.head(&pull_request.base)? else { return Ok(Mergeable::Unknown) };
         let is_clean = bare.merges_cleanly(&base, &pull_request.head)?;
         Ok(if is_clean { Mergeable::Clean } else { Mergeable::Conflicting })
+    }
+}
+
+impl HostedPullRequest {
+    pub(super) fn node_id(repository: u64, number: u64) -> String {
+        format!("PR_{repository}_{number}")
     }
 }
 

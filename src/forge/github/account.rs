@@ -6,11 +6,15 @@ use std::time::Duration;
 
 // The types of the `http` crate, which octocrab takes, too.
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
-use octocrab::Octocrab;
+use octocrab::auth::AppAuth;
 use octocrab::models::AppId;
+use octocrab::service::middleware::auth_header::AuthHeaderLayer;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
+use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
@@ -179,7 +183,6 @@ impl Account {
     }
 
     async fn new_session(&self) -> Result<Session, ForgeError> {
-        let refused = |message: &str| ForgeError::Unauthorized { message: message.to_owned() };
         let (secret, expires_at) = match &self.credentials {
             Credentials::Token(secret) => (secret.read()?, None),
             Credentials::App { private_key, .. } => (private_key.read()?, None),
@@ -188,26 +191,37 @@ impl Account {
                 (token, Some(Instant::now() + lifetime))
             }
         };
-        let client = |base: &str| {
-            let builder = Octocrab::builder()
-                .base_uri(base)
-                .map_err(|_| ForgeError::Protocol { message: format!("`{base}` is no address") })?;
-            let builder = match &self.credentials {
-                Credentials::App { id, .. } => builder
-                    .app_from_rsa_pem(AppId(*id), secret.expose_secret())
-                    .map_err(|_| refused("the app's private key is no RSA key in PEM form"))?,
-                Credentials::Token(_) | Credentials::Installation { .. } => {
-                    // octocrab panics where a header cannot carry the token.
-                    HeaderValue::from_str(secret.expose_secret())
-                        .map_err(|_| refused("the token has characters that no header can carry"))?;
-                    builder.personal_token(secret.clone())
-                }
-            };
-            let client = builder.build_with_reqwest(self.connection.client.clone());
-            client.map_err(|error| ForgeError::Protocol { message: root_cause(&error) })
-        };
         let endpoints = &self.connection.endpoints;
-        Ok(Session { rest: client(&endpoints.rest)?, graphql: client(&endpoints.graphql)?, secret, expires_at })
+        let (rest, graphql) = (self.client(&endpoints.rest, &secret)?, self.client(&endpoints.graphql, &secret)?);
+        Ok(Session { rest, graphql, secret, expires_at })
+    }
+
+    /// octocrab over our own HTTP client, from its layers: its ready-made stack names itself in `User-Agent`, which is
+    /// refrom's, and is added by the HTTP client.
+    fn client(&self, base: &str, secret: &SecretString) -> Result<Octocrab, ForgeError> {
+        let refused = |message: &str| ForgeError::Unauthorized { message: message.to_owned() };
+        let base: Uri =
+            base.parse().map_err(|_| ForgeError::Protocol { message: format!("`{base}` is no address") })?;
+        let (header, state) = match &self.credentials {
+            Credentials::App { id, .. } => {
+                let key = jsonwebtoken::EncodingKey::from_rsa_pem(secret.expose_secret().as_bytes())
+                    .map_err(|_| refused("the app's private key is no RSA key in PEM form"))?;
+                (None, AuthState::App(AppAuth { app_id: AppId(*id), key }))
+            }
+            Credentials::Token(_) | Credentials::Installation { .. } => {
+                let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.expose_secret()))
+                    .map_err(|_| refused("the token has characters that no header can carry"))?;
+                header.set_sensitive(true);
+                (Some(header), AuthState::None)
+            }
+        };
+        let built = OctocrabBuilder::new_empty()
+            .with_service(ReqwestConnector::new(self.connection.client.clone()))
+            .with_layer(&BaseUriLayer::new(base.clone()))
+            .with_layer(&AuthHeaderLayer::new(header, base.clone(), base))
+            .with_auth(state)
+            .build();
+        built.map_err(|never| match never {})
     }
 
     /// A new token for an installation, and how long it lives. Boxed, because an installation's call waits for a call

@@ -62,7 +62,8 @@ impl Answer {
             403 | 451 => ForgeError::Denied { message },
             404 | 410 => ForgeError::NotFound { what },
             400 | 409 | 422 => ForgeError::Invalid { message },
-            408 | 500..=599 => ForgeError::Unavailable { message: format!("HTTP {}: {message}", self.status.as_u16()) },
+            status @ (502 | 504) => ForgeError::GaveUp { message: format!("HTTP {status}: {message}") },
+            status @ (408 | 500..=599) => ForgeError::Unavailable { message: format!("HTTP {status}: {message}") },
             status => ForgeError::Protocol { message: format!("HTTP {status} about {what}: {message}") },
         })
     }
@@ -190,7 +191,8 @@ mod tests {
         let body =
             r#"{"message":"Validation Failed","errors":[{"resource":"PullRequest","field":"base","code":"invalid"}]}"#;
         assert_eq!(answer(422, &[], body).to_string(), "refused: Validation Failed: `base` is invalid");
-        assert!(matches!(answer(502, &[], "<html>"), ForgeError::Unavailable { .. }));
+        assert!(matches!(answer(502, &[], "<html>"), ForgeError::GaveUp { .. }));
+        assert!(matches!(answer(503, &[], "<html>"), ForgeError::Unavailable { .. }));
         assert!(matches!(answer(404, &[], "{}"), ForgeError::NotFound { what } if what == "`acme/web`"));
         let moved = answer(301, &[("location", "https://api.github.com/repositories/1")], "{}");
         assert!(matches!(moved, ForgeError::Renamed { now, .. } if now.ends_with("/repositories/1")));

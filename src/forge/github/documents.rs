@@ -14,18 +14,23 @@ pub struct Document {
 const BRANCH_PAGE: &str = include_str!("graphql/branch_page.graphql");
 const REPOSITORY_PARTS: &str = include_str!("graphql/repository_parts.graphql");
 const PULL_REQUEST_PARTS: &str = include_str!("graphql/pull_request_parts.graphql");
+const PULL_REQUEST_PAGE: &str = include_str!("graphql/pull_request_page.graphql");
+const LABEL_PAGE: &str = include_str!("graphql/label_page.graphql");
+/// How many pull requests that were not merged one page has per branch: there are rarely more, and a body can have
+/// 64 KiB. With 100 branches and 20 labels each a page asks for 23,100 of the 500,000 nodes that GitHub allows.
+pub const PULL_REQUESTS_FIRST: usize = 10;
 
 fn document(name: &'static str, parts: &[&str]) -> Document {
     Document { name, text: parts.concat() }
 }
 
-/// All repositories of one owner, 100 per page. Variables: `owner`, `after`.
+/// All repositories of one owner. Variables: `owner`, `first`, `after`.
 pub fn owner_repositories() -> Document {
     let query = include_str!("graphql/owner_repositories.graphql");
     document("OwnerRepositories", &[query, REPOSITORY_PARTS, BRANCH_PAGE])
 }
 
-/// All repositories that the token's account can see through a membership, 100 per page. Variable: `after`.
+/// All repositories that the token's account can see through a membership. Variables: `first`, `after`.
 pub fn viewer_repositories() -> Document {
     let query = include_str!("graphql/viewer_repositories.graphql");
     document("ViewerRepositories", &[query, REPOSITORY_PARTS, BRANCH_PAGE])
@@ -66,14 +71,36 @@ pub fn branch_head() -> Document {
     document("BranchHead", &[include_str!("graphql/branch_head.graphql")])
 }
 
-/// The pull requests from one branch of up to 100 repositories, newest first. Variables: `ids`, `branch`.
-pub fn pull_requests() -> Document {
-    document("PullRequests", &[include_str!("graphql/pull_requests.graphql"), PULL_REQUEST_PARTS])
+/// The pull requests from up to 100 branches, each of one repository, under the aliases `p0`, `p1`, …, newest first:
+/// those that were not merged, by pages, and the last that was. Variables: `id0`, `branch0`, `after0`, ….
+pub fn pull_requests(count: usize) -> Document {
+    let mut variables = String::new();
+    let mut fields = String::new();
+    for index in 0..count {
+        let separator = if index == 0 { "" } else { ", " };
+        // Writing into a string cannot fail.
+        let _ = write!(variables, "{separator}$id{index}: ID!, $branch{index}: String!, $after{index}: String");
+        let of_branch = format!("headRefName: $branch{index}, orderBy: {{field: CREATED_AT, direction: DESC}}");
+        let _ = writeln!(
+            fields,
+            "  p{index}: node(id: $id{index}) {{\n    ... on Repository {{\n      \
+             unmerged: pullRequests({of_branch}, states: [OPEN, CLOSED], first: {PULL_REQUESTS_FIRST}, \
+             after: $after{index}) {{ ...PullRequestPage }}\n      \
+             merged: pullRequests({of_branch}, states: [MERGED], first: 1) {{ ...PullRequestPage }}\n    }}\n  }}"
+        );
+    }
+    let query = format!("query PullRequests({variables}) {{\n{fields}}}\n");
+    document("PullRequests", &[&query, PULL_REQUEST_PAGE, PULL_REQUEST_PARTS, LABEL_PAGE])
+}
+
+/// The labels of a pull request, where there are more than the page of pull requests carries. Variables: `id`, `after`.
+pub fn pull_request_labels() -> Document {
+    document("PullRequestLabels", &[include_str!("graphql/pull_request_labels.graphql"), LABEL_PAGE])
 }
 
 /// The open pull requests from one branch into another. Variables: `owner`, `name`, `branch`, `base`.
 pub fn open_pull_requests() -> Document {
-    document("OpenPullRequests", &[include_str!("graphql/open_pull_requests.graphql"), PULL_REQUEST_PARTS])
+    document("OpenPullRequests", &[include_str!("graphql/open_pull_requests.graphql"), PULL_REQUEST_PARTS, LABEL_PAGE])
 }
 
 /// The comments of a pull request, newest page first. Variables: `owner`, `name`, `number`, `before`.

@@ -50,7 +50,8 @@ pub(super) async fn query(
     let call = Call { api: Api::GraphQl, method: Method::POST, path, body: Some(body), what };
     let answer = account.call(&call).await?;
     let graph: Graph = answer.json(&call.what)?;
-    let is_whole = |error: &&GraphError| graph.data.is_null() || error.path.is_none() || error.is_rate_limit();
+    let is_whole =
+        |error: &&GraphError| graph.data.is_null() || error.path.is_none() || error.is_rate_limit() || error.is_limit();
     match graph.errors.iter().find(is_whole) {
         Some(error) => {
             let error = error.to_error(&call.what, &answer);
@@ -109,6 +110,11 @@ impl GraphError {
         matches!(self.kind.as_str(), "RATE_LIMITED" | "RATE_LIMIT")
     }
 
+    /// GitHub's limits on time and work; whatever else stands in such an answer may be missing parts.
+    fn is_limit(&self) -> bool {
+        matches!(self.kind.as_str(), "TIMEOUT" | "RESOURCE_LIMITS_EXCEEDED")
+    }
+
     fn to_error(&self, what: &str, answer: &Answer) -> ForgeError {
         if self.is_rate_limit() {
             ForgeError::RateLimited { retry_after: Some(answer.until_reset()) }
@@ -123,8 +129,9 @@ impl GraphError {
             "NOT_FOUND" => ForgeError::NotFound { what: what.to_owned() },
             "FORBIDDEN" | "INSUFFICIENT_SCOPES" => ForgeError::Denied { message },
             "UNPROCESSABLE" => ForgeError::Invalid { message },
-            // GitHub's own time limit and inner errors carry no type, or one of these.
-            "" | "INTERNAL" | "SERVICE_UNAVAILABLE" | "TIMEOUT" => ForgeError::Unavailable { message },
+            // GitHub's own time limit carries no type, or one of these.
+            "" | "TIMEOUT" | "RESOURCE_LIMITS_EXCEEDED" => ForgeError::GaveUp { message },
+            "INTERNAL" | "SERVICE_UNAVAILABLE" => ForgeError::Unavailable { message },
             _ => ForgeError::Protocol { message },
         }
     }

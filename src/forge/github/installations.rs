@@ -36,14 +36,15 @@ pub(super) struct Installation {
 #[derive(Deserialize)]
 struct ListedInstallation {
     id: u64,
-    account: Owner,
+    account: Option<Owner>,
     #[serde(default)]
     suspended_at: Option<String>,
 }
 
+/// A user or an organization; an enterprise, which owns no repositories, has no login.
 #[derive(Deserialize)]
 struct Owner {
-    login: String,
+    login: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +91,8 @@ impl Installations {
             let answer = self.app.call(&page("/app/installations", number, what)).await?;
             let listed: Vec<ListedInstallation> = answer.json(what)?;
             let is_last = listed.len() < PAGE;
-            for ListedInstallation { id, account: Owner { login: owner }, suspended_at } in listed {
+            for ListedInstallation { id, account, suspended_at } in listed {
+                let Some(owner) = account.and_then(|account| account.login) else { continue };
                 let key = owner.to_lowercase();
                 let former = known.as_ref().and_then(|known| known.get(&key));
                 let former = former.filter(|installation| installation.account.installation() == Some(id));
@@ -98,12 +100,12 @@ impl Installations {
                 installations.insert(key, Installation { owner, account, is_suspended: suspended_at.is_some() });
             }
             if is_last {
-                break;
+                let installations = Arc::new(installations);
+                *known = Some(Arc::clone(&installations));
+                return Ok(installations);
             }
         }
-        let installations = Arc::new(installations);
-        *known = Some(Arc::clone(&installations));
-        Ok(installations)
+        Err(ForgeError::Protocol { message: format!("the app's installations have no end after {PAGES_MAX} pages") })
     }
 
     fn new_account(&self, id: u64) -> Arc<Account> {

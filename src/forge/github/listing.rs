@@ -9,13 +9,14 @@ use super::account::Account;
 use super::documents;
 use super::graph::{Graph, Segment, fields, item};
 use super::installations;
+use super::portion::Portion;
 use super::repository::{self, PageInfo, RepositoryParts};
 use super::selection::Wanted;
-use super::{GitHub, PAGE, SignedIn, owner_and_name};
+use super::{GitHub, SignedIn, owner_and_name};
 use crate::domain::pull_request::{RepoName, RepositoryHead};
 use crate::forge::{ForgeError, Listing, ListingProblem, Selection};
 
-/// How many pages of 100 repositories are read for one owner: more is a cursor that leads in circles.
+/// How many pages of repositories are read for one owner: more is a cursor that leads in circles.
 const PAGES_MAX: usize = 1_000;
 
 /// One listing in the making.
@@ -24,13 +25,16 @@ struct Gathering<'a> {
     selection: &'a Selection,
     found: BTreeMap<RepoName, RepositoryHead>,
     problems: Vec<ListingProblem>,
+    /// Stays small once it had to shrink: what was too much for one page is too much for the next.
+    portion: Portion,
 }
 
 /// Lists what the selection names. Only what stops every question is an error; a repository or an owner that cannot
 /// be served is a problem of its own.
 pub(super) async fn repositories(github: &GitHub, selection: &Selection) -> Result<Listing, ForgeError> {
     let wanted = Wanted::of(selection);
-    let mut gathering = Gathering { github, selection, found: BTreeMap::new(), problems: Vec::new() };
+    let portion = Portion::full();
+    let mut gathering = Gathering { github, selection, found: BTreeMap::new(), problems: Vec::new(), portion };
     match &github.signed_in {
         SignedIn::Token(account) => gathering.by_token(account, &wanted).await?,
         SignedIn::App(app) => {
@@ -102,9 +106,15 @@ impl Gathering<'_> {
         path: &[Segment],
         (mut variables, subject): (Value, &str),
     ) -> Result<(), ForgeError> {
+        let what = format!("`{subject}`");
         for _ in 0..PAGES_MAX {
-            let what = format!("`{subject}`");
-            let graph = self.github.query(account, document, &variables, &what).await?;
+            if let Some(variables) = variables.as_object_mut() {
+                variables.insert("first".to_owned(), Value::from(self.portion.size()));
+            }
+            let question = (document, &variables);
+            let Some(graph) = self.github.query_portion(account, question, &what, &mut self.portion).await? else {
+                continue;
+            };
             let mut page_info = path.to_vec();
             page_info.push(Segment::Field("pageInfo".to_owned()));
             let page_info: PageInfo = graph.container(&page_info, &what)?;
@@ -120,10 +130,10 @@ impl Gathering<'_> {
             }
             match (page_info.next(), variables.as_object_mut()) {
                 (Some(after), Some(variables)) => variables.insert("after".to_owned(), Value::from(after)),
-                _ => break,
+                _ => return Ok(()),
             };
         }
-        Ok(())
+        Err(ForgeError::Protocol { message: format!("{what} has no end after {PAGES_MAX} pages") })
     }
 
     fn keep(&mut self, head: RepositoryHead) {
@@ -158,35 +168,39 @@ impl Gathering<'_> {
             };
             let is_wanted = |name: &str| repository::name(name).is_ok_and(|name| self.selection.names(&name));
             let listed = listed.into_iter().filter(|listed| is_wanted(&listed.full_name));
-            let (ids, names) = listed.map(|listed| (listed.node_id, listed.full_name)).unzip();
-            self.by_id(&account, ids, names).await;
+            let listed: Vec<_> = listed.map(|listed| (listed.node_id, listed.full_name)).collect();
+            self.by_id(&account, &listed).await;
             if is_last {
                 return;
             }
         }
     }
 
-    async fn by_id(&mut self, account: &Account, ids: Vec<String>, names: Vec<String>) {
-        if ids.is_empty() {
-            return;
-        }
-        let what = format!("{} repositories", ids.len());
+    /// Repositories with their ids and names.
+    async fn by_id(&mut self, account: &Account, mut listed: &[(String, String)]) {
         let document = documents::repositories_by_id();
-        let graph = self.github.query(account, &document, &json!({ "ids": ids }), &what).await;
-        let graph = match graph {
-            Ok(graph) => graph,
-            Err(error) => {
-                for name in names {
-                    self.problem(name, error.for_another());
+        while !listed.is_empty() {
+            let (asked, later) = self.portion.of(listed);
+            let ids: Vec<&str> = asked.iter().map(|(id, _)| id.as_str()).collect();
+            let what = format!("{} repositories", ids.len());
+            let question = (&document, &json!({ "ids": ids }));
+            match self.github.query_portion(account, question, &what, &mut self.portion).await {
+                Ok(None) => continue,
+                Ok(Some(graph)) => {
+                    for (index, (_, subject)) in asked.iter().enumerate() {
+                        match self.head(account, &graph, &item(&fields(&["nodes"]), index), subject).await {
+                            Ok(head) => self.keep(head),
+                            Err(error) => self.problem(subject.clone(), error),
+                        }
+                    }
                 }
-                return;
+                Err(error) => {
+                    for (_, name) in asked {
+                        self.problem(name.clone(), error.for_another());
+                    }
+                }
             }
-        };
-        for (index, subject) in names.into_iter().enumerate() {
-            match self.head(account, &graph, &item(&fields(&["nodes"]), index), &subject).await {
-                Ok(head) => self.keep(head),
-                Err(error) => self.problem(subject, error),
-            }
+            listed = later;
         }
     }
 
@@ -209,8 +223,12 @@ impl Gathering<'_> {
         for (owner, names) in by_owner {
             match self.github.account(&owner).await {
                 Ok(account) => {
-                    for chunk in names.chunks(PAGE) {
-                        self.named(&account, chunk).await?;
+                    let mut names = names.as_slice();
+                    while !names.is_empty() {
+                        let (asked, later) = self.portion.of(names);
+                        if self.named(&account, asked).await? {
+                            names = later;
+                        }
                     }
                 }
                 Err(error) => self.each(&names, &error)?,
@@ -219,7 +237,8 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    async fn named(&mut self, account: &Account, names: &[RepoName]) -> Result<(), ForgeError> {
+    /// Whether they are done; otherwise they were too many for one question.
+    async fn named(&mut self, account: &Account, names: &[RepoName]) -> Result<bool, ForgeError> {
         let mut variables = serde_json::Map::new();
         for (index, name) in names.iter().enumerate() {
             let (owner, name) = owner_and_name(name)?;
@@ -228,9 +247,11 @@ impl Gathering<'_> {
         }
         let what = format!("{} repositories", names.len());
         let document = documents::repositories_by_name(names.len());
-        let graph = match self.github.query(account, &document, &Value::from(variables), &what).await {
-            Ok(graph) => graph,
-            Err(error) => return self.each(names, &error),
+        let question = (&document, &Value::from(variables));
+        let graph = match self.github.query_portion(account, question, &what, &mut self.portion).await {
+            Ok(Some(graph)) => graph,
+            Ok(None) => return Ok(false),
+            Err(error) => return self.each(names, &error).map(|()| true),
         };
         for (index, name) in names.iter().enumerate() {
             let head = self.head(account, &graph, &fields(&[&format!("r{index}")]), name.as_str()).await;
@@ -241,7 +262,7 @@ impl Gathering<'_> {
                 Err(error) => self.problem(name.to_string(), error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

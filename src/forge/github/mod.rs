@@ -12,6 +12,7 @@ mod graph;
 mod installations;
 mod listing;
 mod pace;
+mod portion;
 mod pull_requests;
 mod repository;
 mod selection;
@@ -33,6 +34,7 @@ use self::endpoints::Endpoints;
 use self::graph::Graph;
 use self::installations::Installations;
 use self::pace::Pace;
+use self::portion::Portion;
 use super::{Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
@@ -148,6 +150,30 @@ impl GitHub {
         what: &str,
     ) -> Result<Graph, ForgeError> {
         self.retry.run(|| graph::query(account, document, variables, what)).await
+    }
+
+    /// Asks a question whose weight is a portion. `None`: GitHub gave up on it, the portion is smaller now, and the
+    /// question is to be asked again for less.
+    async fn query_portion(
+        &self,
+        account: &Account,
+        (document, variables): (&Document, &Value),
+        what: &str,
+        portion: &mut Portion,
+    ) -> Result<Option<Graph>, ForgeError> {
+        let can_shrink = portion.can_shrink();
+        let ask = || async {
+            match graph::query(account, document, variables, what).await {
+                Err(ForgeError::GaveUp { .. }) if can_shrink => Ok(None),
+                answer => answer.map(Some),
+            }
+        };
+        let answer = self.retry.run(ask).await?;
+        if answer.is_none() {
+            portion.shrink();
+            tracing::debug!(portion = portion.size(), what, "GitHub gave up; asking for less");
+        }
+        Ok(answer)
     }
 
     /// Sends one write in its turn, once.

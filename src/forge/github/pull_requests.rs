@@ -1,24 +1,32 @@
 //! Finding pull requests: by branch, never by title.
+//!
+//! Of the merged ones only the last of a branch is read: it tells whether the branch may go. A repository that is
+//! followed for years has one for every update, and they refuse nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::documents;
-use super::graph::{fields, item};
-use super::repository::protocol;
-use super::{GitHub, PAGE, owner_and_name};
+use super::documents::{self, PULL_REQUESTS_FIRST};
+use super::graph::{Graph, fields};
+use super::portion::Portion;
+use super::repository::{PageInfo, protocol};
+use super::{GitHub, owner_and_name};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState, RepoName};
-use crate::forge::ForgeError;
 use crate::forge::github::account::Account;
+use crate::forge::{ForgeError, PULL_REQUESTS_PER_BRANCH_MAX};
+
+/// How many further pages of 100 labels are read of one pull request; GitHub allows no more than 100 labels.
+const LABEL_PAGES_MAX: usize = 10;
 
 /// `PullRequestParts` of the documents. States are texts here: a value that is new to us spoils its pull request, not
 /// the page.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PullRequestParts {
+    id: String,
     pub number: u64,
     pub url: String,
     state: String,
@@ -30,11 +38,13 @@ pub(super) struct PullRequestParts {
     title: String,
     body: String,
     mergeable: String,
-    labels: Option<Labels>,
+    labels: Option<LabelPage>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Labels {
+#[serde(rename_all = "camelCase")]
+struct LabelPage {
+    page_info: PageInfo,
     nodes: Vec<Label>,
 }
 
@@ -43,16 +53,30 @@ struct Label {
     name: String,
 }
 
-/// A connection of pull requests.
 #[derive(Debug, Deserialize)]
-pub(super) struct PullRequestNodes {
-    pub nodes: Vec<PullRequestParts>,
+struct PullRequestNodes {
+    nodes: Vec<PullRequestParts>,
 }
 
-/// A repository with the id that GraphQL is asked by.
-type Asked = (RepoName, String);
-/// An identity with the repositories that it asks about.
-type Question = (Arc<Account>, Vec<Asked>);
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PullRequestPage {
+    page_info: PageInfo,
+    nodes: Vec<PullRequestParts>,
+}
+
+/// What one alias asks for: a branch of a repository, from a page on.
+#[derive(Debug)]
+struct Branch<'a> {
+    repository: &'a RepoName,
+    /// The repository's id, which GraphQL is asked by.
+    id: &'a str,
+    branch: &'a BranchName,
+    after: Option<String>,
+}
+
+/// By repository and number.
+type Found = BTreeMap<RepoName, Result<BTreeMap<u64, PullRequest>, ForgeError>>;
 
 impl PullRequestParts {
     /// **Invariant** of [`PullRequest`]: from the repository itself, and by our own account.
@@ -65,7 +89,7 @@ impl PullRequestParts {
         !self.is_cross_repository
     }
 
-    fn into_pull_request(self) -> Result<PullRequest, ForgeError> {
+    async fn into_pull_request(self, github: &GitHub, account: &Account) -> Result<PullRequest, ForgeError> {
         let state = match self.state.as_str() {
             "OPEN" => PullRequestState::Open,
             "MERGED" => PullRequestState::Merged,
@@ -77,7 +101,7 @@ impl PullRequestParts {
             "CONFLICTING" => Mergeable::Conflicting,
             _ => Mergeable::Unknown,
         };
-        let labels = self.labels.map(|labels| labels.nodes).unwrap_or_default();
+        let labels = all_labels(github, account, &self.id, self.labels).await?;
         Ok(PullRequest {
             number: self.number,
             url: self.url,
@@ -87,21 +111,43 @@ impl PullRequestParts {
             head: self.head_ref_oid.parse().map_err(protocol)?,
             title: self.title,
             body: self.body,
-            labels: labels.into_iter().map(|label| label.name).collect(),
+            labels,
             mergeable,
         })
     }
 }
 
-/// All pull requests of ours from these branches: one request per branch name and 100 repositories of one identity.
+/// The names of all labels: one that is not seen may be the one that says hands off.
+async fn all_labels(
+    github: &GitHub,
+    account: &Account,
+    id: &str,
+    first: Option<LabelPage>,
+) -> Result<Vec<String>, ForgeError> {
+    let mut names = Vec::new();
+    let mut page = first;
+    for _ in 0..=LABEL_PAGES_MAX {
+        let Some(LabelPage { page_info, nodes }) = page else { return Ok(names) };
+        names.extend(nodes.into_iter().map(|label| label.name));
+        let Some(after) = page_info.next() else { return Ok(names) };
+        let what = "the labels of a pull request";
+        let variables = json!({ "id": id, "after": after });
+        let graph = github.query(account, &documents::pull_request_labels(), &variables, what).await?;
+        page = Some(graph.value(&fields(&["node", "labels"]), what)?);
+    }
+    Err(ForgeError::Protocol { message: "the labels of a pull request have no end".to_owned() })
+}
+
+/// The pull requests of ours from these branches: one request per 100 branches of one identity, and further ones for
+/// those branches only that have more.
 pub(super) async fn of_branches(
     github: &GitHub,
     wanted: &BTreeMap<RepoName, (String, BTreeSet<BranchName>)>,
 ) -> BTreeMap<RepoName, Result<Vec<PullRequest>, ForgeError>> {
-    let mut found: BTreeMap<_, _> = wanted.keys().map(|name| (name.clone(), Ok(Vec::new()))).collect();
+    let mut found: Found = wanted.keys().map(|name| (name.clone(), Ok(BTreeMap::new()))).collect();
     let mut accounts: BTreeMap<String, Result<Arc<Account>, ForgeError>> = BTreeMap::new();
     // One request serves one identity: by installation for an App, all at once for a token.
-    let mut questions: BTreeMap<(&BranchName, Option<u64>), Question> = BTreeMap::new();
+    let mut questions: BTreeMap<Option<u64>, (Arc<Account>, Vec<Branch>)> = BTreeMap::new();
     for (name, (id, branches)) in wanted {
         let owner = name.as_str().split('/').next().unwrap_or_default().to_owned();
         if !accounts.contains_key(&owner) {
@@ -115,53 +161,83 @@ pub(super) async fn of_branches(
             }
             None => continue,
         };
-        for branch in branches {
-            let question = questions.entry((branch, account.installation()));
-            question.or_insert_with(|| (Arc::clone(account), Vec::new())).1.push((name.clone(), id.clone()));
-        }
+        let (_, asked) = questions.entry(account.installation()).or_insert_with(|| (Arc::clone(account), Vec::new()));
+        asked.extend(branches.iter().map(|branch| Branch { repository: name, id, branch, after: None }));
     }
-    for ((branch, _), (account, repositories)) in questions {
-        for chunk in repositories.chunks(PAGE) {
-            for (name, result) in of_branch(github, &account, branch, chunk).await {
-                match (found.get_mut(&name), result) {
-                    (Some(Ok(all)), Ok(pull_requests)) => all.extend(pull_requests),
-                    (_, Err(error)) => {
-                        found.insert(name, Err(error));
-                    }
-                    (_, Ok(_)) => {}
-                }
-            }
-        }
+    for (account, branches) in questions.into_values() {
+        of_account(github, &account, branches, &mut found).await;
     }
-    for pull_requests in found.values_mut().flatten() {
-        pull_requests.sort_by_key(|pull_request| std::cmp::Reverse(pull_request.number));
-    }
-    found
+    found.into_iter().map(|(name, all)| (name, all.map(|all| all.into_values().rev().collect()))).collect()
 }
 
-async fn of_branch(
+async fn of_account(github: &GitHub, account: &Account, mut branches: Vec<Branch<'_>>, found: &mut Found) {
+    let mut portion = Portion::full();
+    for _ in 0..PULL_REQUESTS_PER_BRANCH_MAX.div_ceil(PULL_REQUESTS_FIRST) {
+        let mut with_more = Vec::new();
+        let mut rest = branches.as_slice();
+        while !rest.is_empty() {
+            let (asked, later) = portion.of(rest);
+            match ask(github, account, asked, &mut portion).await {
+                Ok(None) => continue,
+                Ok(Some(graph)) => {
+                    for (index, branch) in asked.iter().enumerate() {
+                        match branch.read(github, account, &graph, index).await {
+                            Ok((page, after)) => {
+                                if let Some(Ok(all)) = found.get_mut(branch.repository) {
+                                    all.extend(page.into_iter().map(|it| (it.number, it)));
+                                }
+                                with_more.extend(after.map(|after| Branch { after: Some(after), ..*branch }));
+                            }
+                            Err(error) => drop(found.insert(branch.repository.clone(), Err(error))),
+                        }
+                    }
+                }
+                Err(error) => {
+                    let failed = asked.iter().map(|branch| (branch.repository.clone(), Err(error.for_another())));
+                    found.extend(failed);
+                }
+            }
+            rest = later;
+        }
+        branches = with_more;
+    }
+}
+
+async fn ask(
     github: &GitHub,
     account: &Account,
-    branch: &BranchName,
-    repositories: &[Asked],
-) -> Vec<(RepoName, Result<Vec<PullRequest>, ForgeError>)> {
-    let ids: Vec<&str> = repositories.iter().map(|(_, id)| id.as_str()).collect();
-    let what = format!("the pull requests from `{branch}`");
-    let variables = json!({ "ids": ids, "branch": branch.as_str() });
-    let graph = match github.query(account, &documents::pull_requests(), &variables, &what).await {
-        Ok(graph) => graph,
-        Err(error) => {
-            return repositories.iter().map(|(name, _)| (name.clone(), Err(error.for_another()))).collect();
+    branches: &[Branch<'_>],
+    portion: &mut Portion,
+) -> Result<Option<Graph>, ForgeError> {
+    let mut variables = serde_json::Map::new();
+    for (index, Branch { id, branch, after, .. }) in branches.iter().enumerate() {
+        variables.insert(format!("id{index}"), Value::from(*id));
+        variables.insert(format!("branch{index}"), Value::from(branch.as_str()));
+        variables.insert(format!("after{index}"), Value::from(after.as_deref()));
+    }
+    let what = format!("the pull requests from {} branches", branches.len());
+    let document = documents::pull_requests(branches.len());
+    github.query_portion(account, (&document, &Value::from(variables)), &what, portion).await
+}
+
+impl Branch<'_> {
+    /// Our own pull requests of the answer's page, and where the next page begins.
+    async fn read(
+        &self,
+        github: &GitHub,
+        account: &Account,
+        graph: &Graph,
+        index: usize,
+    ) -> Result<(Vec<PullRequest>, Option<String>), ForgeError> {
+        let (alias, what) = (format!("p{index}"), format!("`{}`", self.repository));
+        let unmerged: PullRequestPage = graph.value(&fields(&[&alias, "unmerged"]), &what)?;
+        let merged: PullRequestPage = graph.value(&fields(&[&alias, "merged"]), &what)?;
+        let mut ours = Vec::new();
+        for parts in unmerged.nodes.into_iter().chain(merged.nodes).filter(PullRequestParts::is_ours) {
+            ours.push(parts.into_pull_request(github, account).await?);
         }
-    };
-    let read = |index: usize, name: &RepoName| {
-        let mut place = item(&fields(&["nodes"]), index);
-        place.extend(fields(&["pullRequests"]));
-        let found: PullRequestNodes = graph.value(&place, &format!("`{name}`"))?;
-        let ours = found.nodes.into_iter().filter(PullRequestParts::is_ours);
-        ours.map(PullRequestParts::into_pull_request).collect()
-    };
-    repositories.iter().enumerate().map(|(index, (name, _))| (name.clone(), read(index, name))).collect()
+        Ok((ours, unmerged.page_info.next()))
+    }
 }
 
 /// What is open from a branch into a base, whoever opened it.

@@ -117,12 +117,15 @@ impl RepositoryParts {
         let mut bot_branches = Vec::new();
         let mut page = self.refs;
         let what = format!("the branches of `{}`", self.name_with_owner);
-        for _ in 0..=BRANCH_PAGES_MAX {
+        for number in 0.. {
             let Some(BranchPage { page_info, nodes }) = page else { break };
             for node in nodes {
                 bot_branches.extend(node.into_branch()?);
             }
             let Some(after) = page_info.next() else { break };
+            if number >= BRANCH_PAGES_MAX {
+                return Err(ForgeError::Protocol { message: format!("{what} have no end") });
+            }
             let variables = json!({ "id": self.id, "after": after });
             let graph = github.query(account, &documents::bot_branches(), &variables, &what).await?;
             page = Some(graph.value(&fields(&["node", "refs"]), &what)?);

@@ -53,17 +53,38 @@ pub(super) fn check_length(body: &str) -> Result<(), ForgeError> {
     Ok(())
 }
 
-/// Opens a pull request and sets what goes with it. Opening is not repeated before it was looked whether it happened.
+/// Opens a pull request and sets what goes with it. A draft that is refused is opened ready for review: not every plan
+/// has drafts, and no code tells that refusal apart; one for another reason is refused again.
 pub(super) async fn open(github: &GitHub, repository: &RepoName, new: &NewPullRequest) -> Result<Opened, ForgeError> {
     check_length(&new.body)?;
     let account = github.account(owner_and_name(repository)?.0).await?;
+    let mut warnings = Vec::new();
+    let opened = match open_as(github, &account, repository, (new, new.draft)).await {
+        Err(ForgeError::Invalid { message }) if new.draft => {
+            let opened = open_as(github, &account, repository, (new, false)).await?;
+            warnings.push(format!("it could not be opened as a draft, and is ready for review: {message}"));
+            opened
+        }
+        opened => opened?,
+    };
+    let OpenedParts { number, html_url: url } = opened;
+    warnings.extend(set_extras(github, &account, repository, (number, new)).await);
+    Ok(Opened { number, url, warnings })
+}
+
+/// Opening is not repeated before it was looked whether it happened.
+async fn open_as(
+    github: &GitHub,
+    account: &Account,
+    repository: &RepoName,
+    (new, is_draft): (&NewPullRequest, bool),
+) -> Result<OpenedParts, ForgeError> {
     let body = json!({
         "head": new.branch.as_str(),
         "base": new.base.as_str(),
         "title": new.title,
         "body": new.body,
-        "draft": new.draft,
-        "maintainer_can_modify": true,
+        "draft": is_draft,
     });
     let call = Call {
         api: Api::Rest,
@@ -75,22 +96,20 @@ pub(super) async fn open(github: &GitHub, repository: &RepoName, new: &NewPullRe
     let is_first = AtomicBool::new(true);
     let attempt = || async {
         if !is_first.swap(false, Ordering::Relaxed)
-            && let Some(opened) = opened_before(github, &account, repository, new).await?
+            && let Some(opened) = opened_before(github, account, repository, new).await?
         {
             return Ok(opened);
         }
-        match github.write_once(&account, &call).await {
+        match github.write_once(account, &call).await {
             Ok(answer) => answer.json(&call.what),
             // "A pull request already exists" has no code of its own: looking tells.
             Err(error @ ForgeError::Invalid { .. }) => {
-                opened_before(github, &account, repository, new).await?.ok_or(error)
+                opened_before(github, account, repository, new).await?.ok_or(error)
             }
             Err(error) => Err(error),
         }
     };
-    let OpenedParts { number, html_url: url } = github.retry.run(attempt).await?;
-    let warnings = set_extras(github, &account, repository, (number, new)).await;
-    Ok(Opened { number, url, warnings })
+    github.retry.run(attempt).await
 }
 
 /// The pull request that is open already for this branch and base. One of somebody else's is in the way.
@@ -121,8 +140,7 @@ async fn set_extras(
     let reviewers = format!("/repos/{repository}/pulls/{number}/requested_reviewers");
     let (teams, users): (Vec<_>, Vec<_>) =
         new.reviewers.iter().map(String::as_str).partition(|name| name.contains('/'));
-    // `@org/team`: the team has to be of the repository's own organization, and is known there by its slug.
-    let teams = teams.iter().map(|team| team.rsplit('/').next().unwrap_or_default()).collect();
+    let (teams, mut warnings) = slugs(repository, &teams);
     let extras = [
         Extra { noun: "label", path: format!("{issue}/labels"), names: texts(&new.labels), field: "labels" },
         Extra {
@@ -134,11 +152,24 @@ async fn set_extras(
         Extra { noun: "reviewer", path: reviewers.clone(), names: plain(users), field: "reviewers" },
         Extra { noun: "reviewing team", path: reviewers, names: teams, field: "team_reviewers" },
     ];
-    let mut warnings = Vec::new();
     for extra in extras.iter().filter(|extra| !extra.names.is_empty()) {
         warnings.extend(extra.set(github, account).await);
     }
     warnings
+}
+
+/// `@org/team` is known by its slug in the repository's own organization. One of another organization is refused here:
+/// GitHub would take the team that has the same slug.
+fn slugs<'a>(repository: &RepoName, teams: &[&'a str]) -> (Vec<&'a str>, Vec<String>) {
+    let owner = repository.as_str().split('/').next().unwrap_or_default();
+    let (mut slugs, mut warnings) = (Vec::new(), Vec::new());
+    for team in teams {
+        match team.trim_start_matches('@').split_once('/') {
+            Some((organization, slug)) if organization.eq_ignore_ascii_case(owner) => slugs.push(slug),
+            _ => warnings.push(format!("the reviewing team `{team}` could not be set: it is not of `{owner}`")),
+        }
+    }
+    (slugs, warnings)
 }
 
 fn texts(names: &[String]) -> Vec<&str> {
