@@ -1,6 +1,6 @@
 //! `refrom check` of 100 uses of 50 images (two tags each) on a registry on loopback: requests, bytes, time, memory.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may panic, and prints what it found")]
+#![allow(clippy::unwrap_used, reason = "a measurement may panic")]
 
 #[allow(dead_code, reason = "each measurement uses its part")]
 mod world;
@@ -15,7 +15,7 @@ const IMAGES: usize = 50;
 fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
         let row = |what, (world, tree): (World, PathBuf)| (what, world.measure_check(&tree));
-        world::print_table(&[
+        world::measure::print_table(&[
             row("all current", current(Door::Open)),
             row("all current, by token", current(Door::Token)),
             row("all behind", behind()),

@@ -1,6 +1,6 @@
 //! `refrom run` over 200 repositories with four pins each: nothing new, every repository new, every tag moved.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement may panic, and prints what it found")]
+#![allow(clippy::unwrap_used, reason = "a measurement may panic")]
 
 #[allow(dead_code, reason = "each measurement uses its part")]
 mod world;
@@ -14,7 +14,7 @@ const REPOSITORIES: usize = 200;
 fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
         let world = everything_is_new();
-        world::print_table(&[
+        world::measure::print_table(&[
             ("everything new: 200 pull requests opened", done(world.measure_cycle())),
             ("nothing new, 200 pull requests open", done(world.measure_cycle())),
             ("every tag moved: 200 pull requests updated", {
@@ -23,7 +23,7 @@ fn main() {
             }),
         ]);
         let world = World::with_fleet(IMAGES, REPOSITORIES);
-        world::print_table(&[
+        world::measure::print_table(&[
             ("first look, nothing behind", done(world.measure_cycle())),
             ("nothing new, nothing behind", done(world.measure_cycle())),
         ]);
@@ -43,7 +43,7 @@ fn done(measured: Measured) -> Measured {
     measured
 }
 
-#[divan::bench(sample_count = 20, sample_size = 1)]
+#[divan::bench(sample_count = 10, sample_size = 1)]
 fn nothing_new(bencher: Bencher<'_, '_>) {
     let world = everything_is_new();
     assert_eq!(world.cycle().status, 0);

@@ -99,16 +99,17 @@ pub fn run(mut command: Command) -> (Output, Usage) {
     let stdout = read(Box::new(child.stdout.take().unwrap()));
     let stderr = read(Box::new(child.stderr.take().unwrap()));
     let (mut peak_bytes, mut processor) = (None, None);
-    let status = loop {
+    loop {
         peak_bytes = self::peak_bytes(child.id()).max(peak_bytes);
         let state = ProcessState::read(child.id());
         processor = state.as_ref().map(|state| state.processor).or(processor);
         // One that has ended keeps its times until it is waited for.
         if state.is_none_or(|state| state.has_ended) {
-            break child.wait().unwrap();
+            break;
         }
         std::thread::sleep(LOOK);
-    };
+    }
+    let status = child.wait().unwrap();
     let usage = Usage { duration: start.elapsed(), processor, peak_bytes };
     (Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }, usage)
 }
@@ -137,6 +138,7 @@ impl ProcessState {
 }
 
 /// Prints a row for each run. Bytes are those of bodies: up with the requests, down with the answers.
+#[expect(clippy::print_stdout, reason = "a measurement prints what it found")]
 pub fn print_table(rows: &[(&str, Measured)]) {
     let kind = |exchanges: &[Exchange]| {
         let Requests { count, bytes_up, bytes_down } = Requests::of(exchanges);

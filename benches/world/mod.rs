@@ -13,7 +13,7 @@ use refrom::domain::pull_request::RepoName;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-pub use measure::{Cost, Measured, print_table};
+pub use measure::{Cost, Measured};
 
 /// What each image is published as.
 const TAGS: [&str; 2] = ["1.27-alpine", "1.27-dev"];
