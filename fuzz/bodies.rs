@@ -35,7 +35,7 @@ pub fn policy(comment: CommentMode) -> Policy {
 pub fn scan(bytes: &[u8]) {
     for image_use in dockerfile::scan(bytes) {
         if let (Some(range), Some(digest)) = (&image_use.digest_range, &image_use.digest) {
-            assert_eq!(bytes.get(range.clone()), Some(digest.to_string().as_bytes()));
+            assert_eq!(bytes.get(range.clone()), Some(digest.hex().as_bytes()));
         }
         if let Some(comment) = &image_use.comment {
             assert_eq!(bytes.get(comment.tag_range.clone()), Some(comment.tag.as_str().as_bytes()));

@@ -15,6 +15,7 @@ use super::settings::{self, Secrets};
 use super::work_tree::{self, Tree, WorkTreeFile};
 use crate::cycle::{self, lookup};
 use crate::domain::candidates::{self, Candidate};
+use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{self, Pin};
 use crate::domain::rewrite::{PinMove, SourceFile, rewrite};
 
@@ -37,7 +38,7 @@ pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failu
         for file in &tree.contents.files {
             let mut pins = Vec::new();
             for candidate in candidates.iter().filter(|candidate| candidate.path == file.path) {
-                match proposal::consider(candidate, &evidence) {
+                match proposal::consider(candidate, &evidence, &Ledger::default()) {
                     None => {}
                     Some(Ok(pin)) => pins.push(pin),
                     Some(Err(waiting)) => {

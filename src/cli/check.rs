@@ -17,6 +17,7 @@ use crate::cycle::{self, lookup};
 use crate::domain::candidates::{self, Candidate, Observations, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
+use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{self, EvidenceByMove};
 
 /// The contract of `check --format json`.
@@ -87,7 +88,8 @@ fn verdicts<'a>(
 ) -> BTreeMap<(&'a str, usize), Verdict> {
     let verdict = |pin: &Candidate| {
         let current = observations.get(&pin.tag).and_then(|answer| answer.as_ref().ok()).copied();
-        let why_not = proposal::consider(pin, evidence).and_then(Result::err).map(|waiting| waiting.reason);
+        let why_not =
+            proposal::consider(pin, evidence, &Ledger::default()).and_then(Result::err).map(|waiting| waiting.reason);
         let state = match &pin.state {
             UseState::Current => Some("current"),
             UseState::Behind { .. } => Some("behind"),

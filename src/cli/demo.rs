@@ -16,6 +16,7 @@ use crate::cycle::{self, Host, Mode, Report, Request};
 use crate::demo::fleet::{Fleet, NGINX};
 use crate::demo::server::Exchange;
 use crate::domain::plan::Action;
+use crate::domain::pull_request::RepoName;
 
 /// Shows the loop and ends with 3 if any part of it did not do what it should.
 pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failure> {
@@ -38,6 +39,7 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
     run::print(&first, output)?;
     demo.print_costs(output)?;
     demo.print_diffs(&first, output)?;
+    demo.print_body(output)?;
 
     heading(output, "The second cycle: nothing is new")?;
     demo.forget();
@@ -111,6 +113,16 @@ impl Showing<'_> {
         output.line(format!(
             "requests: {registry} to the registry, {api} to the forge's API, {git} by git; {writes} writes"
         ))
+    }
+
+    /// The words of one pull request, as its owners read them.
+    fn print_body(&self, output: &mut Output) -> anyhow::Result<()> {
+        let name: RepoName = "acme/web".parse()?;
+        for pull_request in self.fleet.forge.pull_requests(&name)? {
+            heading(output, &format!("{name}#{}: {}", pull_request.number, pull_request.title))?;
+            output.text(&pull_request.body)?;
+        }
+        Ok(())
     }
 
     /// What the branches of opened and updated pull requests change.

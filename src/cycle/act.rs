@@ -16,7 +16,7 @@ use super::report::{Deed, Outcome, Report, RepositoryReport};
 use super::{Host, Parts, Step};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 use crate::domain::plan::{Action, Closing, Plan, Proposal, RepositoryPlan};
-use crate::domain::pull_request::{CommitId, NewPullRequest, PullRequest, RepoName};
+use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName};
 use crate::forge::Forge;
 use crate::git::{PushOutcome, Update};
 
@@ -92,9 +92,7 @@ impl Actor<'_> {
             Action::Open { proposal, replaces } => self.open(proposal, replaces.as_ref(), &mut deed).await,
             Action::Update { proposal, pull_request } => self.update(proposal, pull_request, &mut deed).await,
             Action::Close(closing) => self.close(closing, &mut deed).await,
-            Action::DeleteBranch { branch, lease, .. } => {
-                self.push(Update::Delete { branch: branch.clone(), lease: lease.clone() }).await
-            }
+            Action::DeleteBranch { branch, lease, .. } => self.delete(branch, lease, &mut deed).await,
         };
         if let Err(error) = result {
             tracing::error!(error = format!("{error:#}"), "an action failed");
@@ -139,11 +137,13 @@ impl Actor<'_> {
 
     async fn close(&self, closing: &Closing, deed: &mut Deed) -> anyhow::Result<()> {
         deed.pull_request = Some((closing.number, closing.url.clone()));
-        self.forge.update(self.name(), closing.number, &closing.title, &closing.body).await?;
+        if let Some(body) = &closing.body {
+            self.forge.update(self.name(), closing.number, &closing.title, body).await?;
+        }
         self.forge.close(self.name(), closing.number, &closing.sentence).await?;
         tracing::info!(pr.number = closing.number, cause = ?closing.cause, "closed a pull request");
         match &closing.delete {
-            Some(lease) => self.push(Update::Delete { branch: closing.branch.clone(), lease: lease.clone() }).await,
+            Some(lease) => self.delete(&closing.branch, lease, deed).await,
             None => Ok(()),
         }
     }
@@ -155,23 +155,61 @@ impl Actor<'_> {
         match &proposal.expected {
             Some(head) if *head == new => {}
             Some(lease) => {
-                self.push(Update::Replace { branch, lease: lease.clone(), new: new.clone() }).await?;
+                written(self.push(Update::Replace { branch, lease: lease.clone(), new: new.clone() }).await?)?;
             }
-            None => self.push(Update::Create { branch, new: new.clone() }).await?,
+            None => written(self.push(Update::Create { branch, new: new.clone() }).await?)?,
         }
         Ok(new)
     }
 
-    async fn push(&self, update: Update) -> anyhow::Result<()> {
+    async fn delete(&self, branch: &BranchName, lease: &CommitId, deed: &mut Deed) -> anyhow::Result<()> {
+        let outcomes = self.push(Update::Delete { branch: branch.clone(), lease: lease.clone() }).await?;
+        deed.warnings.extend(deleted(outcomes)?);
+        Ok(())
+    }
+
+    async fn push(&self, update: Update) -> anyhow::Result<Vec<(BranchName, PushOutcome)>> {
         let remote = self.forge.git_access(self.name()).await?;
         let repository = self.parts.git.repository(self.forge.name(), self.name());
-        for (branch, outcome) in repository.push(&remote, &[update]).await? {
-            match outcome {
-                PushOutcome::Pushed | PushOutcome::UpToDate => {}
-                PushOutcome::StaleLease => bail!("the branch `{branch}` moved meanwhile; the next cycle looks again"),
-                PushOutcome::Rejected { reason } => bail!("the push to `{branch}` was rejected: {reason}"),
-            }
+        Ok(repository.push(&remote, &[update]).await?)
+    }
+}
+
+/// Whether every branch is what it was to become.
+fn written(outcomes: Vec<(BranchName, PushOutcome)>) -> anyhow::Result<()> {
+    for (branch, outcome) in outcomes {
+        match outcome {
+            PushOutcome::Pushed | PushOutcome::UpToDate => {}
+            PushOutcome::StaleLease => bail!("the branch `{branch}` moved meanwhile; the next cycle looks again"),
+            PushOutcome::Rejected { reason } => bail!("the push to `{branch}` was rejected: {reason}"),
         }
-        Ok(())
+    }
+    Ok(())
+}
+
+/// The same for deletions, with remarks. Another head than the lease's is no failure here: a forge that deletes merged
+/// branches itself was faster, or somebody works on the branch, who keeps it.
+fn deleted(outcomes: Vec<(BranchName, PushOutcome)>) -> anyhow::Result<Vec<String>> {
+    let (stale, others): (Vec<_>, Vec<_>) =
+        outcomes.into_iter().partition(|(_, outcome)| *outcome == PushOutcome::StaleLease);
+    written(others)?;
+    Ok(stale
+        .into_iter()
+        .map(|(branch, _)| format!("the branch `{branch}` is gone already, or moved meanwhile"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_branch_that_is_gone_already_is_a_remark_and_one_that_moved_stops_a_push() {
+        let outcomes = |outcome| vec![("refrom/x".parse().unwrap(), outcome)];
+        assert!(deleted(outcomes(PushOutcome::Pushed)).unwrap().is_empty());
+        assert_eq!(deleted(outcomes(PushOutcome::StaleLease)).unwrap().len(), 1);
+        assert!(written(outcomes(PushOutcome::StaleLease)).is_err());
+        let rejected = || outcomes(PushOutcome::Rejected { reason: "no".to_owned() });
+        assert!(written(rejected()).is_err() && deleted(rejected()).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Asking registries: each tag and each digest once, whoever needs the answer.
+//! Asking registries, and the ledger of what they said before: each tag and each digest once, whoever needs the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,15 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::{Step, Watcher};
-use crate::domain::candidates::{FileUses, Move, Observations, Unknown};
+use crate::domain::candidates::{Candidate, FileUses, Move, Observations, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::image_use::ImageUse;
+use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{Evidence, EvidenceByMove, OldImage};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::registry::{RegistryError, Session};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
 const CONCURRENCY: usize = 64;
@@ -35,7 +36,7 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
     let mut observations = Observations::new();
     while let Some((tag, answer)) = answers.next().await {
         if let Err(unknown) = &answer {
-            tracing::warn!(image.tag = %tag, reason = %unknown, "a tag could not be looked up");
+            tracing::info!(image.tag = %tag, reason = %unknown, "a tag could not be looked up");
         }
         observations.insert(tag, answer);
         watcher(Step { what: "tags", done: observations.len(), of });
@@ -96,6 +97,23 @@ where
         Some((wanted.clone(), Evidence { new, old }))
     });
     with_evidence.collect()
+}
+
+/// When the digests of the pins that are behind were first seen, the pinned ones and the new ones.
+pub async fn ledger(store: &dyn Store, candidates: impl IntoIterator<Item = &Candidate>) -> Result<Ledger, StoreError> {
+    let mut wanted: BTreeSet<(&TagRef, Digest)> = BTreeSet::new();
+    for candidate in candidates {
+        if let UseState::Behind { new } = candidate.state {
+            wanted.extend([candidate.old, new].map(|digest| (&candidate.tag, digest)));
+        }
+    }
+    let mut ledger = Ledger::default();
+    for (tag, digest) in wanted {
+        if let Some(first_seen) = store.first_seen(tag, &digest).await? {
+            ledger.note(tag.clone(), digest, first_seen);
+        }
+    }
+    Ok(ledger)
 }
 
 async fn image(

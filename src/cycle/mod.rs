@@ -26,7 +26,7 @@ use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 
 pub use build::pin_move;
-pub use parts::{AssemblyError, assemble, registries};
+pub use parts::{AssemblyError, assemble, assemble_with, registries};
 pub use report::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
@@ -119,6 +119,8 @@ async fn know(
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
     let evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
+    let ledger =
+        lookup::ledger(parts.store.as_ref(), candidates.iter().flat_map(|(_, candidates)| &candidates.pins)).await?;
     let wanted: Vec<_> = candidates.iter().map(|(facts, candidates)| (*facts, &candidates.branches)).collect();
     let pull_requests = pull_requests(parts, &wanted).await;
     for (repository, result) in &pull_requests {
@@ -127,7 +129,7 @@ async fn know(
         }
     }
     let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
-    Ok(Knowledge { observations, evidence, pull_requests, own_emails })
+    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails })
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

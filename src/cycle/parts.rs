@@ -31,23 +31,33 @@ pub enum AssemblyError {
 
 /// Takes the store, looks for git, and makes the clients. Asks no network.
 pub async fn assemble(config: Config, now: Timestamp) -> Result<Parts, AssemblyError> {
+    assemble_with(config, now, RetryPolicy::default()).await
+}
+
+/// The same with a retry policy of the caller's, for all outside calls.
+pub async fn assemble_with(config: Config, now: Timestamp, retry: RetryPolicy) -> Result<Parts, AssemblyError> {
     let state = &config.state_dir;
     let failed = |source| AssemblyError::StateDirectory { path: state.display().to_string(), source };
     std::fs::create_dir_all(state).map_err(failed)?;
     let store = SqliteStore::open(&config.store, now).await?;
-    let git = Git::new(git::Settings::new(state.join(CACHE_DIRECTORY), config.network.clone())).await?;
-    let forges = config.forges.iter().map(|forge| connect(forge, &config)).collect::<Result<_, _>>()?;
-    let registries = registries(&config)?;
+    let git = git::Settings::new(state.join(CACHE_DIRECTORY), config.network.clone());
+    let git = Git::new(git::Settings { retry, ..git }).await?;
+    let forges = config.forges.iter().map(|forge| connect(forge, &config, retry)).collect::<Result<_, _>>()?;
+    let registries = registries_with(&config, retry)?;
     Ok(Parts { forges, registries, git, store: Box::new(store), config })
 }
 
 /// The registries of a configuration, for those who need nothing else.
 pub fn registries(config: &Config) -> Result<Registries, NetworkError> {
+    registries_with(config, RetryPolicy::default())
+}
+
+fn registries_with(config: &Config, retry: RetryPolicy) -> Result<Registries, NetworkError> {
     let settings: BTreeMap<String, registry::Settings> =
         config.registries.iter().map(|(host, registry)| (host.clone(), registry_settings(registry))).collect();
     let files = config.docker_config_dir.iter().map(|directory| directory.join("config.json")).collect();
     let docker = DockerConfig { files, helper_directory: None };
-    Registries::new(&config.network, settings, docker, RetryPolicy::default())
+    Registries::new(&config.network, settings, docker, retry)
 }
 
 fn registry_settings(config: &RegistryConfig) -> registry::Settings {
@@ -62,7 +72,7 @@ fn registry_settings(config: &RegistryConfig) -> registry::Settings {
     registry::Settings { endpoint: config.endpoint.clone(), auth, realm: config.realm.clone() }
 }
 
-fn connect(forge: &ForgeConfig, config: &Config) -> Result<Box<dyn Forge>, NetworkError> {
+fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<Box<dyn Forge>, NetworkError> {
     match forge.kind {
         ForgeKind::Github => {
             let auth = match &forge.auth {
@@ -73,6 +83,7 @@ fn connect(forge: &ForgeConfig, config: &Config) -> Result<Box<dyn Forge>, Netwo
                 api_url: forge.api_url.clone(),
                 network: config.network.clone(),
                 pacing: forge.write_interval,
+                retry,
                 ..github::Settings::new(forge.name.clone(), forge.url.clone(), auth)
             };
             Ok(Box::new(GitHub::new(settings)?))

@@ -110,10 +110,7 @@ impl Report {
 
 impl RepositoryReport {
     fn is_incomplete(&self) -> bool {
-        self.plan.problem.is_some()
-            || self.plan.not_proposed.iter().any(|waiting| waiting.reason.is_incomplete())
-            || self.plan.left_alone.iter().any(|left| left.reason.is_incomplete())
-            || self.deeds.iter().any(|deed| matches!(deed.outcome, Outcome::Failed(_)))
+        self.plan.is_incomplete() || self.deeds.iter().any(|deed| matches!(deed.outcome, Outcome::Failed(_)))
     }
 }
 

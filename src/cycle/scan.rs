@@ -99,7 +99,7 @@ impl Source<'_> {
                 }
                 TreeFileKind::Symlink => LeftOut::Symlink.as_str(),
                 TreeFileKind::Submodule => continue,
-                TreeFileKind::OddPath => "path-not-utf-8",
+                TreeFileKind::OddPath => "odd-path",
             };
             scan.left_out.push(LeftOutFile { path: file.path, reason: reason.to_owned() });
         }

@@ -1,16 +1,33 @@
 //! A bare repository of the embedded forge, and what people and the forge itself do to it.
+//!
+//! libgit2 reads and writes the objects; references are read and written here, as the files that they are
+//! (gitrepository-layout(5)), because libgit2 opens no repository without the configuration of its user.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use git2::build::TreeUpdateBuilder;
-use git2::{FileMode, ObjectType, Oid, Repository, RepositoryInitOptions, Signature, Time};
+use git2::{FileMode, Indexer, ObjectType, Oid, Repository, Signature, Time};
 
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
+use crate::git::objects;
 
 /// When a branch's first commit was made, in seconds since 1970: 2026-01-01 00:00:00 UTC.
 const FIRST_COMMIT_SECONDS: i64 = 1_767_225_600;
 /// The time between a commit and the next, in seconds. **Invariant**: no commit depends on the clock.
 const COMMIT_INTERVAL_SECONDS: i64 = 60;
+
+/// Where branches are, one file each.
+const BRANCHES: &str = "refs/heads";
+/// Ends in the section that the filter's switch belongs to. Nothing moves the branches' files into one.
+const CONFIGURATION: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n[receive]\n\t\
+                             autogc = false\n[uploadpack]\n\tallowAnySHA1InWant = true\n";
+/// Above every other store of a database, so that what is written stays in memory until it is packed.
+const MEMORY_PRIORITY: i32 = 1000;
+/// Nobody writes into a pack.
+const PACK_MODE: u32 = 0o444;
 
 /// A bare repository `root/OWNER/NAME.git`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +84,10 @@ pub(super) fn directory(root: &Path, name: &RepoName) -> PathBuf {
 impl BareRepository {
     /// Makes an empty repository with this default branch; filters and fetches by id are on, as on the big forges.
     pub fn create(root: &Path, name: &RepoName, default_branch: &BranchName) -> Result<Self, RepositoryError> {
-        let directory = directory(root, name);
-        let mut options = RepositoryInitOptions::new();
-        options.bare(true).mkpath(true).external_template(false).initial_head(default_branch.as_str());
-        let repository = Repository::init_opts(&directory, &options)?;
-        repository.config()?.set_bool("uploadpack.allowAnySHA1InWant", true)?;
-        let created = Self { directory };
+        let created = Self { directory: directory(root, name) };
+        fs::create_dir_all(created.pack_directory())?;
+        fs::create_dir_all(created.directory.join(BRANCHES))?;
+        fs::write(created.directory.join("HEAD"), format!("ref: {BRANCHES}/{default_branch}\n"))?;
         created.set_filters(Filters::On)?;
         Ok(created)
     }
@@ -80,7 +95,7 @@ impl BareRepository {
     /// The repository that was made there.
     pub fn open(root: &Path, name: &RepoName) -> Result<Self, RepositoryError> {
         let directory = directory(root, name);
-        Repository::open_bare(&directory)?;
+        fs::metadata(directory.join("HEAD"))?;
         Ok(Self { directory })
     }
 
@@ -93,7 +108,7 @@ impl BareRepository {
             Filters::On => true,
             Filters::Off => false,
         };
-        Ok(self.git()?.config()?.set_bool("uploadpack.allowFilter", is_on)?)
+        Ok(fs::write(self.directory.join("config"), format!("{CONFIGURATION}\tallowFilter = {is_on}\n"))?)
     }
 
     /// Moves the whole repository, as a forge does with a renamed one.
@@ -128,70 +143,53 @@ impl BareRepository {
         changes: &[(&str, Content<'_>)],
         message: &str,
     ) -> Result<CommitId, RepositoryError> {
-        let repository = self.git()?;
-        let parent = match self.head(branch)? {
-            Some(head) => Some(repository.find_commit(oid(&head)?)?),
-            None => None,
-        };
-        let base = match &parent {
-            Some(parent) => parent.tree()?,
-            None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
-        };
-        let mut update = TreeUpdateBuilder::new();
-        for (path, content) in changes {
-            let (object, mode) = match content {
-                Content::File(bytes) => (repository.blob(bytes)?, FileMode::Blob),
-                Content::Executable(bytes) => (repository.blob(bytes)?, FileMode::BlobExecutable),
-                Content::Symlink(target) => (repository.blob(target.as_bytes())?, FileMode::Link),
-                Content::Submodule(commit) => (oid(commit)?, FileMode::Commit),
-                Content::Absent => {
-                    update.remove(path);
-                    continue;
-                }
-            };
-            update.upsert(*path, object, mode);
-        }
-        let tree = repository.find_tree(update.create_updated(&repository, &base)?)?;
-        let who = signature(person, parent.as_ref())?;
-        let id = repository.commit(None, &who, &who, message, &tree, &parent.iter().collect::<Vec<_>>())?;
-        set_branch(&repository, branch, id)
+        let parent = self.head(branch)?;
+        let id = self.write(|repository| write_commit(repository, person, parent.as_ref(), changes, message))?;
+        self.set_branch(branch, &id)?;
+        Ok(id)
     }
 
     /// Points a branch at a commit, whatever it pointed at before.
     pub fn set_branch(&self, branch: &BranchName, commit: &CommitId) -> Result<(), RepositoryError> {
-        set_branch(&self.git()?, branch, oid(commit)?).map(|_| ())
+        let path = self.reference(branch);
+        fs::create_dir_all(path.parent().unwrap_or(&path))?;
+        // As git does it: whoever reads sees the old commit or the new one.
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        writeln!(file, "{commit}")?;
+        file.persist(path).map_err(io::Error::from)?;
+        Ok(())
     }
 
     /// Whether there was such a branch.
     pub fn delete_branch(&self, branch: &BranchName) -> Result<bool, RepositoryError> {
-        let repository = self.git()?;
-        match repository.find_reference(&reference(branch)) {
-            Ok(mut found) => Ok(found.delete().map(|()| true)?),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Ok(present(fs::remove_file(self.reference(branch)))?.is_some())
     }
 
     pub fn head(&self, branch: &BranchName) -> Result<Option<CommitId>, RepositoryError> {
-        match self.git()?.refname_to_id(&reference(branch)) {
-            Ok(id) => Ok(Some(commit_id(id)?)),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        let text = present(fs::read_to_string(self.reference(branch)))?;
+        Ok(text.map(|text| text.trim_end().parse().map_err(|_| not_an_id())).transpose()?)
     }
 
     /// All branches with their heads, sorted by name.
     pub fn branches(&self) -> Result<Vec<(BranchName, CommitId)>, RepositoryError> {
-        let mut branches = Vec::new();
-        for found in self.git()?.references_glob("refs/heads/*")? {
-            let found = found?;
-            let name = found.name().unwrap_or_default().trim_start_matches("refs/heads/").parse();
-            if let (Ok(name), Some(target)) = (name, found.target()) {
-                branches.push((name, commit_id(target)?));
+        let mut branches = BTreeMap::new();
+        let mut pending = vec![String::new()];
+        while let Some(folder) = pending.pop() {
+            // git removes a folder with its last branch.
+            let entries = present(fs::read_dir(self.directory.join(BRANCHES).join(&folder)))?;
+            for entry in entries.into_iter().flatten() {
+                let entry = entry?;
+                let name = format!("{folder}{}", entry.file_name().to_string_lossy());
+                if entry.file_type()?.is_dir() {
+                    pending.push(format!("{name}/"));
+                } else if let Ok(branch) = name.parse()
+                    && let Some(head) = self.head(&branch)?
+                {
+                    branches.insert(branch, head);
+                }
             }
         }
-        branches.sort();
-        Ok(branches)
+        Ok(branches.into_iter().collect())
     }
 
     /// A file's content at a commit; `None` where there is no such file.
@@ -225,25 +223,91 @@ impl BareRepository {
     /// Merges a commit into a branch with a merge commit.
     pub fn merge(&self, branch: &BranchName, commit: &CommitId, message: &str) -> Result<CommitId, RepositoryError> {
         let base = self.head(branch)?.ok_or_else(|| RepositoryError::NoBranch { branch: branch.clone() })?;
-        let repository = self.git()?;
-        let (base, other) = (repository.find_commit(oid(&base)?)?, repository.find_commit(oid(commit)?)?);
-        let mut index = repository.merge_commits(&base, &other, None)?;
-        if index.has_conflicts() {
-            return Err(RepositoryError::Conflict { branch: branch.clone() });
-        }
-        let tree = repository.find_tree(index.write_tree_to(&repository)?)?;
-        let who = signature(SOMEBODY, Some(&base))?;
-        let id = repository.commit(None, &who, &who, message, &tree, &[&base, &other])?;
-        set_branch(&repository, branch, id)
+        let id = self.write(|repository| {
+            let (base, other) = (repository.find_commit(oid(&base)?)?, repository.find_commit(oid(commit)?)?);
+            let mut index = repository.merge_commits(&base, &other, None)?;
+            if index.has_conflicts() {
+                return Err(RepositoryError::Conflict { branch: branch.clone() });
+            }
+            let tree = repository.find_tree(index.write_tree_to(repository)?)?;
+            let who = signature(SOMEBODY, Some(&base))?;
+            Ok(commit_id(repository.commit(None, &who, &who, message, &tree, &[&base, &other])?)?)
+        })?;
+        self.set_branch(branch, &id)?;
+        Ok(id)
     }
 
+    fn reference(&self, branch: &BranchName) -> PathBuf {
+        self.directory.join(BRANCHES).join(branch.as_str())
+    }
+
+    fn pack_directory(&self) -> PathBuf {
+        self.directory.join("objects").join("pack")
+    }
+
+    /// The objects, to be read.
     fn git(&self) -> Result<Repository, git2::Error> {
-        Repository::open_bare(&self.directory)
+        objects::open(&self.directory)
+    }
+
+    /// Keeps what the work writes, in a pack.
+    fn write<T>(&self, work: impl FnOnce(&Repository) -> Result<T, RepositoryError>) -> Result<T, RepositoryError> {
+        let repository = self.git()?;
+        let database = repository.odb()?;
+        let memory = database.add_new_mempack_backend(MEMORY_PRIORITY)?;
+        let result = work(&repository)?;
+        let mut pack = git2::Buf::new();
+        memory.dump(&repository, &mut pack)?;
+        // Not verified: what the objects of the pack name is in other packs.
+        let mut indexer = Indexer::new(None, &self.pack_directory(), PACK_MODE, false)?;
+        indexer.write_all(&pack)?;
+        indexer.commit()?;
+        Ok(result)
     }
 }
 
-fn reference(branch: &BranchName) -> String {
-    format!("refs/heads/{branch}")
+fn write_commit(
+    repository: &Repository,
+    person: Person<'_>,
+    parent: Option<&CommitId>,
+    changes: &[(&str, Content<'_>)],
+    message: &str,
+) -> Result<CommitId, RepositoryError> {
+    let parent = parent.map(|head| repository.find_commit(oid(head)?)).transpose()?;
+    let base = match &parent {
+        Some(parent) => parent.tree()?,
+        None => repository.find_tree(repository.treebuilder(None)?.write()?)?,
+    };
+    let mut update = TreeUpdateBuilder::new();
+    for (path, content) in changes {
+        let (object, mode) = match content {
+            Content::File(bytes) => (repository.blob(bytes)?, FileMode::Blob),
+            Content::Executable(bytes) => (repository.blob(bytes)?, FileMode::BlobExecutable),
+            Content::Symlink(target) => (repository.blob(target.as_bytes())?, FileMode::Link),
+            Content::Submodule(commit) => (oid(commit)?, FileMode::Commit),
+            Content::Absent => {
+                update.remove(path);
+                continue;
+            }
+        };
+        update.upsert(*path, object, mode);
+    }
+    let tree = repository.find_tree(update.create_updated(repository, &base)?)?;
+    let who = signature(person, parent.as_ref())?;
+    let id = repository.commit(None, &who, &who, message, &tree, &parent.iter().collect::<Vec<_>>())?;
+    Ok(commit_id(id)?)
+}
+
+/// `None` for a file that is not there.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn not_an_id() -> git2::Error {
+    git2::Error::from_str("not a commit id")
 }
 
 fn oid(commit: &CommitId) -> Result<Oid, git2::Error> {
@@ -251,12 +315,7 @@ fn oid(commit: &CommitId) -> Result<Oid, git2::Error> {
 }
 
 fn commit_id(id: Oid) -> Result<CommitId, git2::Error> {
-    id.to_string().parse().map_err(|_| git2::Error::from_str("not a commit id"))
-}
-
-fn set_branch(repository: &Repository, branch: &BranchName, id: Oid) -> Result<CommitId, RepositoryError> {
-    repository.reference(&reference(branch), id, true, "set")?;
-    Ok(commit_id(id)?)
+    id.to_string().parse().map_err(|_| not_an_id())
 }
 
 fn signature(person: Person<'_>, parent: Option<&git2::Commit<'_>>) -> Result<Signature<'static>, git2::Error> {
@@ -285,6 +344,24 @@ mod tests {
             repository.commit(&branch("main"), &[("run", Content::Executable(b"2"))], "two").unwrap()
         };
         assert_eq!(history(), history());
+    }
+
+    /// Where this is set, [`a_users_broken_configuration_changes_nothing`] is the child that has such a user.
+    const CHILD: &str = "REFROM_TEST_BROKEN_HOME";
+
+    #[test]
+    fn a_users_broken_configuration_changes_nothing() {
+        if std::env::var_os(CHILD).is_some() {
+            changes_of_the_same_line_conflict_and_others_merge();
+            return;
+        }
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join(".gitconfig"), "[core\n").unwrap();
+        let test = "demo::git_repository::tests::a_users_broken_configuration_changes_nothing";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", test]).env("HOME", home.path()).env(CHILD, "1").env_remove("XDG_CONFIG_HOME");
+        let output = child.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
     #[test]

@@ -26,7 +26,8 @@ pub struct RepositoryFacts {
     pub problems: BTreeMap<String, Unknown>,
 }
 
-/// The uses of images in one file. Uses that must not be changed arrive as skipped.
+/// The uses of images in one file. Uses that must not be changed arrive as skipped, and with them the pins whose
+/// digest serves them too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileUses {
     /// From the repository's root, with `/`.
@@ -139,13 +140,11 @@ pub fn pins(files: &[FileUses], observations: &Observations) -> Vec<Candidate> {
 }
 
 fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
-    let mut pins: Vec<(usize, Candidate)> = Vec::new();
-    // Where the bytes of digests begin that serve a use which must not change.
-    let mut fixed: BTreeSet<usize> = BTreeSet::new();
+    let mut pins = Vec::new();
+    // By where the digest begins.
+    let mut states: BTreeMap<usize, UseState> = BTreeMap::new();
     for (use_index, found) in file.uses.iter().enumerate() {
-        let Some(start) = found.digest_range.as_ref().map(|range| range.start) else { continue };
-        let (Some(tag), Some(old)) = (found.tracked(), found.digest) else {
-            fixed.insert(start);
+        let (Some(start), Some(tag), Some(old)) = (found.digest_start(), found.tracked(), found.digest) else {
             continue;
         };
         let state = match observations.get(&tag) {
@@ -154,22 +153,22 @@ fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
             Some(Err(unknown)) => UseState::Unknown(unknown.clone()),
             None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
         };
+        let together = states.remove(&start).map_or_else(|| state.clone(), |other| together(other, &state));
+        states.insert(start, together);
         pins.push((start, Candidate { path: file.path.clone(), use_index, line: found.line, tag, old, state }));
     }
-    let verdicts: Vec<UseState> = pins.iter().map(|(start, pin)| shared_state(*start, pin, &pins, &fixed)).collect();
-    pins.into_iter().zip(verdicts).map(|((_, pin), state)| Candidate { state, ..pin }).collect()
+    let settle =
+        |(start, pin): (usize, Candidate)| Candidate { state: states.get(&start).unwrap_or(&pin.state).clone(), ..pin };
+    pins.into_iter().map(settle).collect()
 }
 
 /// Uses of the same bytes change together or not at all.
-fn shared_state(start: usize, pin: &Candidate, pins: &[(usize, Candidate)], fixed: &BTreeSet<usize>) -> UseState {
-    let same_bytes = || pins.iter().filter(|(other, _)| *other == start).map(|(_, other)| other);
-    let unknown = same_bytes().find(|other| matches!(other.state, UseState::Unknown(_)));
-    let agree = same_bytes().all(|other| other.state == pin.state && other.tag.image == pin.tag.image);
-    match unknown {
-        Some(unknown) => unknown.state.clone(),
-        None if pin.state == UseState::Current && agree => UseState::Current,
-        None if agree && !fixed.contains(&start) => pin.state.clone(),
-        None => UseState::Ambiguous,
+fn together(one: UseState, other: &UseState) -> UseState {
+    match (&one, other) {
+        (UseState::Unknown(_), _) => one,
+        (_, UseState::Unknown(_)) => other.clone(),
+        _ if one == *other => one,
+        _ => UseState::Ambiguous,
     }
 }
 

@@ -5,9 +5,6 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-/// The only algorithm that is followed; see [`DigestError::UnsupportedAlgorithm`].
-const PREFIX: &str = "sha256:";
-
 /// A SHA-256 content digest (OCI image specification, `descriptor.md`, "Digests").
 ///
 /// Written `sha256:` and 64 lower-case hex digits. **Invariant**: every value was checked when it was parsed.
@@ -26,6 +23,11 @@ pub enum DigestError {
 }
 
 impl Digest {
+    /// The only algorithm that is followed, with its colon; see [`DigestError::UnsupportedAlgorithm`].
+    pub const ALGORITHM: &str = "sha256:";
+    /// How many hex digits follow it.
+    pub const HEX_DIGITS: usize = 64;
+
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -51,10 +53,10 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let Some(hex) = text.strip_prefix(PREFIX) else {
+        let Some(hex) = text.strip_prefix(Self::ALGORITHM) else {
             return Err(other_algorithm(text));
         };
-        if hex.len() != 64 || !hex.bytes().all(is_lower_hex) {
+        if hex.len() != Self::HEX_DIGITS || !hex.bytes().all(is_lower_hex) {
             return Err(DigestError::Malformed);
         }
         let mut bytes = [0; 32];
@@ -88,7 +90,7 @@ fn is_lower_hex(byte: u8) -> bool {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.hex())
+        write!(f, "{}{}", Self::ALGORITHM, self.hex())
     }
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use regex::{Captures, Match};
 
 use super::comment::{self, Form, LineReading, NamesOfImage};
+use super::digest::Digest;
 use super::image_use::{BoundComment, ImageUse, SkipReason, Status, UseKind};
 use super::line_index::LineIndex;
 use super::pin::{CommentBinding, read_reference, settle};
@@ -46,17 +47,15 @@ fn read_match(captures: &Captures<'_>, lines: &LineIndex) -> Option<(Range<usize
     if let Some(tag) = tag {
         reference = format!("{reference}:{}", tag.as_str());
     }
-    // The digest's own group, or what follows the `@` inside the image's.
-    let digest_range = match (digest, image.as_str().find('@')) {
-        (Some(digest), _) => {
-            reference = format!("{reference}@{}", digest.as_str());
-            Some(digest.range())
-        }
-        (None, Some(at)) => Some(image.start() + at + 1..image.end()),
-        (None, None) => None,
-    };
-    let mut image_use = read_reference(Some(&reference), digest_range.clone()).into_use(UseKind::Pattern);
-    image_use.line = lines.line(digest_range.unwrap_or_else(|| image.range()).start);
+    if let Some(digest) = digest {
+        // The algorithm may stand outside of the group.
+        let algorithm = if digest.as_str().contains(':') { "" } else { Digest::ALGORITHM };
+        reference = format!("{reference}@{algorithm}{}", digest.as_str());
+    }
+    let digest_range = digest.or(Some(image)).and_then(digits);
+    let place = digest_range.clone().or(digest.map(|digest| digest.range())).unwrap_or_else(|| image.range());
+    let mut image_use = read_reference(Some(&reference), digest_range).into_use(UseKind::Pattern);
+    image_use.line = lines.line(place.start);
     let text = group("comment");
     let binding = text.and_then(|text| binding(text, &image_use, lines)).unwrap_or(CommentBinding::None);
     settle(&mut image_use, binding);
@@ -64,6 +63,12 @@ fn read_match(captures: &Captures<'_>, lines: &LineIndex) -> Option<(Range<usize
         image_use.status = Status::Skipped(SkipReason::Ignored);
     }
     Some((image.range(), image_use))
+}
+
+/// Where the hex digits of a digest stand at the end of a group: its last 64 bytes.
+fn digits(group: Match<'_>) -> Option<Range<usize>> {
+    let start = group.end().checked_sub(Digest::HEX_DIGITS).filter(|start| *start >= group.start())?;
+    Some(start..group.end())
 }
 
 /// Reads the group `comment`; where it has several lines the last that names the image counts, as above a FROM.
@@ -112,11 +117,11 @@ mod tests {
     fn groups_make_a_use() {
         let digest = format!("sha256:{}", "a".repeat(64));
         for (text, expected) in [
-            (format!("BASE = nginx:1.27@{digest}\n"), "1: docker.io/library/nginx:1.27 71 Pinned"),
-            (format!("# nginx 1.27\nBASE = nginx@{digest}\n"), "2: docker.io/library/nginx:1.27 71 Pinned"),
-            (format!("BASE = nginx@{digest}\n"), "1: docker.io/library/nginx: 71 Skipped(NoTag)"),
+            (format!("BASE = nginx:1.27@{digest}\n"), "1: docker.io/library/nginx:1.27 64 Pinned"),
+            (format!("# nginx 1.27\nBASE = nginx@{digest}\n"), "2: docker.io/library/nginx:1.27 64 Pinned"),
+            (format!("BASE = nginx@{digest}\n"), "1: docker.io/library/nginx: 64 Skipped(NoTag)"),
             ("BASE = nginx:1.27\n".to_owned(), "1: docker.io/library/nginx:1.27 0 Unpinned"),
-            (format!("# refrom: ignore\nBASE=a:1@{digest}\n"), "2: docker.io/library/a:1 71 Skipped(Ignored)"),
+            (format!("# refrom: ignore\nBASE=a:1@{digest}\n"), "2: docker.io/library/a:1 64 Skipped(Ignored)"),
             ("BASE=nginx@sha256:abc\n".to_owned(), "1: docker.io/library/nginx: 0 Skipped(Malformed)"),
         ] {
             assert_eq!(uses(MAKEFILE, text.as_bytes()), [expected], "{text}");
@@ -126,13 +131,13 @@ mod tests {
     #[test]
     fn the_image_group_may_hold_the_whole_reference() {
         let text = format!("FROM=a/b:1@sha256:{}", "b".repeat(64));
-        assert_eq!(uses(r"FROM=(?<image>\S+)", text.as_bytes()), ["1: docker.io/a/b:1 71 Pinned"]);
+        assert_eq!(uses(r"FROM=(?<image>\S+)", text.as_bytes()), ["1: docker.io/a/b:1 64 Pinned"]);
     }
 
     #[test]
     fn bytes_that_are_not_text_keep_the_offsets() {
         let mut text = b"\xff\xfe\xc3 \nBASE = nginx:1@sha256:".to_vec();
         text.extend([b'a'; 64]);
-        assert_eq!(uses(MAKEFILE, &text), ["2: docker.io/library/nginx:1 71 Pinned"]);
+        assert_eq!(uses(MAKEFILE, &text), ["2: docker.io/library/nginx:1 64 Pinned"]);
     }
 }

@@ -87,7 +87,8 @@ pub struct ImageUse {
     /// The tracked tag; see `tag_source`.
     pub tag: Option<Tag>,
     pub digest: Option<Digest>,
-    /// The bytes of `sha256:…` in the file, wherever they stand (the reference, an ARG's default).
+    /// The 64 hex digits of the digest in the file, wherever they stand (the reference, an ARG's default). The
+    /// algorithm may stand elsewhere: `nginx@sha256:${DIGEST}`.
     pub digest_range: Option<Range<usize>>,
     pub status: Status,
     /// The stage's name in lower case.
@@ -128,9 +129,9 @@ impl ImageUse {
         }
     }
 
-    /// Whether one place in the file holds the digest of both uses: an ARG that serves two FROMs.
-    pub fn shares_digest_with(&self, other: &Self) -> bool {
-        self.digest_range.is_some() && self.digest_range == other.digest_range
+    /// Where the digest's hex digits begin. Uses with the same place share it: an ARG that serves two FROMs.
+    pub fn digest_start(&self) -> Option<usize> {
+        self.digest_range.as_ref().map(|range| range.start)
     }
 
     /// The question to ask the registry about this use; `None` unless it is pinned.

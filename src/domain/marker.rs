@@ -61,7 +61,7 @@ impl Marker {
         let block = Block {
             version: VERSION,
             commit: self.commit.as_ref().map(ToString::to_string),
-            comment: comment_word(self.comment).to_owned(),
+            comment: self.comment.as_str().to_owned(),
             withdrawn: self.is_withdrawn,
             pins: self.pins.iter().map(BlockPin::from).collect(),
         };
@@ -127,16 +127,8 @@ fn parse(json: &str) -> Result<Marker, MarkerError> {
     })
 }
 
-fn comment_word(mode: CommentMode) -> &'static str {
-    match mode {
-        CommentMode::Update => "update",
-        CommentMode::Write => "write",
-        CommentMode::Keep => "keep",
-    }
-}
-
 fn comment_mode(word: &str) -> Option<CommentMode> {
-    [CommentMode::Update, CommentMode::Write, CommentMode::Keep].into_iter().find(|mode| comment_word(*mode) == word)
+    [CommentMode::Update, CommentMode::Write, CommentMode::Keep].into_iter().find(|mode| mode.as_str() == word)
 }
 
 /// What every version of the block has.

@@ -13,6 +13,7 @@ pub mod file_name;
 pub mod file_pattern;
 pub mod image;
 pub mod image_use;
+pub mod ledger;
 pub mod line_index;
 pub mod marker;
 pub mod message;

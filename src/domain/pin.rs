@@ -1,9 +1,8 @@
 //! What a use is, once its reference and its comment are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::digest::Digest;
 use super::image_use::{BoundComment, Finding, ImageUse, SkipReason, Status, TagSource, UseKind};
 use super::reference::{Reference, ReferenceError};
 use super::tag_version::refines;
@@ -27,7 +26,7 @@ pub(super) enum CommentBinding {
     },
 }
 
-/// Reads a reference; `digest_range` is where the digest's bytes stand in the file, if they stand in one place.
+/// Reads a reference; `digest_range` is where the digest's hex digits stand in the file, if they stand in one place.
 pub(super) fn read_reference(text: Option<&str>, digest_range: Option<Range<usize>>) -> ReadReference {
     let text = text.unwrap_or_default();
     match text.parse::<Reference>() {
@@ -108,31 +107,31 @@ impl CommentBinding {
     }
 }
 
-/// Marks uses that one place in the file serves and that would need different digests there: `ambiguous`.
+/// Marks pins whose digest's place also serves a use that must stay as it is: `ambiguous`.
 ///
-/// `wanted` says what a use would move to; `None` where that is not known or it stays. A pin whose place also serves a
-/// use that must stay as it is (an ignored one, one of another image without a tag) is ambiguous in any case.
-pub fn mark_conflicts(uses: &mut [ImageUse], wanted: impl Fn(&ImageUse) -> Option<Digest>) {
-    let mut sharing: BTreeMap<usize, Vec<&ImageUse>> = BTreeMap::new();
-    for image_use in uses.iter() {
-        if let Some(range) = &image_use.digest_range {
-            sharing.entry(range.start).or_default().push(image_use);
+/// Such a use is one that is ignored or ambiguous itself, or one of another image without a known tag. One of the same
+/// image without a tag goes along: whoever wrote one digest for both wants them equal.
+pub(super) fn mark_shared_with_fixed(uses: &mut [ImageUse]) {
+    let mut sharing: BTreeMap<usize, Vec<&mut ImageUse>> = BTreeMap::new();
+    for image_use in uses {
+        if let Some(start) = image_use.digest_start() {
+            sharing.entry(start).or_default().push(image_use);
         }
     }
-    let conflicts = |pin: &ImageUse, other: &ImageUse| match other.status {
-        Status::Pinned => wanted(pin).zip(wanted(other)).is_some_and(|(one, two)| one != two),
-        Status::Skipped(SkipReason::NoTag) => other.image != pin.image,
-        Status::Skipped(SkipReason::Ignored) => true,
-        Status::Skipped(_) | Status::Unpinned => false,
-    };
-    let conflicting: Vec<bool> = uses
-        .iter()
-        .map(|pin| {
-            let others = pin.digest_range.as_ref().and_then(|range| sharing.get(&range.start));
-            pin.status == Status::Pinned && others.is_some_and(|all| all.iter().any(|other| conflicts(pin, other)))
-        })
-        .collect();
-    for (image_use, _) in uses.iter_mut().zip(conflicting).filter(|(_, conflicts)| *conflicts) {
-        image_use.status = Status::Skipped(SkipReason::Ambiguous);
+    for together in sharing.values_mut().filter(|together| holds_fixed(together)) {
+        for pin in together.iter_mut().filter(|one| one.status == Status::Pinned) {
+            pin.status = Status::Skipped(SkipReason::Ambiguous);
+        }
     }
+}
+
+/// Whether one of the uses of a place keeps its pins from moving.
+fn holds_fixed(together: &[&mut ImageUse]) -> bool {
+    let pins = together.iter().filter(|one| one.status == Status::Pinned);
+    let images: BTreeSet<_> = pins.map(|pin| &pin.image).collect();
+    together.iter().any(|one| match one.status {
+        Status::Pinned | Status::Unpinned => false,
+        Status::Skipped(SkipReason::NoTag) => images.iter().any(|image| **image != one.image),
+        Status::Skipped(_) => true,
+    })
 }

@@ -6,6 +6,7 @@ use super::candidates::{Candidate, Move, Unknown, UseState};
 use super::digest::Digest;
 use super::image::{Image, ManifestKind};
 use super::image_use::Finding;
+use super::ledger::Ledger;
 use super::marker::{MarkerError, MarkerPin};
 use super::pull_request::BranchName;
 use super::reference::TagRef;
@@ -61,8 +62,12 @@ pub enum Reason {
     NoLongerIndex,
     /// The new digest lacks these platforms of the old one: `linux/arm64`.
     PlatformsGone(Vec<String>),
+    /// The tag points to a digest again that it pointed to before the pinned one.
+    Backwards,
     /// The pull request with this number was closed without merging.
     Refused(u64),
+    /// The pull request with this number, which moves this very pin, was merged after the file was read.
+    Merged(u64),
     /// The open pull request with this number is labelled [`super::plan::HOLD_LABEL`].
     Hold(u64),
     /// Somebody else's commit is on the branch of this pull request.
@@ -126,7 +131,7 @@ impl Pin {
 }
 
 /// What becomes of a candidate: a pin that may be proposed, a reason why not, or nothing where it is current.
-pub fn consider(candidate: &Candidate, evidence: &EvidenceByMove) -> Option<Result<Pin, NotProposed>> {
+pub fn consider(candidate: &Candidate, evidence: &EvidenceByMove, ledger: &Ledger) -> Option<Result<Pin, NotProposed>> {
     let not_proposed = |new: Option<Digest>, reason: Reason| {
         let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
         Some(Err(NotProposed { path, use_index, line, tag, old, new, reason }))
@@ -137,6 +142,9 @@ pub fn consider(candidate: &Candidate, evidence: &EvidenceByMove) -> Option<Resu
         UseState::Ambiguous => return not_proposed(None, Reason::Ambiguous),
         UseState::Behind { new } => *new,
     };
+    if ledger.is_backwards(&candidate.tag, &candidate.old, &new) {
+        return not_proposed(Some(new), Reason::Backwards);
+    }
     let found = candidate.wanted().and_then(|wanted| evidence.get(&wanted));
     match judge(new, found) {
         Err(reason) => not_proposed(Some(new), reason),

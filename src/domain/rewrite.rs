@@ -1,5 +1,7 @@
 //! Pins move: the digest's bytes, and the words of the comment that described the old one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::comment::{self, Move};
 use super::digest::Digest;
 use super::edit::{Edit, EditError, apply};
@@ -59,29 +61,27 @@ pub fn rewrite(file: SourceFile<'_>, uses: &[ImageUse], moves: &[PinMove]) -> Re
     if is_proven { Ok(after) } else { Err(RewriteError::NotProven) }
 }
 
-/// The digest that every use must show afterwards.
+/// The digest that every use must show afterwards. Every use of the same bytes goes along, or none does.
 fn expected_digests(uses: &[ImageUse], moves: &[PinMove]) -> Result<Vec<Option<Digest>>, RewriteError> {
-    for pin_move in moves {
-        let use_index = pin_move.use_index;
-        let pin = uses.get(use_index).filter(|pin| pin.status == Status::Pinned && pin.digest_range.is_some());
-        let pin = pin.ok_or(RewriteError::NoPin { use_index })?;
-        // Every use of the same bytes goes along, or none does.
-        let goes_along = |(index, other): (usize, &ImageUse)| {
-            !pin.shares_digest_with(other)
-                || moves.iter().any(|other| other.use_index == index && other.to == pin_move.to)
-                || other.status == Status::Skipped(SkipReason::NoTag) && other.image == pin.image
-        };
-        if !uses.iter().enumerate().all(goes_along)
-            || moves.iter().any(|other| other.use_index == use_index && other.to != pin_move.to)
-        {
+    // By where the digest begins: where it goes, and the pin that wants it.
+    let mut targets: BTreeMap<usize, (Digest, &ImageUse)> = BTreeMap::new();
+    for PinMove { use_index, to, .. } in moves {
+        let pin = uses.get(*use_index).filter(|pin| pin.status == Status::Pinned);
+        let (pin, start) = pin
+            .and_then(|pin| Some((pin, pin.digest_start()?)))
+            .ok_or(RewriteError::NoPin { use_index: *use_index })?;
+        if targets.insert(start, (*to, pin)).is_some_and(|(other, _)| other != *to) {
             return Err(RewriteError::Shared { line: pin.line });
         }
     }
-    let moved = |one: &ImageUse| {
-        let mover = moves.iter().find(|m| uses.get(m.use_index).is_some_and(|other| other.shares_digest_with(one)));
-        mover.map(|pin_move| pin_move.to)
-    };
-    Ok(uses.iter().map(|one| moved(one).or(one.digest)).collect())
+    let moved: BTreeSet<usize> = moves.iter().map(|pin_move| pin_move.use_index).collect();
+    let expected = uses.iter().enumerate().map(|(index, one)| {
+        let Some((to, pin)) = one.digest_start().and_then(|start| targets.get(&start)) else { return Ok(one.digest) };
+        // One of the same image without a tag of its own stays equal to the pin that it shares the digest with.
+        let goes_along = one.status == Status::Skipped(SkipReason::NoTag) && one.image == pin.image;
+        if moved.contains(&index) || goes_along { Ok(Some(*to)) } else { Err(RewriteError::Shared { line: pin.line }) }
+    });
+    expected.collect()
 }
 
 /// The edits of one move. A new tag would be one more edit here, of the reference's or the comment's tag.
@@ -89,8 +89,8 @@ fn edits_of(file: SourceFile<'_>, image_use: &ImageUse, pin_move: &PinMove) -> V
     let (Some(range), Some(from)) = (&image_use.digest_range, &image_use.digest) else { return Vec::new() };
     let mut edits = vec![Edit {
         range: range.clone(),
-        expected: from.to_string().into_bytes(),
-        replacement: pin_move.to.to_string().into_bytes(),
+        expected: from.hex().into_bytes(),
+        replacement: pin_move.to.hex().into_bytes(),
     }];
     let moved = Move { from, to: &pin_move.to, old: pin_move.old.as_ref(), new: pin_move.new.as_ref() };
     match (file.policy.comment, &image_use.comment) {
@@ -108,14 +108,23 @@ fn new_comment(bytes: &[u8], image_use: &ImageUse, moved: Move<'_>) -> Option<Ed
     let (at, tag) = (image_use.comment_insertion?, image_use.tag.as_ref()?);
     let rest = bytes.get(at..)?;
     let indentation = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let line = rest.split(|byte| *byte == b'\n').next()?;
-    let ending = if line.len() < rest.len() && line.ends_with(b"\r") { "\r\n" } else { "\n" };
+    let ending = line_ending(bytes, at);
     let version = moved.new.and_then(|new| new.version.as_deref()).filter(|version| comment::is_word(version));
     let version = version.map(|version| format!(" ({version})")).unwrap_or_default();
     let mut replacement = rest.get(..indentation)?.to_vec();
     replacement
         .extend_from_slice(format!("# base image: {}:{tag}{version}{ending}", image_use.written_name).as_bytes());
     Some(Edit { range: at..at, expected: Vec::new(), replacement })
+}
+
+/// How the line at `at` ends; the last line of a file, which may have no ending, as the one before it.
+fn line_ending(bytes: &[u8], at: usize) -> &'static str {
+    let line_feed = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n');
+    let end = match line_feed(bytes.get(at..).unwrap_or_default()) {
+        Some(length) => at + length,
+        None => at.saturating_sub(1),
+    };
+    if bytes.get(..end).is_some_and(|before| before.ends_with(b"\r")) { "\r\n" } else { "\n" }
 }
 
 /// Whether a use is the same but for its digest, its place and its comment.

@@ -6,7 +6,7 @@ use super::dockerfile;
 use super::file_name::{FileFormat, formats};
 use super::file_pattern;
 use super::image_use::{ImageUse, SkipReason, Status, TagSource};
-use super::pin::mark_conflicts;
+use super::pin::mark_shared_with_fixed;
 use super::policy::{FilePattern, Policy};
 
 /// Reads the image uses of one file under a policy, in the order of the file; those that only
@@ -26,19 +26,15 @@ pub fn read(path: &str, bytes: &[u8], policy: &Policy) -> Vec<ImageUse> {
         })
         .collect();
     if !patterns.is_empty() {
-        let starts: BTreeSet<usize> = uses.iter().filter_map(digest_start).collect();
-        let is_new = |other: &ImageUse| digest_start(other).is_none_or(|start| !starts.contains(&start));
+        let starts: BTreeSet<usize> = uses.iter().filter_map(ImageUse::digest_start).collect();
+        let is_new = |other: &ImageUse| other.digest_start().is_none_or(|start| !starts.contains(&start));
         uses.extend(file_pattern::scan(bytes, &patterns).into_iter().filter(is_new));
     }
     for image_use in &mut uses {
         apply_policy(image_use, policy);
     }
-    mark_conflicts(&mut uses, |_| None);
+    mark_shared_with_fixed(&mut uses);
     uses
-}
-
-fn digest_start(image_use: &ImageUse) -> Option<usize> {
-    image_use.digest_range.as_ref().map(|range| range.start)
 }
 
 fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {

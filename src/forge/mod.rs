@@ -52,8 +52,8 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
 
     /// The pull requests from these branches of these repositories, newest first, by our own account and from the
     /// repository itself: of each branch those that are open or were closed without merging, at most
-    /// [`PULL_REQUESTS_PER_BRANCH_MAX`], and the last that was merged. One request per 100 branches, all repositories
-    /// together. Has an entry for every repository asked for.
+    /// [`PULL_REQUESTS_PER_BRANCH_MAX`], and the last that was merged, without its labels. One request per 100 branches,
+    /// all repositories together. Has an entry for every repository asked for.
     async fn pull_requests(
         &self,
         wanted: &BTreeMap<RepoName, (String, BTreeSet<BranchName>)>,

@@ -27,11 +27,18 @@ pub(super) fn directory_name(forge: &str, name: &RepoName) -> String {
     format!("{readable}-{hash}.git")
 }
 
-/// Makes the cache where there is none, and brings its fixed files into order.
+/// Makes the cache where there is none, and brings its fixed files into order. What a git that was ended left half
+/// written goes: nobody else writes here, and git itself would keep it for weeks.
 pub(super) fn prepare(directory: &Path) -> Result<(), GitError> {
     let prepare = || -> io::Result<()> {
         fs::create_dir_all(pack_directory(directory))?;
         fs::create_dir_all(directory.join("refs"))?;
+        for entry in fs::read_dir(pack_directory(directory))? {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tmp_")) {
+                fs::remove_file(path)?;
+            }
+        }
         fs::write(directory.join("config"), CONFIGURATION)?;
         fs::write(directory.join("HEAD"), "ref: refs/heads/none\n")
     };
@@ -96,6 +103,19 @@ mod tests {
         let name = directory_name("../..", &long.parse().unwrap());
         assert!(name.len() < 110 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c)), "{name}");
         assert!(!name.contains(".."), "{name}");
+    }
+
+    #[test]
+    fn what_was_left_half_written_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        prepare(directory.path()).unwrap();
+        for name in ["tmp_pack_x1", "tmp_idx_x1", "pack-1.pack"] {
+            fs::write(pack_directory(directory.path()).join(name), "half").unwrap();
+        }
+        prepare(directory.path()).unwrap();
+        let left: Vec<_> =
+            fs::read_dir(pack_directory(directory.path())).unwrap().map(|it| it.unwrap().path()).collect();
+        assert_eq!(left, [pack_directory(directory.path()).join("pack-1.pack")]);
     }
 
     #[test]

@@ -110,6 +110,9 @@ pub(super) fn build(directory: &Path, new: &NewCommit) -> Result<Committed, GitE
 /// The mode of the file that is changed, which it keeps.
 fn mode_of(tree: &Tree<'_>, path: &str) -> Result<FileMode, GitError> {
     let no_such_file = || GitError::NoSuchFile { path: path.to_owned() };
+    if objects::is_odd_path(path) {
+        return Err(no_such_file());
+    }
     match tree.get_path(Path::new(path)) {
         Ok(entry) => match entry.filemode() {
             0o100_644 => Ok(FileMode::Blob),

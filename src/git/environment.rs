@@ -31,10 +31,16 @@ const SYSTEM_CERTIFICATES: &[&str] = &[
 pub(super) struct House {
     /// An empty directory: neither git nor curl (`.netrc`) finds anything of a user in it.
     home: PathBuf,
-    /// The system's authorities and those of the configuration; git knows only one file.
-    certificates: Option<PathBuf>,
+    certificates: Option<Bundle>,
     proxy: Option<url::Url>,
     proxy_auth: Option<(String, Secret)>,
+}
+
+/// The system's authorities and those of the configuration in one file: git knows only one.
+#[derive(Debug)]
+struct Bundle {
+    path: PathBuf,
+    own: PathBuf,
 }
 
 /// What git talks to a remote for.
@@ -58,13 +64,26 @@ pub(super) struct Environment {
 impl House {
     /// Makes the empty home and the bundle of certificates in this directory.
     pub(super) fn new(directory: &Path, network: &Network) -> Result<Self, GitError> {
-        let home = directory.join("home");
-        std::fs::create_dir_all(&home).map_err(|source| GitError::Cache { path: home.clone(), source })?;
-        let certificates = match &network.ca_file {
-            Some(own) => Some(write_bundle(&directory.join("certificates.pem"), own)?),
-            None => None,
+        let bundle = |own: &PathBuf| Bundle { path: directory.join("certificates.pem"), own: own.clone() };
+        let house = Self {
+            home: directory.join("home"),
+            certificates: network.ca_file.as_ref().map(bundle),
+            proxy: network.proxy.clone(),
+            proxy_auth: network.proxy_auth.clone(),
         };
-        Ok(Self { home, certificates, proxy: network.proxy.clone(), proxy_auth: network.proxy_auth.clone() })
+        house.furnish()?;
+        // The configuration's file may be another one than the last time.
+        house.certificates.iter().try_for_each(Bundle::write)?;
+        Ok(house)
+    }
+
+    /// Makes what is missing: somebody may have thrown the directory away since.
+    fn furnish(&self) -> Result<(), GitError> {
+        std::fs::create_dir_all(&self.home).map_err(failed(&self.home))?;
+        match &self.certificates {
+            Some(bundle) if !bundle.path.exists() => bundle.write(),
+            Some(_) | None => Ok(()),
+        }
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -109,6 +128,7 @@ impl House {
         if !is_plain {
             return Err(GitError::Url { host: url.host_str().unwrap_or_default().to_owned() });
         }
+        self.furnish()?;
         let mut environment = self.local();
         for (key, value) in [
             ("protocol.allow", "never"),
@@ -123,8 +143,9 @@ impl House {
         }
         let proxy = self.proxy_url(&mut environment.secrets)?;
         environment.set("http.proxy", &proxy);
-        if let Some(path) = &self.certificates {
-            environment.set("http.sslCAInfo", &path.to_string_lossy());
+        if let Some(bundle) = &self.certificates {
+            environment.set("http.sslCAInfo", &bundle.path.to_string_lossy());
+            environment.set("http.proxySSLCAInfo", &bundle.path.to_string_lossy());
         }
         if let Some((user, token)) = &remote.credentials {
             let pair = format!("{user}:{}", token.expose_secret());
@@ -177,19 +198,20 @@ impl Environment {
     }
 }
 
-/// Writes the system's authorities and our own into one file.
-fn write_bundle(path: &Path, own: &Path) -> Result<PathBuf, GitError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| GitError::Cache { path, source }
-    };
-    let mut bundle = std::fs::read(own).map_err(failed(own))?;
-    if let Some(system) = SYSTEM_CERTIFICATES.iter().find_map(|path| std::fs::read(path).ok()) {
-        bundle.push(b'\n');
-        bundle.extend(system);
+impl Bundle {
+    fn write(&self) -> Result<(), GitError> {
+        let mut bundle = std::fs::read(&self.own).map_err(failed(&self.own))?;
+        if let Some(system) = SYSTEM_CERTIFICATES.iter().find_map(|path| std::fs::read(path).ok()) {
+            bundle.push(b'\n');
+            bundle.extend(system);
+        }
+        std::fs::write(&self.path, bundle).map_err(failed(&self.path))
     }
-    std::fs::write(path, bundle).map_err(failed(path))?;
-    Ok(path.to_owned())
+}
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> GitError {
+    let path = path.to_owned();
+    move |source| GitError::Cache { path: path.clone(), source }
 }
 
 #[cfg(test)]

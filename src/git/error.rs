@@ -102,6 +102,8 @@ pub(super) fn from_words(words: String) -> GitError {
         None if own.iter().any(|line| line.starts_with("fatal: repository '") && line.ends_with("' not found")) => {
             GitError::NotFound { words }
         }
+        // SIGXFSZ, on Linux's usual machines: the limit that every git process gets.
+        None if says("died of signal 25") => GitError::TooLarge { what: "more to fetch than is taken" },
         None if says("mismatched algorithms: ") => GitError::ObjectFormat,
         None if ["unable to access '", "RPC failed; ", "the remote end hung up", "early EOF"]
             .iter()

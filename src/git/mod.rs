@@ -8,7 +8,7 @@ mod cache;
 mod commit;
 mod environment;
 mod error;
-mod objects;
+pub(crate) mod objects;
 mod process;
 mod push;
 mod repository;
@@ -37,6 +37,9 @@ pub use version::MINIMUM_VERSION;
 
 /// How long one git process may take: the trees of a large repository over a slow line.
 const TIMEOUT: Duration = Duration::from_secs(300);
+/// The largest file that git may write, in bytes: the pack of a fetch. Trees of the largest repositories have some
+/// 100 MiB; a server that cannot leave blobs out sends whole files, once.
+const PACK_BYTES_MAX: u64 = 4 << 30;
 /// How many git processes and readers of objects work at once. Each of them waits for a network or a disk.
 const CONCURRENCY: usize = 8;
 
@@ -50,6 +53,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// For one git process.
     pub timeout: Duration,
+    /// The largest pack that is taken, in bytes; only Linux holds git to it.
+    pub pack_bytes_max: u64,
     /// Processes and readers at once.
     pub concurrency: usize,
     /// For talking to servers.
@@ -77,6 +82,7 @@ impl Settings {
             network,
             program: "git".into(),
             timeout: TIMEOUT,
+            pack_bytes_max: PACK_BYTES_MAX,
             concurrency: CONCURRENCY,
             retry: RetryPolicy::default(),
         }
@@ -115,8 +121,9 @@ impl Shared {
         input: Vec<u8>,
     ) -> Result<Output, GitError> {
         let _slot = self.slots.acquire().await.map_err(|_| GitError::Interrupted)?;
-        let Settings { program, timeout, .. } = &self.settings;
-        Call { program, home: self.house.home(), arguments, environment, input, timeout: *timeout }.run().await
+        let Settings { program, timeout, pack_bytes_max: file_bytes_max, .. } = &self.settings;
+        let (home, timeout, file_bytes_max) = (self.house.home(), *timeout, *file_bytes_max);
+        Call { program, home, arguments, environment, input, timeout, file_bytes_max }.run().await
     }
 
     /// Runs blocking work on objects once there is a free slot.

@@ -28,7 +28,8 @@ pub enum TreeFileKind {
     Executable,
     Symlink,
     Submodule,
-    /// Anything whose path is not UTF-8; the path is shown with replacement characters and cannot be changed.
+    /// Anything whose path is not UTF-8, and then is shown with replacement characters, or that no git would check
+    /// out (`..`, `.git`). It cannot be changed.
     OddPath,
 }
 
@@ -62,7 +63,7 @@ pub(super) enum Presence {
 }
 
 /// Opens the objects alone. **Invariant**: no configuration of the user or the system is read, and nothing is written.
-pub(super) fn open(directory: &Path) -> Result<Repository, git2::Error> {
+pub(crate) fn open(directory: &Path) -> Result<Repository, git2::Error> {
     wrap(database(directory)?)
 }
 
@@ -122,7 +123,7 @@ pub(super) fn files(
     let mut files = Vec::new();
     walk(&repository, commit.tree_id(), |path, entry| {
         let (path, is_odd) = match std::str::from_utf8(path) {
-            Ok(path) => (path.to_owned(), false),
+            Ok(path) => (path.to_owned(), is_odd_path(path)),
             Err(_) => (String::from_utf8_lossy(path).into_owned(), true),
         };
         if !select(&path) {
@@ -140,6 +141,11 @@ pub(super) fn files(
     })?;
     files.sort();
     Ok(files)
+}
+
+/// Whether a path leads out of the folder that it is in, or into git's own.
+pub(super) fn is_odd_path(path: &str) -> bool {
+    path.split('/').any(|part| matches!(part, "" | "." | "..") || part.eq_ignore_ascii_case(".git"))
 }
 
 /// Visits everything that is not a tree, with its path.

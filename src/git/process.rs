@@ -32,6 +32,8 @@ pub(super) struct Call<'a> {
     pub(super) environment: Environment,
     pub(super) input: Vec<u8>,
     pub(super) timeout: Duration,
+    /// The largest file that it may write.
+    pub(super) file_bytes_max: u64,
 }
 
 /// What became of it.
@@ -68,6 +70,7 @@ impl Call<'_> {
         let mut child = self.spawn().map_err(failed)?;
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let mut group = Group(pid);
+        bound(pid, self.file_bytes_max);
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let send = async {
             if let Some(mut stdin) = stdin {
@@ -125,6 +128,21 @@ impl Call<'_> {
         text.chars().skip(surplus).collect()
     }
 }
+
+/// Bounds the files of a process and of those that it starts from here on. git takes longer to start its next one than
+/// this does.
+#[cfg(target_os = "linux")]
+fn bound(pid: Option<Pid>, file_bytes_max: u64) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    if let Some(pid) = pid {
+        let limit = Rlimit { current: Some(file_bytes_max), maximum: Some(file_bytes_max) };
+        // It may have ended by itself; a lower limit of the whole machine stays.
+        let _ = prlimit(Some(pid), Resource::Fsize, limit);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bound(_: Option<Pid>, _: u64) {}
 
 /// Reads to the end and keeps the last [`OUTPUT_BYTES_MAX`] bytes or a little more.
 async fn read(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {

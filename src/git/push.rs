@@ -26,17 +26,27 @@ pub enum Update {
     },
 }
 
-/// What became of one update.
+/// What became of one update, also where the answer to it got lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PushOutcome {
     /// The branch was changed.
     Pushed,
-    /// It already was as wanted.
+    /// It is as wanted, and was so before the last attempt.
     UpToDate,
     /// The branch has another head than the lease says; nothing was changed.
     StaleLease,
     /// The server refused: its words, those of its hooks included.
     Rejected { reason: String },
+}
+
+impl PushOutcome {
+    /// Whether the branch is as wanted.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Self::Pushed | Self::UpToDate => true,
+            Self::StaleLease | Self::Rejected { .. } => false,
+        }
+    }
 }
 
 impl Update {
@@ -102,6 +112,28 @@ pub(super) fn outcomes(output: Output, updates: &[Update]) -> Result<Vec<(Branch
     Ok(outcomes)
 }
 
+/// git's arguments for asking where these branches are now.
+pub(super) fn question(url: &url::Url, updates: &[Update]) -> Vec<OsString> {
+    let branches = updates.iter().map(|update| format!("refs/heads/{}", update.branch()).into());
+    [OsString::from("ls-remote"), url.as_str().into()].into_iter().chain(branches).collect()
+}
+
+/// What failed updates came to, by where the branches are now (`git ls-remote`). git sends a push again when the
+/// connection breaks, and so does the retry policy: what the first attempt did is refused to the second.
+pub(super) fn settle(outcomes: &mut [(BranchName, PushOutcome)], updates: &[Update], heads: &Output) {
+    let heads: BTreeMap<&str, &str> =
+        heads.stdout.lines().filter_map(|line| line.split_once('\t')).map(|(head, name)| (name, head)).collect();
+    for ((branch, outcome), update) in outcomes.iter_mut().zip(updates) {
+        let head = heads.get(format!("refs/heads/{branch}").as_str()).copied().unwrap_or_default();
+        match outcome {
+            PushOutcome::Pushed | PushOutcome::UpToDate => {}
+            _ if head == update.target() => *outcome = PushOutcome::UpToDate,
+            _ if head != update.lease() => *outcome = PushOutcome::StaleLease,
+            PushOutcome::StaleLease | PushOutcome::Rejected { .. } => {}
+        }
+    }
+}
+
 /// `<flag>\t<from>:<to>\t<summary> (<reason>)` as (to, (flag, summary and reason)).
 fn status_line(line: &str) -> Option<(&str, (&str, &str))> {
     let mut fields = line.splitn(3, '\t');
@@ -129,6 +161,29 @@ mod tests {
             let update = Update::Delete { branch: name.parse().unwrap(), lease: id.clone() };
             assert!(matches!(arguments(&url, &[update]), Err(GitError::ForeignBranch { .. })), "{name}");
         }
+    }
+
+    #[test]
+    fn where_the_branch_is_tells_what_a_failed_update_came_to() {
+        let [old, new, other] = ["1", "2", "3"].map(|digit| digit.repeat(40));
+        let branch: BranchName = "refrom/x".parse().unwrap();
+        let (lease, target) = (old.parse::<CommitId>().unwrap(), new.parse().unwrap());
+        let replace = Update::Replace { branch: branch.clone(), lease: lease.clone(), new: target };
+        let delete = Update::Delete { branch: branch.clone(), lease };
+        let rejected = PushOutcome::Rejected { reason: "no".to_owned() };
+        let settled = |update: &Update, outcome: &PushOutcome, head: Option<&String>| {
+            let line = head.map(|head| format!("{head}\trefs/heads/x\n{head}\trefs/heads/refrom/x\n"));
+            let heads = Output { is_success: true, stdout: line.unwrap_or_default(), words: String::new() };
+            let mut outcomes = [(branch.clone(), outcome.clone())];
+            settle(&mut outcomes, std::slice::from_ref(update), &heads);
+            outcomes[0].1.clone()
+        };
+        assert_eq!(settled(&replace, &rejected, Some(&new)), PushOutcome::UpToDate);
+        assert_eq!(settled(&replace, &rejected, Some(&other)), PushOutcome::StaleLease);
+        assert_eq!(settled(&replace, &rejected, Some(&old)), rejected);
+        assert_eq!(settled(&replace, &PushOutcome::StaleLease, None), PushOutcome::StaleLease);
+        assert_eq!(settled(&delete, &PushOutcome::StaleLease, None), PushOutcome::UpToDate);
+        assert_eq!(settled(&delete, &rejected, Some(&old)), rejected);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Repository {
     }
 
     /// Changes branches on the server in one push; the outcomes in the order of the updates. Asked again by the retry
-    /// policy: what an attempt with a lost answer has done is up to date for the next one (a deletion: a stale lease).
+    /// policy: what an attempt with a lost answer has done is up to date.
     pub async fn push(&self, remote: &Remote, updates: &[Update]) -> Result<Vec<(BranchName, PushOutcome)>, GitError> {
         let _lock = self.lock.lock().await;
         let arguments = push::arguments(&remote.url, updates)?;
@@ -142,7 +142,16 @@ impl Repository {
             let output = self.shared.run(self.git(arguments.clone()), environment, Vec::new()).await?;
             push::outcomes(output, updates)
         };
-        self.shared.settings.retry.run(attempt).await
+        let mut outcomes = self.shared.settings.retry.run(attempt).await?;
+        if outcomes.iter().any(|(_, outcome)| !outcome.is_done()) {
+            let environment = self.shared.house.remote(remote, Purpose::Push)?;
+            let question = push::question(&remote.url, updates);
+            let heads = self.shared.run(self.git(question), environment, Vec::new()).await?;
+            if heads.is_success {
+                push::settle(&mut outcomes, updates, &heads);
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Fetches one commit, named by its id or by a branch, and looks that it is the one that was wanted.

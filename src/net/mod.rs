@@ -17,6 +17,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections kept per host; the concurrency per host is about that.
 const IDLE_CONNECTIONS_PER_HOST: usize = 8;
 
+/// Redirects in a row: a renamed repository, an organization's own name, its storage.
+const REDIRECTS_MAX: usize = 5;
+
 pub const USER_AGENT: &str = concat!("refrom/", env!("CARGO_PKG_VERSION"));
 
 /// `network` of the configuration: for everything that talks, git included.
@@ -45,7 +48,7 @@ pub enum NetworkError {
     #[error("cannot read the certificates of `{path}`")]
     CaFile { path: PathBuf, source: std::io::Error },
     #[error("no PEM certificates in `{path}`")]
-    Certificates { path: PathBuf, source: reqwest::Error },
+    Certificates { path: PathBuf, source: Option<reqwest::Error> },
     #[error("cannot use the proxy `{host}`")]
     Proxy { host: String, source: reqwest::Error },
     #[error("cannot read the proxy's password")]
@@ -57,7 +60,7 @@ pub enum NetworkError {
 /// Whether redirects are followed by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirects {
-    /// Up to 5; `Authorization` stays behind when the origin changes.
+    /// Up to [`REDIRECTS_MAX`]; `Authorization` stays behind when the origin changes.
     Follow,
     /// The caller looks at each one.
     Manual,
@@ -72,7 +75,7 @@ pub fn client(network: &Network, redirects: Redirects) -> Result<reqwest::Client
         .read_timeout(READ_TIMEOUT)
         .pool_max_idle_per_host(IDLE_CONNECTIONS_PER_HOST)
         .redirect(match redirects {
-            Redirects::Follow => reqwest::redirect::Policy::limited(5),
+            Redirects::Follow => reqwest::redirect::Policy::limited(REDIRECTS_MAX),
             Redirects::Manual => reqwest::redirect::Policy::none(),
         })
         .no_proxy();
@@ -87,7 +90,11 @@ pub fn client(network: &Network, redirects: Redirects) -> Result<reqwest::Client
     if let Some(path) = &network.ca_file {
         let pem = std::fs::read(path).map_err(|source| NetworkError::CaFile { path: path.clone(), source })?;
         let error = |source| NetworkError::Certificates { path: path.clone(), source };
-        builder = builder.tls_certs_merge(reqwest::Certificate::from_pem_bundle(&pem).map_err(error)?);
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|source| error(Some(source)))?;
+        if certificates.is_empty() {
+            return Err(error(None));
+        }
+        builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(NetworkError::Tls)
 }
@@ -160,6 +167,17 @@ mod tests {
 
         fn retry_after(&self) -> Option<Duration> {
             self.0.map(Duration::from_secs)
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let network = Network { ca_file: Some(file.path().to_owned()), ..Network::default() };
+        for text in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            std::fs::write(file.path(), text).unwrap();
+            let error = client(&network, Redirects::Manual).unwrap_err();
+            assert!(matches!(error, NetworkError::Certificates { .. } | NetworkError::Tls(_)), "{text}: {error:?}");
         }
     }
 

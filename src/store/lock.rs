@@ -43,8 +43,10 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A name that stays is corrected by the next holder; the lock goes with the file.
+        // A name that stays is corrected by the next holder.
         let _ = self.file.set_len(0);
+        // Closing the file is not enough: a process that is just being started has a copy of it for a moment.
+        let _ = self.file.unlock();
     }
 }
 
@@ -69,4 +71,21 @@ fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { "this machine".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_free_although_a_starting_process_has_a_copy_of_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let lock = Lock::take(&path, Timestamp::UNIX_EPOCH).unwrap();
+        let copy = lock.file.try_clone().unwrap();
+        assert!(matches!(Lock::take(&path, Timestamp::UNIX_EPOCH), Err(LockError::Held(_))));
+        drop(lock);
+        assert!(Lock::take(&path, Timestamp::UNIX_EPOCH).is_ok());
+        drop(copy);
+    }
 }

@@ -73,6 +73,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ) -> Result<(), StoreError>;
 
     /// Notes what tags pointed to at `now`: a new digest gets its first sight, a known one its last.
+    ///
+    /// First sights of a tag are in the order in which they were noted, whatever the clock did in between: a digest is
+    /// never first seen before one that was there already.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
 
     /// When this digest was first seen for this tag.

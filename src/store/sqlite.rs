@@ -23,6 +23,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long opened pull requests are remembered: far longer than the hour that a cap looks at.
 const OPENED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How long a digest is remembered after a tag last pointed to it: longer than any pin that is kept fresh stays. A tag
+/// that is rebuilt each day then has some 400 of them, about 100 KiB.
+const SIGHTINGS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
+/// Images that are remembered, about 30 MiB of them. Beyond that all are forgotten: each is asked for again where a
+/// proposal needs it.
+const IMAGES_MAX: i64 = 100_000;
+
 /// The store in one SQLite file, used by one process at a time.
 #[derive(Debug)]
 pub struct SqliteStore {
@@ -60,6 +67,7 @@ impl SqliteStore {
         let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
         let store = Self { name, pool, _lock: lock };
         store.migrate().await?;
+        store.forget(now).await?;
         Ok(store)
     }
 
@@ -90,6 +98,15 @@ impl SqliteStore {
             transaction.commit().await.map_err(opened)?;
         }
         Ok(())
+    }
+
+    /// Lets go of what nobody needs any more, so that the file does not grow for ever.
+    async fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
+        let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
+        let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
+        query.execute(&self.pool).await.map_err(self.write_error())?;
+        let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
     fn read_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
@@ -177,9 +194,10 @@ impl Store for SqliteStore {
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
         for (tag, digest) in sightings {
-            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen) VALUES (?, ?, ?, ?4, ?4)
-                       ON CONFLICT DO UPDATE SET first_seen = min(first_seen, excluded.first_seen),
-                                                 last_seen = max(last_seen, excluded.last_seen)";
+            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
+                       SELECT ?1, ?2, ?3, max(?4, coalesce(max(first_seen) + 1, ?4)), ?4
+                       FROM sighting WHERE image = ?1 AND tag = ?2
+                       ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use parse_dockerfile::{Instruction, parse};
 use proptest::prelude::*;
+use refrom::domain::digest::Digest;
 use refrom::domain::dockerfile;
 use refrom::domain::image_use::UseKind;
 use tree_sitter::{Node, Parser};
@@ -37,9 +38,9 @@ fn ours(text: &str) -> Vec<Range<usize>> {
     uses.into_iter().filter(|one| one.kind == UseKind::From).filter_map(|one| one.digest_range).collect()
 }
 
-/// The digest's range within an image that an oracle found.
+/// The range of the digest's hex digits within an image that an oracle found.
 fn digest_in(image: Range<usize>) -> Range<usize> {
-    image.end - DIGEST.len()..image.end
+    image.end - Digest::HEX_DIGITS..image.end
 }
 
 fn from_images(node: Node<'_>, found: &mut Vec<Range<usize>>) {

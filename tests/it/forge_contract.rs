@@ -48,6 +48,7 @@ contract!(
     a_conflict_with_the_base_is_seen,
     a_repository_that_is_gone_does_not_hide_the_others,
     more_pull_requests_than_a_page_are_read_and_of_the_merged_ones_the_last,
+    pull_requests_from_forks_do_not_hide_ours,
     a_label_beyond_the_first_page_is_seen,
     whether_it_can_be_merged_may_not_be_known_yet,
     opening_twice_gives_the_one_that_is_open,
@@ -299,6 +300,24 @@ async fn more_pull_requests_than_a_page_are_read_and_of_the_merged_ones_the_last
     assert_eq!(found.iter().map(|it| it.number).collect::<Vec<_>>(), expected, "50 that were not merged, and #30");
     assert_eq!(found[0].state, PullRequestState::Open);
     assert_eq!(found[30].state, PullRequestState::Merged);
+    hosted.finish();
+}
+
+async fn pull_requests_from_forks_do_not_hide_ours(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    hosted.repository_behind("acme/api");
+    let sides = (&branch("refrom/base-images"), &branch("main"));
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    for _ in 0..60 {
+        hosted.embedded.open_by("ada", &name("acme/web"), sides, Origin::Fork).unwrap();
+    }
+    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].number, 1);
+    for _ in 0..150 {
+        hosted.embedded.open_by("ada", &name("acme/web"), sides, Origin::Fork).unwrap();
+    }
+    let hidden = hosted.pull_requests("acme/web").await;
+    assert!(matches!(hidden, Err(ForgeError::Protocol { .. })), "never as if there were none: {hidden:?}");
+    assert_eq!(hosted.pull_requests("acme/api").await.unwrap(), []);
     hosted.finish();
 }
 

@@ -184,6 +184,64 @@ async fn every_kind_of_file_is_seen_for_what_it_is() {
     }
 }
 
+/// Writes a tree with entries that git itself would not make; its id.
+fn raw_tree(world: &World, entries: &str) -> String {
+    use std::io::Write as _;
+    let mut mktree = std::process::Command::new("git");
+    mktree.arg("--git-dir").arg(world.repository.directory()).args(["mktree", "-z"]);
+    let mut child = mktree.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn a_tree_that_leads_out_of_its_folder_spoils_nothing() {
+    let world = World::new(Face::Embedded).await;
+    let first = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);
+    let path = world.repository.directory().to_str().unwrap().to_owned();
+    let blob = real_git(&["--git-dir", &path, "rev-parse", &format!("{}:Dockerfile", first.commit)]);
+    let blob = String::from_utf8(blob.stdout).unwrap().trim().to_owned();
+    let inner = raw_tree(&world, &format!("100644 blob {blob}\tDockerfile\0"));
+    let folders = ["..", ".git", ".GIT", "a\nb", "fine"].map(|name| format!("040000 tree {inner}\t{name}\0")).concat();
+    let root = raw_tree(&world, &format!("{folders}100644 blob {blob}\tDockerfile\0"));
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+    let made = real_git(&[&identity[..], &["--git-dir", &path, "commit-tree", "-m", "odd", &root]].concat());
+    let commit = String::from_utf8(made.stdout).unwrap().trim().parse().unwrap();
+    world.repository.set_branch(&branch("main"), &commit).unwrap();
+    let base = Base { branch: branch("main"), commit };
+    let cache = world.cache();
+    cache.fetch(&world.remote, &base).await.unwrap();
+    let files = cache.files(&base.commit, is_dockerfile).await.unwrap();
+    let seen: BTreeMap<_, _> = files.iter().map(|file| (file.path.as_str(), file.kind)).collect();
+    assert_eq!(seen["fine/Dockerfile"], TreeFileKind::File);
+    assert_eq!(seen["a\nb/Dockerfile"], TreeFileKind::File);
+    for odd in ["../Dockerfile", ".git/Dockerfile", ".GIT/Dockerfile"] {
+        assert_eq!(seen[odd], TreeFileKind::OddPath, "{odd}");
+        let result = cache.commit(change(&base, odd, "FROM b\n")).await;
+        assert!(matches!(result, Err(GitError::NoSuchFile { .. })), "{odd}: {result:?}");
+    }
+    for path in ["a\nb/Dockerfile", "Dockerfile"] {
+        let id = new_id(cache.commit(change(&base, path, "FROM b\n")).await.unwrap());
+        let branch = branch(&format!("refrom/{}", path.len()));
+        let pushed = cache.push(&world.remote, &[Update::Create { branch: branch.clone(), new: id.clone() }]).await;
+        assert_eq!(pushed.unwrap(), vec![(branch, PushOutcome::Pushed)]);
+        assert_eq!(world.repository.read(&id, path).unwrap().unwrap(), b"FROM b\n");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_sends_more_than_is_taken_is_cut_off() {
+    let world = World::new(Face::Embedded).await;
+    world.repository.set_filters(Filters::Off).unwrap();
+    let large = noise(3 << 20);
+    let base = world.commit(&[("data", Content::File(&large))]);
+    let narrow = refrom::git::Settings { pack_bytes_max: 1 << 20, ..settings(world.directory.path()) };
+    let git = Git::new(narrow).await.unwrap();
+    let error = git.repository("github", &name()).fetch(&world.remote, &base).await.unwrap_err();
+    assert!(matches!(error, GitError::TooLarge { .. }), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_file_over_one_mebibyte_is_not_read() {
     let world = World::new(Face::Embedded).await;

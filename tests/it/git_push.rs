@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use refrom::demo::git_repository::Content;
 use refrom::domain::pull_request::CommitId;
 use refrom::git::{Base, Git, GitError, PushOutcome, Repository, Settings, Update};
-use refrom::net::{Remote, Transient as _};
+use refrom::net::{Network, Remote, Transient as _};
 use secrecy::SecretString;
 
 use crate::git::{change, new_id};
@@ -62,7 +62,8 @@ async fn a_branch_changes_only_from_the_head_that_was_seen() {
         assert_eq!(world.head(BOT), Some(second.clone()));
         assert_eq!(one(&cache, remote, delete(BOT, &second)).await, PushOutcome::Pushed);
         assert_eq!(world.head(BOT), None);
-        assert_eq!(one(&cache, remote, delete(BOT, &second)).await, PushOutcome::StaleLease);
+        // What is gone already is as wanted.
+        assert_eq!(one(&cache, remote, delete(BOT, &second)).await, PushOutcome::UpToDate);
         assert_eq!(one(&cache, remote, replace(BOT, &second, &third)).await, PushOutcome::StaleLease);
         assert_eq!(world.head(BOT), None);
     }
@@ -321,6 +322,42 @@ async fn the_token_is_in_no_argument_error_or_file() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains(TOKEN) && !text.contains(&encoded), "{}", place.display());
     }
+}
+
+#[tokio::test]
+async fn a_state_directory_that_was_thrown_away_in_the_middle_is_made_anew() {
+    let world = World::new(Face::Embedded).await;
+    let authority = world.directory.path().join("authority.pem");
+    std::fs::write(&authority, "-----OURS-----").unwrap();
+    let network = Network { ca_file: Some(authority), ..Network::default() };
+    let git = Git::new(Settings { network, ..settings(world.directory.path()) }).await.unwrap();
+    for content in ["FROM a\n", "FROM c\n"] {
+        let base = world.commit(&[("Dockerfile", Content::File(content.as_bytes()))]);
+        round(&git, &world.remote, &base).await;
+        assert!(world.repository.delete_branch(&branch(BOT)).unwrap());
+        std::fs::remove_dir_all(world.directory.path().join("state")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_state_directory_that_cannot_be_used_is_named() {
+    let world = World::new(Face::Embedded).await;
+    let base = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);
+    let cache = world.cache();
+    std::fs::write(cache.directory(), "a file in its place").unwrap();
+    let error = cache.fetch(&world.remote, &base).await.unwrap_err();
+    assert!(matches!(&error, GitError::Cache { path, .. } if path == cache.directory()), "{error:?}");
+}
+
+#[tokio::test]
+async fn endless_words_are_cut() {
+    let world = World::new(Face::Embedded).await;
+    let base = world.commit(&[("Dockerfile", Content::File(b"FROM a\n"))]);
+    let script = "[ \"$1\" = version ] && exec git version; yes remote: nonsense | head -c 20000000 >&2; exit 1";
+    let program = wrapper(world.directory.path(), script);
+    let git = Git::new(Settings { program, ..settings(world.directory.path()) }).await.unwrap();
+    let error = git.repository("github", &name()).fetch(&world.remote, &base).await.unwrap_err();
+    assert!(matches!(&error, GitError::Failed { words } if words.len() <= 4000), "{error:?}");
 }
 
 /// Fetches, commits and pushes.

@@ -158,7 +158,7 @@ fn backend_router(root: PathBuf) -> Router {
     })
 }
 
-async fn cgi(root: &Path, request: Request) -> Response {
+pub async fn cgi(root: &Path, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
     let header = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();

@@ -2,7 +2,6 @@
 
 use refrom::domain::candidates::{UseState, behind};
 use refrom::domain::image::ManifestKind;
-use refrom::domain::image_use::{SkipReason, Status};
 use refrom::domain::marker::Marker;
 use refrom::domain::plan::{HOLD_LABEL, plan};
 use refrom::domain::policy::{CommentMode, Grouping};
@@ -384,6 +383,85 @@ fn a_pinned_digest_that_is_gone_is_replaced_with_a_remark() {
 }
 
 #[test]
+fn no_pin_goes_back_to_a_digest_that_its_tag_had_before() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", "dhi.io/nginx:1", 'b');
+    world.saw("dhi.io/nginx:1", "ab");
+    world.moves("dhi.io/nginx:1", 'a');
+    let waits = "Dockerfile line 1 waits: the tag points to an older digest than the pinned one: it was seen before it";
+    assert_eq!(world.cycle(), [waits]);
+    assert!(!world.plan().is_incomplete());
+    world.saw("dhi.io/nginx:1", "abc");
+    world.moves("dhi.io/nginx:1", 'c');
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx b→c"]);
+    // Back between two digests that both are newer than the pin.
+    world.saw("dhi.io/nginx:1", "abcd");
+    world.moves("dhi.io/nginx:1", 'd');
+    world.cycle();
+    world.moves("dhi.io/nginx:1", 'c');
+    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx b→c"]);
+    world.moves("dhi.io/nginx:1", 'a');
+    assert_eq!(world.cycle(), ["close #1: NotProposable, deletes its branch", waits]);
+}
+
+#[test]
+fn with_an_empty_ledger_the_tag_decides() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", "dhi.io/nginx:1", 'b');
+    world.saw("dhi.io/nginx:1", "a");
+    world.moves("dhi.io/nginx:1", 'a');
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx b→a"]);
+}
+
+#[test]
+fn what_was_merged_while_the_cycle_looked_is_not_proposed_again() {
+    let mut world = World::one_open();
+    let before = world.web().pins.clone();
+    world.merge(1);
+    // The files were read before the merge.
+    let after = std::mem::replace(&mut world.web().pins, before.clone());
+    let merged =
+        ["delete refrom/base-images: Merged", "Dockerfile line 1 waits: #1, which moves it, was merged just now"];
+    assert_eq!(says(&world.plan()), merged);
+    world.moves("dhi.io/nginx:1", 'c');
+    assert_eq!(says(&world.plan()), merged, "nor anything else from the old pin");
+    world.moves("dhi.io/nginx:1", 'b');
+    world.web().pins = after;
+    assert_eq!(world.cycle(), ["delete refrom/base-images: Merged"]);
+    // A person puts the old digest back, much later: that refuses nothing.
+    world.web().pins = before;
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+}
+
+#[test]
+fn a_pin_that_was_put_back_beside_a_merged_branch_waits_for_one_cycle() {
+    let mut world = World::one_open();
+    world.merge(1);
+    world.web().pins[0].digest = digest('a');
+    assert_eq!(world.cycle()[0], "delete refrom/base-images: Merged");
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+}
+
+#[test]
+fn a_refusal_that_cannot_be_read_is_said_where_something_is_opened() {
+    let mut world = World::one_open();
+    world.pull_request(1).body = "tidied up".to_owned();
+    world.close(1);
+    let warning =
+        "warning: #1 was closed without merging, and what it refused is not known: its hidden block is missing";
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b", warning]);
+    assert_eq!(world.cycle(), ["#2 is up to date"]);
+}
+
+#[test]
+fn deleting_the_branch_of_a_pull_request_refuses_as_closing_it_does() {
+    let mut world = World::one_open();
+    world.web().branches.clear();
+    world.close(1);
+    assert_eq!(world.cycle(), ["Dockerfile line 1 waits: refused by closing #1"]);
+}
+
+#[test]
 fn an_open_pull_request_whose_digest_may_no_longer_be_proposed_is_closed() {
     let mut world = World::one_open();
     world.moves("dhi.io/nginx:1", 'c');
@@ -436,10 +514,6 @@ fn one_arg_for_two_uses_is_one_change_or_none() {
     let observations = world.knowledge(&[]).observations;
     let states = |facts: &_| behind(facts, &observations).pins.into_iter().map(|pin| pin.state).collect::<Vec<_>>();
     assert_eq!(states(&facts), [UseState::Behind { new: digest('b') }, UseState::Behind { new: digest('b') }]);
-    shared.status = Status::Skipped(SkipReason::Ignored);
-    facts.files[0].uses[1] = shared.clone();
-    assert_eq!(states(&facts), [UseState::Ambiguous]);
-    shared.status = Status::Pinned;
     shared.tag = Some("2".parse().unwrap());
     facts.files[0].uses[1] = shared;
     assert!(states(&facts).iter().all(|state| matches!(state, UseState::Unknown(_))));

@@ -7,6 +7,7 @@ use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unkno
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
+use refrom::domain::ledger::Ledger;
 use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, plan};
 use refrom::domain::policy::{CommentMode, FilePolicy, Grouping, Policy};
@@ -51,6 +52,7 @@ pub struct World {
     pub repos: BTreeMap<String, Repo>,
     pub tags: BTreeMap<TagRef, Option<Digest>>,
     pub contents: BTreeMap<Digest, Content>,
+    pub ledger: Ledger,
     pub max_new_per_hour: Option<u32>,
     pub opened: u64,
     pub hour: i64,
@@ -145,6 +147,7 @@ impl World {
             repos: BTreeMap::new(),
             tags: BTreeMap::new(),
             contents: BTreeMap::new(),
+            ledger: Ledger::default(),
             max_new_per_hour: None,
             opened: 0,
             hour: 1,
@@ -195,6 +198,13 @@ impl World {
 
     pub fn fails(&mut self, tag_text: &str) {
         self.tags.insert(tag(tag_text), None);
+    }
+
+    /// The store saw these digests for the tag, in this order.
+    pub fn saw(&mut self, tag_text: &str, letters: &str) {
+        for (at, letter) in (0..).zip(letters.chars()) {
+            self.ledger.note(tag(tag_text), digest(letter), Timestamp::from_second(at).unwrap());
+        }
     }
 
     pub fn content(&mut self, letter: char, change: impl FnOnce(&mut Image)) {
@@ -259,6 +269,7 @@ impl World {
         let seen = |digest: &Option<Digest>| digest.ok_or_else(|| unknown("HTTP 503"));
         let mut knowledge = Knowledge {
             observations: self.tags.iter().map(|(tag, digest)| (tag.clone(), seen(digest))).collect(),
+            ledger: self.ledger.clone(),
             own_emails: [OURS.to_owned()].into(),
             ..Knowledge::default()
         };
@@ -371,7 +382,9 @@ impl World {
 
     fn act_close(&mut self, name: &str, closing: &Closing) {
         let open = self.pull_request(closing.number);
-        open.body.clone_from(&closing.body);
+        if let Some(body) = &closing.body {
+            open.body.clone_from(body);
+        }
         open.state = PullRequestState::Closed;
         self.writes.push(format!("close #{}", closing.number));
         if let Some(lease) = &closing.delete {

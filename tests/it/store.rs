@@ -101,8 +101,32 @@ async fn a_digest_keeps_its_first_sight() {
     store.record_sightings(&[(tag.clone(), one), (tag.clone(), other)], later).await.unwrap();
     assert_eq!(store.first_seen(&tag, &one).await.unwrap(), Some(now()));
     assert_eq!(store.first_seen(&tag, &other).await.unwrap(), Some(later));
+    // The clock was set back: what is new is still new.
+    let newest = Digest::of(b"newest");
+    store.record_sightings(&[(tag.clone(), newest), (tag.clone(), one)], now()).await.unwrap();
+    assert!(store.first_seen(&tag, &newest).await.unwrap() > Some(later));
+    assert_eq!(store.first_seen(&tag, &one).await.unwrap(), Some(now()));
     let another = TagRef { tag: "2".parse().unwrap(), ..tag };
     assert_eq!(store.first_seen(&another, &one).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_digest_that_was_long_not_seen_is_forgotten_and_the_others_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
+    let (gone, there) = (Digest::of(b"gone"), Digest::of(b"there"));
+    let store = open(&path).await;
+    store.record_sightings(&[(tag.clone(), gone)], now()).await.unwrap();
+    store.record_sightings(&[(tag.clone(), there)], now()).await.unwrap();
+    let later = now() + SignedDuration::from_hours(500 * 24);
+    store.record_sightings(&[(tag.clone(), there)], later).await.unwrap();
+    store.put_image(&nginx(), &image(b"full")).await.unwrap();
+    store.close().await;
+    let store = SqliteStore::open(&path, later).await.unwrap();
+    assert_eq!(store.first_seen(&tag, &gone).await.unwrap(), None);
+    assert!(store.first_seen(&tag, &there).await.unwrap().is_some());
+    assert!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap().is_some());
 }
 
 #[tokio::test]

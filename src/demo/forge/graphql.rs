@@ -274,12 +274,19 @@ impl Question<'_> {
             };
             let of_branch = found.pull_requests.values().rev().filter(|it| it.branch.as_str() == branch);
             let (merged, unmerged): (Vec<_>, Vec<_>) = of_branch.partition(|it| it.state == PullRequestState::Merged);
-            let nodes = |all: Vec<&HostedPullRequest>| -> Result<Vec<Value>, RepositoryError> {
-                all.into_iter().map(|it| self.pull_request(number, found, it)).collect()
-            };
+            let unmerged = unmerged.into_iter().map(|it| {
+                let mut node = self.pull_request(number, found, it)?;
+                if let Some(node) = node.as_object_mut() {
+                    node.insert("labels".to_owned(), page(label_nodes(it), LABELS_FIRST, ""));
+                }
+                Ok(node)
+            });
+            let unmerged: Result<Vec<_>, RepositoryError> = unmerged.collect();
+            let merged: Result<Vec<_>, _> =
+                merged.into_iter().take(1).map(|it| self.pull_request(number, found, it)).collect();
             let value = json!({
-                "unmerged": page(nodes(unmerged)?, PULL_REQUESTS_FIRST, &after),
-                "merged": page(nodes(merged)?, 1, ""),
+                "unmerged": page(unmerged?, PULL_REQUESTS_FIRST, &after),
+                "merged": { "nodes": merged? },
             });
             data.insert(alias, value);
         }
@@ -336,7 +343,6 @@ impl Question<'_> {
             "title": it.title,
             "body": it.body,
             "mergeable": mergeable,
-            "labels": page(label_nodes(it), LABELS_FIRST, ""),
         }))
     }
 

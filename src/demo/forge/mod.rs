@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::Router;
 use url::Url;
 
 use self::http::Shared;
@@ -54,8 +55,13 @@ pub enum ForgeSetupError {
 impl Forge {
     /// Serves on loopback; bare repositories live in `root`.
     pub async fn start(root: PathBuf) -> Result<Self, ForgeSetupError> {
+        Self::start_behind(root, |router| router).await
+    }
+
+    /// The same behind something that sees every request first, git's too.
+    pub async fn start_behind(root: PathBuf, front: impl FnOnce(Router) -> Router) -> Result<Self, ForgeSetupError> {
         let world = Arc::new(Mutex::new(World::new(root.clone())));
-        let server = Server::start(http::router(&world, root)).await?;
+        let server = Server::start(front(http::router(&world, root))).await?;
         let forge = Self { world, server };
         forge.world().url = forge.server.url();
         Ok(forge)

@@ -11,30 +11,49 @@ pub use rewrite::{Move, edits, is_word};
 use super::digest::Digest;
 use super::reference::Tag;
 
-/// What other tools read. Such a line is not about a version, whatever image it names.
-const DIRECTIVES_OF_TOOLS: [&str; 22] = [
-    "renovate:",
-    "renovate ",
-    "hadolint",
-    "checkov:",
-    "diun.",
-    "wud.",
-    "syntax=",
-    "syntax =",
-    "escape=",
-    "escape =",
-    "check=",
+/// How the lines begin that other tools read. Such a line is not about a version, whatever image it names.
+const DIRECTIVES_OF_TOOLS: [&str; 41] = [
+    "@renovate",
     "check =",
+    "check=",
+    "checkov:",
+    "cspell:",
     "dependabot",
-    "trivy:",
-    "tfsec:",
+    "devskim:",
+    "digestabot:",
+    "diun.",
+    "dockerfile-lint",
+    "dockerfile_lint",
+    "dockle",
+    "escape =",
+    "escape=",
+    "grype:",
+    "hadolint",
     "kics-scan",
-    "snyk:",
-    "ratchet:",
+    "kics:",
+    "lint:",
+    "nolint",
+    "noqa",
+    "nosec",
     "nosemgrep",
-    "dockle:",
-    "shellcheck ",
+    "nosonar",
+    "pragma:",
+    "ratchet:",
     "refrom:",
+    "release-please",
+    "renovate ",
+    "renovate:",
+    "semgrep",
+    "shellcheck ",
+    "snyk",
+    "syntax =",
+    "syntax=",
+    "tfsec:",
+    "trivy:",
+    "updatecli:",
+    "watchtower.",
+    "wud.",
+    "x-release-please",
 ];
 /// What leaves the pins of an instruction alone.
 const IGNORE: &str = "ignore";
@@ -72,7 +91,7 @@ pub enum LineReading {
 /// Reads one comment line. The image's name is followed by `:` or blanks, optionally `version`, `tag` or `v`, and the
 /// token: a valid tag, with a digit unless it follows `name:`, and never a prefix of the pin's own digest.
 pub fn read_line(line: &[u8], names: &NamesOfImage, form: Form) -> LineReading {
-    if is_directive_of_a_tool(line) {
+    if is_directive_of_a_tool(line, names) {
         return LineReading::Nothing;
     }
     let line = line.get(..LINE_BYTES_MAX.min(line.len())).unwrap_or_default();
@@ -92,9 +111,11 @@ pub fn is_ignore_directive(line: &[u8]) -> bool {
     rest.first().is_none_or(|next| !next.is_ascii_alphanumeric() && !b"-_".contains(next))
 }
 
-fn is_directive_of_a_tool(line: &[u8]) -> bool {
+/// Whether a line is another tool's. `# hadolint 2.12.0` above the image `hadolint` is not, but its version comment.
+fn is_directive_of_a_tool(line: &[u8], names: &NamesOfImage) -> bool {
     let text = content(line);
-    DIRECTIVES_OF_TOOLS.iter().any(|prefix| strip_prefix_ignoring_case(text, prefix.as_bytes()).is_some())
+    let has_prefix = |prefix: &&str| strip_prefix_ignoring_case(text, prefix.as_bytes()).is_some();
+    DIRECTIVES_OF_TOOLS.iter().any(has_prefix) && !names.begin(text)
 }
 
 /// The comment without its marker: `#` here, `//`, `--`, `;` in other languages.

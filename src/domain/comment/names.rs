@@ -26,6 +26,14 @@ impl NamesOfImage {
         self.digest.as_ref()
     }
 
+    /// Whether a text begins with one of the names.
+    pub(super) fn begin(&self, text: &[u8]) -> bool {
+        self.names.iter().any(|name| {
+            let (start, rest) = text.split_at_checked(name.len()).unwrap_or_default();
+            start.eq_ignore_ascii_case(name.as_bytes()) && matches!(rest.first(), Some(b':' | b' ' | b'\t'))
+        })
+    }
+
     /// Where one of the names stands as a word of its own: the offsets of their ends, ascending.
     ///
     /// A name with `/` has to be the whole one, so `other/nginx` and `https://nginx.org/1.2` do not name `nginx`, and

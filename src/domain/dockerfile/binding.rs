@@ -10,13 +10,14 @@ use crate::domain::image_use::{BoundComment, ImageUse, SkipReason, Status, UseKi
 use crate::domain::line_index::LineIndex;
 use crate::domain::pin::{CommentBinding, settle};
 
-/// How many comment lines above an instruction are read for a version. A version comment stands near its pin; the
-/// limit keeps a file of comments and uses from costing their product.
-const COMMENT_LINES_MAX: usize = 20;
+/// How many comment lines are read for a file, at most: all its uses have an equal part of it. A file of a hundred uses
+/// may have five hundred lines above each; one of mounts and comments alone does not cost their product.
+const COMMENT_LINES_READ_MAX: usize = 50_000;
 
 /// Binds comments to the uses, and settles what each use is.
 pub(super) fn bind_comments(bytes: &[u8], instructions: &[Instruction], found: Vec<Found>) -> Vec<ImageUse> {
-    let reader = CommentReader { bytes, instructions, lines: LineIndex::new(bytes) };
+    let lines_max = COMMENT_LINES_READ_MAX / found.len().max(1) + 1;
+    let reader = CommentReader { bytes, instructions, lines: LineIndex::new(bytes), lines_max };
     let above: Vec<CommentBinding> = found.iter().map(|found| reader.above(found)).collect();
     // A line that describes the next instruction does not describe the one before it.
     let claimed: BTreeSet<usize> = above.iter().filter_map(CommentBinding::line_start).collect();
@@ -42,6 +43,8 @@ struct CommentReader<'a> {
     bytes: &'a [u8],
     instructions: &'a [Instruction],
     lines: LineIndex,
+    /// How many lines above one instruction are read.
+    lines_max: usize,
 }
 
 impl CommentReader<'_> {
@@ -50,7 +53,7 @@ impl CommentReader<'_> {
     fn above(&self, found: &Found) -> CommentBinding {
         let Some(names) = NamesOfImage::of(&found.image_use) else { return CommentBinding::None };
         let blocks = found.described_at.iter().filter_map(|index| self.instructions.get(*index));
-        let nearest_first = blocks.flat_map(|block| block.comments_above.iter().rev().take(COMMENT_LINES_MAX));
+        let nearest_first = blocks.flat_map(|block| block.comments_above.iter().rev().take(self.lines_max));
         nearest_first
             .map(|line| self.read(line, &names, Form::Any))
             .find(|binding| !matches!(binding, CommentBinding::None))

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::blank::{PhysicalLines, is_blank};
+use super::blank::{PhysicalLines, is_blank, skip_blanks};
 use super::traced::Traced;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -32,18 +32,19 @@ pub(super) fn read(bytes: &[u8]) -> Directives {
         Some(line) if slice(bytes, &line).starts_with(b"#!") => next_line(bytes, line.end),
         _ => start,
     };
-    let found = lines_of_directives(bytes, after_shebang, b"#");
+    let lines = || PhysicalLines::new(bytes, after_shebang);
+    let found = directives_of(bytes, lines(), b"#");
     let syntax_of = |found: &[Found]| found.iter().find(|directive| directive.key == "syntax").map(Found::first_word);
     let syntax = syntax_of(&found)
-        .or_else(|| syntax_of(&lines_of_directives(bytes, after_shebang, b"//")))
+        .or_else(|| syntax_of(&directives_of(bytes, lines(), b"//")))
         .map(|range| Traced::from_source(slice(bytes, &range), range.start))
         .or_else(|| syntax_of_json(bytes, after_shebang));
-    // After a shebang only `syntax` counts: the Dockerfile's own parser has met a line that is no directive.
-    let (escape, end) = match found.last() {
-        Some(last) if after_shebang == start => (escape(bytes, &found), next_line(bytes, last.value.end)),
-        Some(last) => (b'\\', next_line(bytes, last.value.end)),
-        None => (b'\\', after_shebang),
-    };
+    // Whoever looks for `syntax` wants `#` to be the first byte, and skips a shebang. The Dockerfile's own parser
+    // allows blanks before `#`, and a shebang is a line to it that is no directive.
+    let indented = lines().map(|line| skip_blanks(bytes, &line)..line.end);
+    let own = directives_of(bytes, indented, b"#");
+    let escape = if after_shebang == start { escape(bytes, &own) } else { b'\\' };
+    let end = own.last().map_or(after_shebang, |last| next_line(bytes, last.value.end));
     Directives { escape, syntax, end }
 }
 
@@ -61,9 +62,9 @@ impl Found {
 }
 
 /// Reads lines `<marker> key = value` until one is something else or repeats a key, which is a build error.
-fn lines_of_directives(bytes: &[u8], start: usize, marker: &[u8]) -> Vec<Found> {
+fn directives_of(bytes: &[u8], lines: impl Iterator<Item = Range<usize>>, marker: &[u8]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    for line in PhysicalLines::new(bytes, start) {
+    for line in lines {
         match directive(bytes, &line, marker) {
             Some(directive) if found.iter().all(|earlier| earlier.key != directive.key) => found.push(directive),
             _ => break,
@@ -157,5 +158,6 @@ mod tests {
         assert_eq!(read(b"# escape=`\n").escape, b'`');
         assert_eq!(read(b"#!/bin/x\n# escape=`\n").escape, b'\\');
         assert_eq!(read(b"# escape=x\n").escape, b'\\');
+        assert_eq!(read(b" # check=a\n\t# escape=`\n").escape, b'`');
     }
 }

@@ -8,7 +8,7 @@ use super::traced::Traced;
 const NESTING_MAX: u32 = 16;
 /// How long a value may become. A reference has at most 255 bytes of name, 128 of tag and 71 of digest; a longer
 /// value is none, and ARGs that double one another would fill the memory.
-const VALUE_BYTES_MAX: usize = 1024;
+pub(super) const VALUE_BYTES_MAX: usize = 1024;
 
 /// What a word means.
 #[derive(Debug, Default)]
@@ -230,6 +230,11 @@ impl<'a> Lexer<'a> {
         let Some(glob) = pattern.glob()? else { return Ok(Expanded::unknown()) };
         let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
         let bytes = value.bytes();
+        // A prefix is found in one pass; a suffix is tried from every byte on.
+        let passes = if side == b'#' { 1 } else { bytes.len() };
+        if !self.scope.may_match(bytes.len() * passes, glob.len()) {
+            return Ok(Expanded::unknown());
+        }
         Ok(Expanded::known(if side == b'#' {
             let ends = glob.prefixes(bytes);
             let cut = if is_longest { ends.last() } else { ends.first() };
@@ -250,6 +255,9 @@ impl<'a> Lexer<'a> {
         let replacement = self.until(Some(b'}'), Escapes::Kept)?;
         let Some(glob) = pattern.glob()? else { return Ok(Expanded::unknown()) };
         let Value::Known(value) = self.scope.get(name) else { return Ok(Expanded::unknown()) };
+        if !self.scope.may_match(value.len() * value.len(), glob.len()) {
+            return Ok(Expanded::unknown());
+        }
         let mut result = Expanded::known(Traced::default());
         let mut position = 0;
         let mut may_replace = true;

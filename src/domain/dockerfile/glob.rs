@@ -37,6 +37,11 @@ impl Glob {
         Ok((tokens.len() <= TOKENS_MAX).then_some(Self { tokens }))
     }
 
+    /// How many tokens it has.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Whether the whole text matches.
     pub fn matches(&self, text: &[u8]) -> bool {
         self.prefixes(text).last() == Some(&text.len())

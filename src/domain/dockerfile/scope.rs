@@ -1,9 +1,10 @@
 //! Global ARGs: those before the first FROM, and the platform's own.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::expand::{Expanded, expand};
+use super::expand::{Expanded, VALUE_BYTES_MAX, expand};
 use super::traced::Traced;
 use super::words::quoted_words;
 
@@ -23,6 +24,13 @@ const AUTOMATIC: [&str; 11] = [
     "TARGETSTAGE",
 ];
 
+/// How many bytes the values of all ARGs of a file may have together: as many as a file itself. ARGs that repeat one
+/// another would hold a thousand times that.
+const VALUES_BYTES_MAX: usize = 1 << 20;
+/// How much matching of patterns a file may cause, in bytes of text times tokens of pattern. An expansion that people
+/// write takes a few hundred.
+const MATCHING_MAX: usize = 8 << 20;
+
 /// What a name stands for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
@@ -38,7 +46,10 @@ pub(super) enum Value<'a> {
 pub(super) struct Scope {
     /// `None`: set to something that the file does not tell.
     values: BTreeMap<String, Option<Traced>>,
+    /// **Invariant**: in the order of the file, so that their ranges ascend and do not overlap.
     definitions: Vec<Definition>,
+    values_bytes: usize,
+    matching: Cell<usize>,
 }
 
 /// One `NAME=value` of an ARG.
@@ -54,7 +65,7 @@ pub(super) struct Definition {
 impl Scope {
     pub fn new() -> Self {
         let values = AUTOMATIC.into_iter().map(|name| (name.to_owned(), None)).collect();
-        Self { values, definitions: Vec::new() }
+        Self { values, definitions: Vec::new(), values_bytes: 0, matching: Cell::new(0) }
     }
 
     pub fn get(&self, name: &str) -> Value<'_> {
@@ -71,19 +82,31 @@ impl Scope {
             let Some((name, value)) = word.cut(b'=') else { continue };
             let name = name.lossy();
             let known = match expand(&value, escape, self) {
-                Ok(Expanded { value, is_known: true }) => Some(value),
+                Ok(Expanded { value, is_known: true }) if self.has_room_for(&value) => Some(value),
                 // An expansion that is a syntax error stops the build; its value is nobody's.
                 Ok(_) | Err(_) => None,
             };
             if let Some(range) = value.hull() {
                 self.definitions.push(Definition { name: name.clone(), range, instruction });
             }
+            self.values_bytes += known.as_ref().map_or(0, Traced::len);
             self.values.insert(name, known);
         }
     }
 
+    fn has_room_for(&self, value: &Traced) -> bool {
+        value.len() <= VALUE_BYTES_MAX && self.values_bytes + value.len() <= VALUES_BYTES_MAX
+    }
+
+    /// Whether so much more matching of patterns may be done for this file; it counts as done.
+    pub fn may_match(&self, text_bytes: usize, tokens: usize) -> bool {
+        self.matching.set(self.matching.get().saturating_add((text_bytes + 1) * (tokens + 1)));
+        self.matching.get() <= MATCHING_MAX
+    }
+
     /// The ARG whose value holds these bytes of the file.
     pub fn holder(&self, range: &Range<usize>) -> Option<&Definition> {
-        self.definitions.iter().find(|held| held.range.start <= range.start && range.end <= held.range.end)
+        let after = self.definitions.partition_point(|held| held.range.start <= range.start);
+        self.definitions.get(after.checked_sub(1)?).filter(|held| range.end <= held.range.end)
     }
 }

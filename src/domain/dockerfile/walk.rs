@@ -12,7 +12,7 @@ use super::traced::Traced;
 use super::words::split_flags;
 use crate::domain::image_use::{ImageUse, SkipReason, Status, UseKind};
 use crate::domain::line_index::LineIndex;
-use crate::domain::pin::{ReadReference, read_reference};
+use crate::domain::pin::{CommentBinding, ReadReference, read_reference, settle};
 
 /// The name of the empty image, which is no image.
 const SCRATCH: &str = "scratch";
@@ -165,16 +165,16 @@ impl Walk<'_> {
     fn syntax(&mut self, reference: &Traced) {
         let read = read_reference(reference.text(), digest_place(reference));
         let mut image_use = self.described(UseKind::Syntax, read);
-        let place = after_at(reference).unwrap_or_else(|| reference.clone());
+        let place = digits(reference).unwrap_or_else(|| reference.clone());
         image_use.line = self.lines.line(place.origin().unwrap_or_default());
-        crate::domain::pin::settle(&mut image_use, crate::domain::pin::CommentBinding::None);
+        settle(&mut image_use, CommentBinding::None);
         self.found.push((self.stages, Found { image_use, described_at: Vec::new() }));
     }
 
     /// A use of the image that `reference` names, where `written` stands in the instruction.
     fn image(&mut self, index: usize, kind: UseKind, reference: &Traced, written: &Traced) {
         let mut image_use = self.described(kind, read_reference(reference.text(), digest_place(reference)));
-        let digest = after_at(reference);
+        let digest = digits(reference);
         let place = digest.as_ref().unwrap_or(reference);
         let holder = place.hull().and_then(|hull| self.scope.holder(&hull));
         image_use.via = holder.map(|definition| definition.name.clone());
@@ -211,12 +211,14 @@ fn flag_values(rest: &Traced, name: &[u8]) -> Vec<Traced> {
     flags.iter().filter_map(|flag| flag.cut(b'=')).filter(|(key, _)| key.bytes() == name).map(|(_, v)| v).collect()
 }
 
-/// What stands after the `@` of a reference.
-fn after_at(reference: &Traced) -> Option<Traced> {
-    Some(reference.cut(b'@')?.1).filter(|digest| !digest.is_empty())
+/// What stands after the `@` of a reference and the algorithm; the algorithm may come from somewhere else.
+fn digits(reference: &Traced) -> Option<Traced> {
+    let (_name, digest) = reference.cut(b'@')?;
+    let digits = digest.cut(b':').map(|(_algorithm, digits)| digits).filter(|digits| !digits.is_empty());
+    Some(digits.unwrap_or(digest)).filter(|place| !place.is_empty())
 }
 
-/// The range of the file that holds the digest, where its bytes stand side by side.
+/// The range of the file that holds the digest's hex digits, where they stand side by side.
 fn digest_place(reference: &Traced) -> Option<std::ops::Range<usize>> {
-    after_at(reference)?.source_range()
+    digits(reference)?.source_range()
 }

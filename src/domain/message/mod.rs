@@ -17,7 +17,7 @@ use context::Context;
 use template::{forbid_comments, render};
 
 pub use template::{TemplateKind, validate_template};
-pub use words::{FOREIGN_COMMIT, closing_sentence};
+pub use words::{FOREIGN_COMMIT, closing_sentence, unreadable_refusal};
 
 /// The longest title in characters; GitHub takes 256, GitLab 255.
 pub const TITLE_LENGTH_MAX: usize = 250;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::BranchName;
@@ -69,6 +70,11 @@ pub(super) fn template_failed(what: &str, error: &str) -> String {
     format!("the template `{what}` failed, the default is used: {error}")
 }
 
+/// A refusal whose digests are not known, for the plan.
+pub fn unreadable_refusal(number: u64, error: &MarkerError) -> String {
+    format!("#{number} was closed without merging, and what it refused is not known: {error}")
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -81,7 +87,11 @@ impl fmt::Display for Reason {
             Self::PlatformsGone(platforms) => {
                 write!(f, "the new digest lacks platforms of the pinned one: {}", platforms.join(", "))
             }
+            Self::Backwards => {
+                f.write_str("the tag points to an older digest than the pinned one: it was seen before it")
+            }
             Self::Refused(number) => write!(f, "refused by closing #{number}"),
+            Self::Merged(number) => write!(f, "#{number}, which moves it, was merged just now"),
             Self::Hold(number) => write!(f, "held by `{HOLD_LABEL}` on #{number}"),
             Self::ForeignCommit(number) => write!(f, "somebody else's commit is on the branch of #{number}"),
             Self::ForeignBranch(branch) => write!(f, "somebody else's commit is on the branch `{branch}`"),

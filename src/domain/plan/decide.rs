@@ -41,7 +41,9 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
     let mut plan = RepositoryPlan::new(facts.key());
     let candidates = candidates::behind(facts, &knowledge.observations);
     let mut pins = Vec::new();
-    for considered in candidates.pins.iter().filter_map(|pin| proposal::consider(pin, &knowledge.evidence)) {
+    for considered in
+        candidates.pins.iter().filter_map(|pin| proposal::consider(pin, &knowledge.evidence, &knowledge.ledger))
+    {
         match considered {
             Ok(pin) => pins.push(pin),
             Err(not_proposed) => plan.not_proposed.push(not_proposed),
@@ -71,6 +73,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
     decision.cover();
     decision.branches(pins);
     decision.leftovers();
+    decision.unreadable_refusals();
     decision.finish()
 }
 
@@ -179,7 +182,8 @@ impl<'a> Decision<'a> {
             let covered = self.covered.get(&place(&pin.marked())).cloned();
             let refusal =
                 refused.get(&pin.new).filter(|_| !open.contains(&pin.new)).map(|number| Reason::Refused(*number));
-            match covered.or(refusal) {
+            let merged = self.branches.just_merged(&pin).map(Reason::Merged);
+            match covered.or(merged).or(refusal) {
                 Some(reason) => self.plan.not_proposed.push(pin.refused(reason)),
                 None => proposable.push(pin),
             }
@@ -225,8 +229,10 @@ impl<'a> Decision<'a> {
     fn closing(&self, seen: &Seen<'_>, cause: ClosingCause) -> Closing {
         let PullRequest { number, url, branch, title, body, .. } = seen.pull_request.clone();
         let body = match &seen.marker {
-            Ok(marker) => Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body),
-            Err(_) => body,
+            Ok(marker) if !marker.is_withdrawn => {
+                Some(Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body))
+            }
+            Ok(_) | Err(_) => None,
         };
         let sentence = message::closing_sentence(cause, &self.facts.base);
         Closing { number, url, branch, title, body, sentence, cause, delete: None }
@@ -315,6 +321,17 @@ impl<'a> Decision<'a> {
                 lease: there.head.clone(),
                 cause,
             }));
+        }
+    }
+
+    /// Where something is opened, a person's refusal that cannot be read may be passed over: that is said.
+    fn unreadable_refusals(&mut self) {
+        if !self.plan.actions.iter().any(|action| matches!(action, Action::Open { .. })) {
+            return;
+        }
+        for seen in self.seen.iter().filter(|seen| seen.is_refusal()) {
+            let warning = |error| message::unreadable_refusal(seen.pull_request.number, error);
+            self.plan.warnings.extend(seen.marker.as_ref().err().map(warning));
         }
     }
 

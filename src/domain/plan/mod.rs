@@ -10,14 +10,15 @@
 //! | somebody else's commit | left alone, with one comment |
 //! | closed without merging | those digests are refused in that repository, whatever the grouping |
 //! | merged | the branch is deleted where it still is what was merged |
+//! | merged after the files were read | nothing new for its pins; the next cycle reads them |
 //! | `refrom:hold` | left exactly as it is |
 //! | a branch and no pull request | open; the commit is there already |
 //! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
 //!
-//! Three rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
+//! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
 //! request stays as long as nothing else in there moves. A refusal stops what is not yet proposed, and withdraws
-//! nothing that is open. Titles, labels and templates of an open pull request follow with its next content.
+//! nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and templates of an open pull request follow with its next content.
 
 mod caps;
 mod decide;
@@ -28,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
+use super::ledger::Ledger;
 use super::message::Body;
 use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
 use super::pull_request::{BranchName, CommitId, PullRequest};
@@ -42,6 +44,8 @@ pub const HOLD_LABEL: &str = "refrom:hold";
 pub struct Knowledge {
     pub observations: Observations,
     pub evidence: EvidenceByMove,
+    /// The first sights of the digests that pins are at, and of those that their tags point to.
+    pub ledger: Ledger,
     /// For each repository with branches to ask for: its pull requests from them, open or not.
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
     /// The e-mail addresses that refrom commits with.
@@ -117,8 +121,8 @@ pub struct Closing {
     pub url: String,
     pub branch: BranchName,
     pub title: String,
-    /// The body with the marker withdrawn, else unchanged.
-    pub body: String,
+    /// The body with the marker withdrawn; `None`: it says so already, or has no marker that could.
+    pub body: Option<String>,
     pub sentence: String,
     pub cause: ClosingCause,
     /// The lease with which the branch is deleted; `None`: it stays or is gone.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::HOLD_LABEL;
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::marker::{Marker, MarkerError};
-use crate::domain::proposal::Reason;
+use crate::domain::proposal::{Pin, Reason};
 use crate::domain::pull_request::{BotBranch, BranchName, CommitId, PullRequest, PullRequestState};
 
 /// A pull request and its marker.
@@ -86,6 +86,21 @@ impl<'a> Branches<'a> {
             seen.pull_request.state == PullRequestState::Merged && seen.pull_request.head == branch.head
         };
         self.is_own(branch) || self.seen(&branch.name).any(is_merged)
+    }
+
+    /// The pull request that moved this pin and was merged after the files were read, as far as can be told: its branch
+    /// was still listed, at the very head that was merged, and the file still had the pin where it came from. Where it
+    /// was merged long ago and the pin was put back since, the branch is deleted now and the next cycle proposes anew.
+    pub(super) fn just_merged(&self, pin: &Pin) -> Option<u64> {
+        let pin = pin.marked();
+        let is_listed =
+            |seen: &&Seen<'_>| self.head(&seen.pull_request.branch).is_some_and(|head| head == seen.pull_request.head);
+        let moved = |seen: &&Seen<'_>| {
+            let mut pins = seen.marker.iter().flat_map(|marker| &marker.pins);
+            pins.any(|it| (&it.file, &it.image, &it.tag, it.old) == (&pin.file, &pin.image, &pin.tag, pin.old))
+        };
+        let merged = self.seen.iter().filter(|seen| seen.pull_request.state == PullRequestState::Merged);
+        merged.filter(is_listed).find(moved).map(|seen| seen.pull_request.number)
     }
 
     /// Why an open pull request must not be touched; `None`: it may be.

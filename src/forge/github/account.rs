@@ -25,8 +25,8 @@ use super::endpoints::Endpoints;
 use crate::forge::ForgeError;
 use crate::secret::Secret;
 
-/// The largest answer that is read, in bytes: 100 repositories with 50 branches and all their topics are about 1 MiB;
-/// 100 repositories with 50 pull requests of full length would be more than anybody has.
+/// The largest answer that is read, in bytes: 100 repositories with 50 branches and all their topics are about 1 MiB,
+/// 600 pull requests with bodies of 65,536 characters about 40 MiB.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// How long an installation token lives at most
 /// (<https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app>).

@@ -16,9 +16,12 @@ const REPOSITORY_PARTS: &str = include_str!("graphql/repository_parts.graphql");
 const PULL_REQUEST_PARTS: &str = include_str!("graphql/pull_request_parts.graphql");
 const PULL_REQUEST_PAGE: &str = include_str!("graphql/pull_request_page.graphql");
 const LABEL_PAGE: &str = include_str!("graphql/label_page.graphql");
-/// How many pull requests that were not merged one page has per branch: there are rarely more, and a body can have
-/// 64 KiB. With 100 branches and 20 labels each a page asks for 23,100 of the 500,000 nodes that GitHub allows.
-pub const PULL_REQUESTS_FIRST: usize = 10;
+/// How many pull requests that were not merged one page has per branch: there are rarely more. With 100 branches, the
+/// last merged one of each, and 20 labels each, a page asks for 10,600 of the 500,000 nodes that GitHub allows, and
+/// costs 7 of the 5,000 points of an hour: one for 100 connections, of which each branch has two and each pull request
+/// that was not merged one
+/// (<https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>).
+pub const PULL_REQUESTS_FIRST: usize = 5;
 
 fn document(name: &'static str, parts: &[&str]) -> Document {
     Document { name, text: parts.concat() }
@@ -86,7 +89,7 @@ pub fn pull_requests(count: usize) -> Document {
             "  p{index}: node(id: $id{index}) {{\n    ... on Repository {{\n      \
              unmerged: pullRequests({of_branch}, states: [OPEN, CLOSED], first: {PULL_REQUESTS_FIRST}, \
              after: $after{index}) {{ ...PullRequestPage }}\n      \
-             merged: pullRequests({of_branch}, states: [MERGED], first: 1) {{ ...PullRequestPage }}\n    }}\n  }}"
+             merged: pullRequests({of_branch}, states: [MERGED], first: 1) {{ nodes {{ ...PullRequestParts }} }}\n    }}\n  }}"
         );
     }
     let query = format!("query PullRequests({variables}) {{\n{fields}}}\n");
@@ -100,7 +103,7 @@ pub fn pull_request_labels() -> Document {
 
 /// The open pull requests from one branch into another. Variables: `owner`, `name`, `branch`, `base`.
 pub fn open_pull_requests() -> Document {
-    document("OpenPullRequests", &[include_str!("graphql/open_pull_requests.graphql"), PULL_REQUEST_PARTS, LABEL_PAGE])
+    document("OpenPullRequests", &[include_str!("graphql/open_pull_requests.graphql"), PULL_REQUEST_PARTS])
 }
 
 /// The comments of a pull request, newest page first. Variables: `owner`, `name`, `number`, `before`.

@@ -1,7 +1,7 @@
 //! Finding pull requests: by branch, never by title.
 //!
 //! Of the merged ones only the last of a branch is read: it tells whether the branch may go. A repository that is
-//! followed for years has one for every update, and they refuse nothing.
+//! followed for years has one for every update, and they refuse nothing. Its labels say nothing any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::documents::{self, PULL_REQUESTS_FIRST};
+use super::documents;
 use super::graph::{Graph, fields};
 use super::portion::Portion;
 use super::repository::{PageInfo, protocol};
@@ -18,6 +18,9 @@ use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullReques
 use crate::forge::github::account::Account;
 use crate::forge::{ForgeError, PULL_REQUESTS_PER_BRANCH_MAX};
 
+/// How many pages are read per branch. A fork's branch of the same name is among them, and anybody can open pull requests
+/// from one: more than these are an error, because ours may be behind them.
+const BRANCH_PAGES_MAX: usize = 40;
 /// How many further pages of 100 labels are read of one pull request; GitHub allows no more than 100 labels.
 const LABEL_PAGES_MAX: usize = 10;
 
@@ -38,6 +41,7 @@ pub(super) struct PullRequestParts {
     title: String,
     body: String,
     mergeable: String,
+    /// Asked for where it was not merged.
     labels: Option<LabelPage>,
 }
 
@@ -73,6 +77,8 @@ struct Branch<'a> {
     id: &'a str,
     branch: &'a BranchName,
     after: Option<String>,
+    /// How many of ours, not merged, the pages before had.
+    ours: usize,
 }
 
 /// By repository and number.
@@ -162,7 +168,7 @@ pub(super) async fn of_branches(
             None => continue,
         };
         let (_, asked) = questions.entry(account.installation()).or_insert_with(|| (Arc::clone(account), Vec::new()));
-        asked.extend(branches.iter().map(|branch| Branch { repository: name, id, branch, after: None }));
+        asked.extend(branches.iter().map(|branch| Branch { repository: name, id, branch, after: None, ours: 0 }));
     }
     for (account, branches) in questions.into_values() {
         of_account(github, &account, branches, &mut found).await;
@@ -172,7 +178,7 @@ pub(super) async fn of_branches(
 
 async fn of_account(github: &GitHub, account: &Account, mut branches: Vec<Branch<'_>>, found: &mut Found) {
     let mut portion = Portion::full();
-    for _ in 0..PULL_REQUESTS_PER_BRANCH_MAX.div_ceil(PULL_REQUESTS_FIRST) {
+    for _ in 0..BRANCH_PAGES_MAX {
         let mut with_more = Vec::new();
         let mut rest = branches.as_slice();
         while !rest.is_empty() {
@@ -182,11 +188,11 @@ async fn of_account(github: &GitHub, account: &Account, mut branches: Vec<Branch
                 Ok(Some(graph)) => {
                     for (index, branch) in asked.iter().enumerate() {
                         match branch.read(github, account, &graph, index).await {
-                            Ok((page, after)) => {
+                            Ok((page, next)) => {
                                 if let Some(Ok(all)) = found.get_mut(branch.repository) {
                                     all.extend(page.into_iter().map(|it| (it.number, it)));
                                 }
-                                with_more.extend(after.map(|after| Branch { after: Some(after), ..*branch }));
+                                with_more.extend(next);
                             }
                             Err(error) => drop(found.insert(branch.repository.clone(), Err(error))),
                         }
@@ -200,6 +206,10 @@ async fn of_account(github: &GitHub, account: &Account, mut branches: Vec<Branch
             rest = later;
         }
         branches = with_more;
+    }
+    for Branch { repository, branch, .. } in branches {
+        let message = format!("too many pull requests from branches that are named `{branch}`");
+        found.insert(repository.clone(), Err(ForgeError::Protocol { message }));
     }
 }
 
@@ -221,22 +231,24 @@ async fn ask(
 }
 
 impl Branch<'_> {
-    /// Our own pull requests of the answer's page, and where the next page begins.
+    /// Our own pull requests of the answer's page, and the next page, where one is needed.
     async fn read(
         &self,
         github: &GitHub,
         account: &Account,
         graph: &Graph,
         index: usize,
-    ) -> Result<(Vec<PullRequest>, Option<String>), ForgeError> {
+    ) -> Result<(Vec<PullRequest>, Option<Self>), ForgeError> {
         let (alias, what) = (format!("p{index}"), format!("`{}`", self.repository));
         let unmerged: PullRequestPage = graph.value(&fields(&[&alias, "unmerged"]), &what)?;
-        let merged: PullRequestPage = graph.value(&fields(&[&alias, "merged"]), &what)?;
+        let merged: PullRequestNodes = graph.value(&fields(&[&alias, "merged"]), &what)?;
         let mut ours = Vec::new();
         for parts in unmerged.nodes.into_iter().chain(merged.nodes).filter(PullRequestParts::is_ours) {
             ours.push(parts.into_pull_request(github, account).await?);
         }
-        Ok((ours, unmerged.page_info.next()))
+        let count = self.ours + ours.iter().filter(|it| it.state != PullRequestState::Merged).count();
+        let after = unmerged.page_info.next().filter(|_| count < PULL_REQUESTS_PER_BRANCH_MAX);
+        Ok((ours, after.map(|after| Self { after: Some(after), ours: count, ..*self })))
     }
 }
 

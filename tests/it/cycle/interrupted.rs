@@ -1,0 +1,277 @@
+//! Cycles that end in the middle, answers that get lost, and people who are quicker.
+
+use refrom::demo::forge::Origin;
+use refrom::demo::git_repository::Content;
+use refrom::domain::digest::Digest;
+
+use super::meddling::Meddling;
+use super::world::{BRANCH, World, branch, name, nginx};
+
+const WEB: &str = "acme/web";
+const IMAGE: &str = "dhi.io/nginx";
+const PUSH: &str = "write POST /acme/web.git/git-receive-pack";
+const OPENING: &str = "write POST /repos/acme/web/pulls";
+
+async fn behind() -> (World, [Digest; 2]) {
+    let world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    let second = world.release(IMAGE, "1.27", "2");
+    (world, [first, second])
+}
+
+/// One whole pull request, and no second thing of any kind.
+fn expect_one(world: &World, second: &Digest) {
+    world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+    world.expect_branches(WEB, &[BRANCH]);
+    world.expect_proposal(WEB, 1, &nginx("1.27.2", second));
+    assert_eq!(world.pull_request(WEB, 1).comments, []);
+}
+
+#[tokio::test]
+async fn killed_between_push_and_opening_the_next_cycle_opens() {
+    let (mut world, [_, second]) = behind().await;
+    assert!(world.run_until(OPENING, Meddling::Hang).await);
+    world.expect_pull_requests(WEB, &[]);
+    world.expect_branches(WEB, &[BRANCH]);
+    world.forget();
+    world.run().await;
+    expect_one(&world, &second);
+    assert_eq!(world.asked(PUSH), 0);
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_between_push_and_opening_and_overtaken_the_branch_follows_first() {
+    let (mut world, _) = behind().await;
+    assert!(world.run_until(OPENING, Meddling::Hang).await);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.run().await;
+    world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+    world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_before_the_push_nothing_is_left_behind() {
+    let (mut world, [_, second]) = behind().await;
+    assert!(world.run_until(PUSH, Meddling::Hang).await);
+    world.expect_branches(WEB, &[]);
+    world.run().await;
+    expect_one(&world, &second);
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled() {
+    let (mut world, [_, second]) = behind().await;
+    world.policy(&["reviewers: [ada]", "assignees: [ada]"]);
+    assert!(world.run_piece_by_piece().await >= 2);
+    expect_one(&world, &second);
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_each_change_of_an_update_nothing_is_missing_and_nothing_is_doubled() {
+    let (mut world, _) = behind().await;
+    world.run().await;
+    let third = world.release(IMAGE, "1.27", "3");
+    assert_eq!(world.run_piece_by_piece().await, 2, "a push and new words");
+    world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+    world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+    assert!(world.pull_request(WEB, 1).body.contains(&third.to_string()));
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_each_change_of_a_closing_it_is_closed_once_and_no_refusal() {
+    let (mut world, [first, second]) = behind().await;
+    world.run().await;
+    world.registry.move_tag(IMAGE, "1.27", first);
+    assert_eq!(world.run_piece_by_piece().await, 4, "the marker, the sentence, the closing, the branch");
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+    world.expect_branches(WEB, &[]);
+    assert_eq!(world.pull_request(WEB, 1).comments.len(), 1);
+    world.registry.move_tag(IMAGE, "1.27", second);
+    world.run().await;
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main", "#2 open refrom/base-images -> main"]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_each_change_of_a_regrouping_everything_is_proposed_once() {
+    let (mut world, [_, second]) = behind().await;
+    world.run().await;
+    world.policy(&["group: image"]);
+    world.run_piece_by_piece().await;
+    world.expect_pull_requests(
+        WEB,
+        &["#1 closed refrom/base-images -> main", "#2 open refrom/dhi-io-nginx-cb06627b -> main"],
+    );
+    world.expect_branches(WEB, &["refrom/dhi-io-nginx-cb06627b"]);
+    world.expect_proposal(WEB, 2, &nginx("1.27.2", &second));
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_each_change_of_a_new_base_everything_is_proposed_once() {
+    let (mut world, [first, second]) = behind().await;
+    world.run().await;
+    world
+        .bare(WEB)
+        .commit(&branch("develop"), &[("Dockerfile", Content::File(nginx("1.27.1", &first).as_bytes()))], "x")
+        .unwrap();
+    world.policy(&["base: develop"]);
+    world.run_piece_by_piece().await;
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main", "#2 open refrom/base-images -> develop"]);
+    world.expect_proposal(WEB, 2, &nginx("1.27.2", &second));
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_the_comment_on_a_foreign_commit_it_is_said_once() {
+    let (mut world, _) = behind().await;
+    world.run().await;
+    world.commit(WEB, BRANCH, &[("README.md", "mine\n")]);
+    assert_eq!(world.run_piece_by_piece().await, 1);
+    assert_eq!(world.pull_request(WEB, 1).comments.len(), 1);
+    world.finish();
+}
+
+#[tokio::test]
+async fn killed_after_the_deletion_of_a_merged_branch_nothing_is_left_to_do() {
+    let (mut world, _) = behind().await;
+    world.run().await;
+    world.forge.merge(&name(WEB), 1).unwrap();
+    assert_eq!(world.run_piece_by_piece().await, 1);
+    world.expect_branches(WEB, &[]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_lost_answer_doubles_nothing_in_the_same_cycle() {
+    for lost in [PUSH, OPENING, "write POST /repos/acme/web/issues/1/labels"] {
+        let (mut world, [_, second]) = behind().await;
+        world.meddlings.next(lost, Meddling::LostAnswer);
+        world.run().await;
+        expect_one(&world, &second);
+        world.run().await;
+        assert_eq!(world.costs().writes, 0, "{lost}");
+        world.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_an_update_doubles_nothing() {
+    for lost in [PUSH, "write PATCH /repos/acme/web/pulls/1"] {
+        let (mut world, _) = behind().await;
+        world.run().await;
+        let third = world.release(IMAGE, "1.27", "3");
+        world.meddlings.next(lost, Meddling::LostAnswer);
+        world.run().await;
+        world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+        world.run().await;
+        assert_eq!(world.costs().writes, 0, "{lost}");
+        world.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_closing_doubles_nothing() {
+    let writes = ["write PATCH /repos/acme/web/pulls/1", "write POST /repos/acme/web/issues/1/comments", PUSH];
+    for lost in writes {
+        let (mut world, [first, _]) = behind().await;
+        world.run().await;
+        world.registry.move_tag(IMAGE, "1.27", first);
+        world.meddlings.next(lost, Meddling::LostAnswer);
+        world.run().await;
+        world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+        world.expect_branches(WEB, &[]);
+        assert_eq!(world.pull_request(WEB, 1).comments.len(), 1);
+        world.run().await;
+        assert_eq!(world.costs().writes, 0, "{lost}");
+        world.finish();
+    }
+}
+
+#[tokio::test]
+async fn an_opening_that_fails_is_an_error_and_is_made_up_for_in_the_next_cycle() {
+    let (mut world, [_, second]) = behind().await;
+    for _ in 0..3 {
+        world.meddlings.next(OPENING, Meddling::Status(502));
+    }
+    world.run_with_problems(&["acme/web: not available"]).await;
+    world.expect_pull_requests(WEB, &[]);
+    world.run().await;
+    expect_one(&world, &second);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_person_who_pushes_between_plan_and_push_is_not_overwritten() {
+    let (mut world, _) = behind().await;
+    world.run().await;
+    world.release(IMAGE, "1.27", "3");
+    let bare = world.bare(WEB);
+    let push = move || {
+        bare.commit(&branch(BRANCH), &[("README.md", Content::File(b"mine\n"))], "mine").unwrap();
+    };
+    let advertisement = "read GET /acme/web.git/info/refs?service=git-receive-pack";
+    world.meddlings.next(advertisement, Meddling::Meanwhile(Box::new(push)));
+    let before = world.pull_request(WEB, 1);
+    world.run_with_problems(&["acme/web: the branch `refrom/base-images` moved meanwhile"]).await;
+    assert_eq!(world.file(WEB, BRANCH, "README.md"), "mine\n");
+    assert_eq!(world.pull_request(WEB, 1).body, before.body);
+    world.run().await;
+    assert_eq!(world.file(WEB, BRANCH, "README.md"), "mine\n");
+    assert_eq!(world.pull_request(WEB, 1).comments.len(), 1);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_person_who_made_the_branch_between_plan_and_push_is_not_overwritten() {
+    let (mut world, _) = behind().await;
+    let bare = world.bare(WEB);
+    let push = move || {
+        bare.commit(&branch(BRANCH), &[("README.md", Content::File(b"mine\n"))], "mine").unwrap();
+    };
+    let advertisement = "read GET /acme/web.git/info/refs?service=git-receive-pack";
+    world.meddlings.next(advertisement, Meddling::Meanwhile(Box::new(push)));
+    world.run_with_problems(&["moved meanwhile"]).await;
+    world.expect_pull_requests(WEB, &[]);
+    let report = world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    assert!(report.repositories[0].plan.not_proposed[0].reason.to_string().contains("somebody else's commit"));
+    assert_eq!(world.file(WEB, BRANCH, "README.md"), "mine\n");
+    world.finish();
+}
+
+#[tokio::test]
+async fn somebody_elses_pull_request_from_our_branch_is_not_taken_for_ours() {
+    let (mut world, _) = behind().await;
+    assert!(world.run_until(OPENING, Meddling::Hang).await);
+    let branches = (&branch(BRANCH), &branch("main"));
+    world.forge.open_by("ada", &name(WEB), branches, Origin::SameRepository).unwrap();
+    world.run_with_problems(&["somebody else opened #1"]).await;
+    // Closing it refuses nothing: it says nothing about refrom's digests.
+    world.forge.close(&name(WEB), 1).unwrap();
+    world.run().await;
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main", "#2 open refrom/base-images -> main"]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_base_that_moves_while_it_is_read_is_read_in_the_next_cycle() {
+    let (mut world, [_, second]) = behind().await;
+    let bare = world.bare(WEB);
+    let push = move || {
+        bare.commit(&branch("main"), &[("README.md", Content::File(b"new\n"))], "new").unwrap();
+    };
+    let fetch = "read GET /acme/web.git/info/refs?service=git-upload-pack";
+    world.meddlings.next(fetch, Meddling::Meanwhile(Box::new(push)));
+    // The commit that was listed is still there, so that the proposal is made on it.
+    world.run().await;
+    world.run().await;
+    expect_one(&world, &second);
+    world.finish();
+}
