@@ -1,9 +1,43 @@
-//! Scanning a tree of 1,000 Dockerfiles, made in memory.
+//! Scanning 1,000 Dockerfiles: in memory, and as a tree with `refrom list`.
+
+#![allow(clippy::unwrap_used, reason = "a measurement may panic")]
+
+#[allow(dead_code, reason = "each measurement uses its part")]
+mod world;
+
+use std::path::Path;
+use std::process::Command;
 
 use refrom::domain::dockerfile;
+use world::measure;
+use world::{Cost, Measured};
 
 fn main() {
+    if std::env::args().any(|argument| argument == "--bench") {
+        let folder = tree();
+        let (output, usage) = measure::run(list(folder.path()));
+        let cost = Cost::new(&output, Vec::new(), Vec::new());
+        assert_eq!(cost.stdout.matches("\"status\": \"pinned\"").count(), 3_000, "{}", cost.stderr);
+        measure::print_table(&[("refrom list: 1,000 files, 3,000 pins", Measured { cost, usage })]);
+    }
     divan::main();
+}
+
+/// The files as a work tree, a folder for each.
+fn tree() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (number, text) in dockerfiles().iter().enumerate() {
+        let folder = root.path().join(format!("services/{number}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("Dockerfile"), text).unwrap();
+    }
+    root
+}
+
+fn list(tree: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_refrom"));
+    command.args(["list", "--format", "json"]).arg(tree).env_clear();
+    command
 }
 
 /// Files of the size that people write: three stages, comments, heredocs, ARGs.
@@ -21,6 +55,12 @@ fn dockerfiles() -> Vec<String> {
             )
         })
         .collect()
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn tree_of_a_thousand_dockerfiles(bencher: divan::Bencher<'_, '_>) {
+    let folder = tree();
+    bencher.bench_local(|| assert!(list(folder.path()).output().unwrap().status.success()));
 }
 
 #[divan::bench]

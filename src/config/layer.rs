@@ -1,5 +1,7 @@
 //! A checked `policy`: the keys that are set, each with its place and its value.
 
+use std::sync::Arc;
+
 use regex::Regex;
 
 use super::check::Checker;
@@ -231,7 +233,10 @@ fn file_pattern(checker: &mut Checker<'_>, path: &KeyPath, file: &PatternFile) -
         return None;
     }
     match pattern::regex(expression) {
-        Ok(regex) => (has_groups(checker, &path, &regex) && !files.is_empty()).then_some(FilePattern { files, regex }),
+        Ok(regex) => {
+            let is_usable = has_groups(checker, &path, &regex) && !files.is_empty();
+            is_usable.then(|| FilePattern { files, regex: Arc::new(regex) })
+        }
         Err(reason) => {
             checker.wrong(&path, format!("bad regular expression: {reason}"));
             None

@@ -93,11 +93,13 @@ fn binding(text: Match<'_>, image_use: &ImageUse, lines: &LineIndex) -> Option<C
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use regex::Regex;
 
     fn uses(regex: &str, text: &[u8]) -> Vec<String> {
-        let pattern = FilePattern { files: Vec::new(), regex: Regex::new(regex).unwrap() };
+        let pattern = FilePattern { files: Vec::new(), regex: Arc::new(Regex::new(regex).unwrap()) };
         let show = |found: &ImageUse| {
             let range = found.digest_range.clone().map(|range| String::from_utf8_lossy(&text[range]).into_owned());
             let image = found.image.as_ref().map(ToString::to_string).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Patterns that people write in the configuration: globs, or regular expressions between slashes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
@@ -19,10 +20,12 @@ pub struct Pattern {
     matcher: Matcher,
 }
 
+/// Shared by all clones: a compiled expression keeps memory to match with, some 10 KiB once it was used, and every
+/// repository of a fleet has the policy's patterns.
 #[derive(Clone)]
 enum Matcher {
-    Glob(GlobMatcher),
-    Regex(Regex),
+    Glob(Arc<GlobMatcher>),
+    Regex(Arc<Regex>),
 }
 
 /// Why a text is no [`Pattern`]; says where the mistake is.
@@ -38,9 +41,9 @@ impl Pattern {
     pub fn new(source: &str) -> Result<Self, PatternError> {
         let error = |reason: String| PatternError { pattern: source.to_owned(), reason };
         let matcher = match source.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-            Some(expression) if !expression.is_empty() => Matcher::Regex(regex(expression).map_err(error)?),
+            Some(expression) if !expression.is_empty() => Matcher::Regex(Arc::new(regex(expression).map_err(error)?)),
             _ if source.is_empty() => return Err(error("empty".to_owned())),
-            _ => Matcher::Glob(glob(source).map_err(|e| error(e.kind().to_string()))?.compile_matcher()),
+            _ => Matcher::Glob(Arc::new(glob(source).map_err(|e| error(e.kind().to_string()))?.compile_matcher())),
         };
         Ok(Self { source: source.to_owned(), matcher })
     }
@@ -49,6 +52,16 @@ impl Pattern {
         match &self.matcher {
             Matcher::Glob(glob) => glob.is_match(text),
             Matcher::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    /// Whether both are clones of one pattern.
+    #[cfg(test)]
+    pub(super) fn is_shared_with(&self, other: &Self) -> bool {
+        match (&self.matcher, &other.matcher) {
+            (Matcher::Glob(one), Matcher::Glob(other)) => Arc::ptr_eq(one, other),
+            (Matcher::Regex(one), Matcher::Regex(other)) => Arc::ptr_eq(one, other),
+            _ => false,
         }
     }
 

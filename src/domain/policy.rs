@@ -1,5 +1,7 @@
 //! What an administrator and a repository's owners allow: the effective policy of one repository.
 
+use std::sync::{Arc, LazyLock};
+
 use regex::Regex;
 
 use super::pattern::Pattern;
@@ -10,6 +12,10 @@ use super::reference::{ImageName, Tag};
 const DEFAULT_LABEL: &str = "base-image";
 /// Test data is no image that anybody builds.
 const DEFAULT_EXCLUDE: &str = "**/testdata/**";
+
+/// The default patterns, compiled once for all policies. Both are valid; a test holds it.
+static ALL_IMAGES: LazyLock<Vec<Pattern>> = LazyLock::new(|| Pattern::new("**").into_iter().collect());
+static TEST_DATA: LazyLock<Vec<Pattern>> = LazyLock::new(|| Pattern::new(DEFAULT_EXCLUDE).into_iter().collect());
 
 /// The effective policy of one repository: defaults, overrides and the repository's own file, merged.
 #[derive(Debug, Clone)]
@@ -82,20 +88,18 @@ pub enum CommentMode {
 #[derive(Debug, Clone)]
 pub struct FilePattern {
     pub files: Vec<Pattern>,
-    /// Has the named groups `image`, and `digest`; may have `tag` and `comment`.
-    pub regex: Regex,
+    /// Has the named groups `image`, and `digest`; may have `tag` and `comment`. Shared by all policies that have it.
+    pub regex: Arc<Regex>,
 }
 
 impl Default for Policy {
     /// What holds where nobody says otherwise.
     fn default() -> Self {
-        // These two patterns are valid; a test holds it.
-        let pattern = |source| Pattern::new(source).into_iter().collect();
         Self {
             enabled: true,
-            images: pattern("**"),
+            images: ALL_IMAGES.clone(),
             tags: Vec::new(),
-            files: FilePolicy { include: Vec::new(), exclude: pattern(DEFAULT_EXCLUDE) },
+            files: FilePolicy { include: Vec::new(), exclude: TEST_DATA.clone() },
             group: Grouping::Repository,
             comment: CommentMode::Update,
             patterns: Vec::new(),
@@ -164,6 +168,13 @@ mod tests {
         let policy = Policy::default();
         assert!(policy.follows(&image("dhi.io/a/b/nginx")) && policy.follows(&image("nginx")));
         assert!(policy.files.exclude.iter().any(|pattern| pattern.matches("a/testdata/Dockerfile")));
+    }
+
+    #[test]
+    fn the_policies_of_a_fleet_share_their_compiled_patterns() {
+        let (one, other) = (Policy::default(), Policy::default().clone());
+        assert!(one.images[0].is_shared_with(&other.images[0]));
+        assert!(one.files.exclude[0].is_shared_with(&other.files.exclude[0]));
     }
 
     #[test]

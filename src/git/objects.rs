@@ -179,12 +179,26 @@ fn walk(
     Ok(())
 }
 
-/// Those of the objects that are not in the cache.
-pub(super) fn missing(directory: &Path, ids: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
+/// What the cache says when it is asked for blobs.
+#[derive(Debug)]
+pub(super) enum Held {
+    All(BTreeMap<String, Blob>),
+    /// The ids of those that are missing.
+    Lacking(Vec<String>),
+}
+
+/// The contents of blobs, where all of them are in the cache. The database is opened once for both questions: that is
+/// most of what a repository costs whose head has not moved.
+pub(super) fn blobs(directory: &Path, ids: &BTreeSet<String>) -> Result<Held, GitError> {
     if ids.len() > FILES_MAX {
         return Err(GitError::TooLarge { what: "more than 10,000 files that can hold a pin" });
     }
     let database = database(directory).map_err(corrupt)?;
+    let missing = missing(&database, ids)?;
+    if missing.is_empty() { contents(&database, ids).map(Held::All) } else { Ok(Held::Lacking(missing)) }
+}
+
+fn missing(database: &Odb<'_>, ids: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
     let mut missing = Vec::new();
     for id in ids {
         // Without a refresh for each: the database was opened just now.
@@ -195,9 +209,7 @@ pub(super) fn missing(directory: &Path, ids: &BTreeSet<String>) -> Result<Vec<St
     Ok(missing)
 }
 
-/// The contents of blobs that are in the cache.
-pub(super) fn blobs(directory: &Path, ids: &BTreeSet<String>) -> Result<BTreeMap<String, Blob>, GitError> {
-    let database = database(directory).map_err(corrupt)?;
+fn contents(database: &Odb<'_>, ids: &BTreeSet<String>) -> Result<BTreeMap<String, Blob>, GitError> {
     let mut blobs = BTreeMap::new();
     let mut total = 0;
     for id in ids {

@@ -10,7 +10,7 @@ use super::cache;
 use super::commit::{self, Committed, NewCommit};
 use super::environment::{Purpose, REMOTE};
 use super::error::{self, GitError};
-use super::objects::{self, Blob, Presence, TreeFile};
+use super::objects::{self, Blob, Held, Presence, TreeFile};
 use super::push::{self, PushOutcome, Update};
 use crate::domain::pull_request::{BranchName, CommitId};
 use crate::net::Remote;
@@ -103,23 +103,24 @@ impl Repository {
         ids: &BTreeSet<String>,
     ) -> Result<BTreeMap<String, Blob>, GitError> {
         let _lock = self.lock.lock().await;
-        let missing = self.missing(ids).await?;
-        if !missing.is_empty() {
-            match self.fetch_blobs(remote, &missing).await {
-                // The server knows protocol version 0 only, and gives out no blob by its id.
-                Err(GitError::Failed { .. }) => {
-                    self.maintain(cache::discard).await?;
-                    self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::TreesAndBlobs)
-                        .await?;
-                }
-                result => result?,
+        let missing = match self.held(ids).await? {
+            Held::All(blobs) => return Ok(blobs),
+            Held::Lacking(missing) => missing,
+        };
+        match self.fetch_blobs(remote, &missing).await {
+            // The server knows protocol version 0 only, and gives out no blob by its id.
+            Err(GitError::Failed { .. }) => {
+                self.maintain(cache::discard).await?;
+                self.fetch_commit(remote, base, &format!("refs/heads/{}", base.branch), Depth::TreesAndBlobs).await?;
             }
-            if let Some(id) = self.missing(ids).await?.into_iter().next() {
-                return Err(GitError::MissingObject { id });
+            result => result?,
+        }
+        match self.held(ids).await? {
+            Held::All(blobs) => Ok(blobs),
+            Held::Lacking(missing) => {
+                Err(GitError::MissingObject { id: missing.into_iter().next().unwrap_or_default() })
             }
         }
-        let ids = ids.clone();
-        self.read_locked(move |directory| objects::blobs(directory, &ids)).await
     }
 
     /// Makes a commit on a fetched base in the cache. Sends nothing.
@@ -200,9 +201,9 @@ impl Repository {
         }
     }
 
-    async fn missing(&self, ids: &BTreeSet<String>) -> Result<Vec<String>, GitError> {
+    async fn held(&self, ids: &BTreeSet<String>) -> Result<Held, GitError> {
         let ids = ids.clone();
-        self.read_locked(move |directory| objects::missing(directory, &ids)).await
+        self.read_locked(move |directory| objects::blobs(directory, &ids)).await
     }
 
     async fn maintain(&self, work: fn(&Path) -> Result<(), GitError>) -> Result<(), GitError> {

@@ -10,6 +10,7 @@
 
 mod architecture;
 mod cli;
+mod budget;
 mod config;
 mod cycle;
 mod cycle_real_servers;
