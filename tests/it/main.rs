@@ -9,8 +9,8 @@
 )]
 
 mod architecture;
-mod cli;
 mod budget;
+mod cli;
 mod config;
 mod cycle;
 mod cycle_real_servers;
