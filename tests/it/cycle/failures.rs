@@ -115,17 +115,6 @@ async fn a_repository_that_is_archived_in_the_middle_is_named_and_the_others_go_
 }
 
 #[tokio::test]
-async fn pull_requests_that_cannot_be_read_stop_their_repository_alone() {
-    let (mut world, second) = two().await;
-    for _ in 0..3 {
-        world.meddlings.next("#PullRequests refrom/cgr-dev-static", Meddling::Status(502));
-    }
-    world.run_with_problems(&["github:acme/tools: its pull requests could not be read", "github:acme/tools: "]).await;
-    expect_web_alone(&world, &second);
-    world.finish();
-}
-
-#[tokio::test]
 async fn a_repository_that_the_forge_fails_to_show_is_named_and_the_others_go_on() {
     let (mut world, second) = two().await;
     world.select(&["acme/web", "acme/tools"]);
