@@ -26,7 +26,7 @@ fn policy() -> Policy {
 /// A policy with these regular expressions for `*.mk`.
 fn patterns(expressions: &[&str]) -> Policy {
     let files = || vec![Pattern::new("**/*.mk").unwrap(), Pattern::new("Dockerfile").unwrap()];
-    let pattern = |expression: &&str| FilePattern { files: files(), regex: Regex::new(expression).unwrap() };
+    let pattern = |expression: &&str| FilePattern { files: files(), regex: Regex::new(expression).unwrap().into() };
     Policy { patterns: expressions.iter().map(pattern).collect(), ..policy() }
 }
 
