@@ -9,8 +9,8 @@ use super::output::Output;
 use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
-use super::use_record::shown_reason;
-use crate::cycle::{self, AssemblyError, Deed, Host, Mode, PinCounts, Report, RepositoryReport, Request};
+use super::use_record::{shown_image, shown_reason, shown_status};
+use crate::cycle::{self, AssemblyError, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request};
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::RepoName;
@@ -101,6 +101,10 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         let what = if matches!(reason, Reason::Unknown(_)) { "unknown" } else { "not proposed" };
         let (image, why) = (tag.image.familiar(), shown_reason(tag, reason));
         output.line(format!("{name}: {path}:{line}  {image}:{}  {what}: {why}", tag.tag))?;
+    }
+    for Noticed { path, image_use } in &repository.noticed {
+        let (image, status) = (shown_image(image_use), shown_status(image_use));
+        output.line(format!("{name}: {path}:{}  {image}  {status}", image_use.line))?;
     }
     for warning in &plan.warnings {
         output.line(format!("{name}: warning: {warning}"))?;

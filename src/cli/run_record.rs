@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
 use crate::domain::plan::{Action, ClosingCause, DeletionCause};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
@@ -25,6 +26,7 @@ struct RepositoryRecord {
     up_to_date: Vec<StandingRecord>,
     left_alone: Vec<LeftAloneRecord>,
     not_proposed: Vec<NotProposedRecord>,
+    noticed: Vec<UseRecord>,
     warnings: Vec<String>,
     error: Option<String>,
 }
@@ -137,6 +139,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
             up_to_date: up_to_date.collect(),
             left_alone: left_alone.collect(),
             not_proposed: plan.not_proposed.iter().map(NotProposedRecord::from).collect(),
+            noticed: report.noticed.iter().map(|noticed| UseRecord::new(&noticed.path, &noticed.image_use)).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
         }

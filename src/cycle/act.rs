@@ -55,7 +55,7 @@ async fn repository(
 ) -> (RepositoryReport, Vec<String>) {
     let forge = parts.forges.iter().find(|forge| forge.name() == plan.repository.forge);
     let (Some(facts), Some(forge)) = (facts, forge) else {
-        let report = RepositoryReport { plan, deeds: Vec::new(), pins: Default::default() };
+        let report = RepositoryReport::new(plan, Vec::new());
         return (report, vec!["it is planned for and was not gathered".to_owned()]);
     };
     let actor = Actor { parts, facts, forge: forge.as_ref(), host };
@@ -71,7 +71,7 @@ async fn repository(
             problems.push(format!("cannot comment on #{}: {error}", left_alone.number));
         }
     }
-    (RepositoryReport { plan, deeds, pins: Default::default() }, problems)
+    (RepositoryReport::new(plan, deeds), problems)
 }
 
 struct Actor<'a> {

@@ -27,7 +27,7 @@ use crate::store::{Store, StoreError};
 
 pub use build::pin_move;
 pub use parts::{AssemblyError, assemble, assemble_with, registries};
-pub use report::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
 #[derive(Debug)]

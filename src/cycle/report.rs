@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
-use crate::domain::image_use::Status;
+use crate::domain::image_use::{ImageUse, SkipReason, Status};
 use crate::domain::plan::{Knowledge, Plan, RepositoryPlan};
 
 /// The result of a cycle.
@@ -26,6 +26,16 @@ pub struct RepositoryReport {
     /// One for each of the plan's actions, in their order.
     pub deeds: Vec<Deed>,
     pub pins: PinCounts,
+    /// Uses that somebody should look at, because nobody will be told otherwise: digests that are not followed, and
+    /// findings. By path, then as in the file.
+    pub noticed: Vec<Noticed>,
+}
+
+/// A use that somebody should look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    pub path: String,
+    pub image_use: ImageUse,
 }
 
 /// What became of an action.
@@ -83,18 +93,18 @@ impl Report {
         for plan in plan.repositories {
             let planned = Deed { outcome: Outcome::Planned, pull_request: None, warnings: Vec::new() };
             let deeds = vec![planned; plan.actions.len()];
-            self.repositories.push(RepositoryReport { plan, deeds, pins: PinCounts::default() });
+            self.repositories.push(RepositoryReport::new(plan, deeds));
         }
     }
 
-    /// Counts pins and brings everything into its order.
+    /// Counts pins, names what should be looked at, and brings everything into its order.
     pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge) {
-        let mut counts: BTreeMap<RepositoryKey, PinCounts> = BTreeMap::new();
-        for facts in fleet {
-            counts.insert(facts.key(), PinCounts::of(facts, knowledge));
-        }
+        let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
         for repository in &mut self.repositories {
-            repository.pins = counts.get(&repository.plan.repository).copied().unwrap_or_default();
+            if let Some(facts) = facts.get(&repository.plan.repository) {
+                repository.pins = PinCounts::of(facts, knowledge);
+                repository.noticed = noticed(facts);
+            }
         }
         self.repositories.sort_by(|left, right| left.plan.repository.cmp(&right.plan.repository));
         self.problems.sort();
@@ -109,9 +119,26 @@ impl Report {
 }
 
 impl RepositoryReport {
+    /// A plan and what became of it; [`Report::describe`] adds the rest.
+    pub(super) fn new(plan: RepositoryPlan, deeds: Vec<Deed>) -> Self {
+        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new() }
+    }
+
     fn is_incomplete(&self) -> bool {
         self.plan.is_incomplete() || self.deeds.iter().any(|deed| matches!(deed.outcome, Outcome::Failed(_)))
     }
+}
+
+/// Unreadable instructions and variables are everyday in templates, and ignored uses are somebody's wish: those are for
+/// `list`.
+fn noticed(facts: &RepositoryFacts) -> Vec<Noticed> {
+    let needs_a_look = |found: &ImageUse| match found.status {
+        Status::Skipped(SkipReason::NoTag | SkipReason::Ambiguous | SkipReason::UnsupportedAlgorithm) => true,
+        Status::Pinned | Status::Unpinned | Status::Skipped(_) => !found.findings.is_empty(),
+    };
+    let uses = facts.files.iter().flat_map(|file| file.uses.iter().map(|found| (&file.path, found)));
+    let noticed = uses.filter(|(_, found)| needs_a_look(found));
+    noticed.map(|(path, found)| Noticed { path: path.clone(), image_use: found.clone() }).collect()
 }
 
 impl PinCounts {

@@ -55,7 +55,18 @@ async fn the_json_says_the_plan_and_what_became_of_it() {
     let repository = &planned["repositories"][2];
     assert_eq!(
         keys(repository),
-        ["actions", "counts", "error", "forge", "left_alone", "not_proposed", "repository", "up_to_date", "warnings"]
+        [
+            "actions",
+            "counts",
+            "error",
+            "forge",
+            "left_alone",
+            "not_proposed",
+            "noticed",
+            "repository",
+            "up_to_date",
+            "warnings"
+        ]
     );
     assert_eq!(repository["repository"], "acme/web");
     assert_eq!(repository["counts"], json!({ "behind": 3, "current": 0, "unknown": 0, "unpinned": 0, "skipped": 0 }));
@@ -106,6 +117,7 @@ fn the_readme_explains_every_key() {
         "up_to_date",
         "left_alone",
         "not_proposed",
+        "noticed",
         "warnings",
         "error",
         "action",
@@ -140,6 +152,17 @@ async fn a_repository_can_be_chosen_and_an_unknown_one_is_wrong_usage() {
     // The pattern includes it, and the forge does not have it.
     let answer = office.run(&["--repository", "acme/nowhere"]).ended(3);
     assert!(answer.stderr.contains("acme/nowhere"), "{}", answer.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_whose_tag_nobody_knows_is_named_and_no_failure() {
+    let office = Office::open().await;
+    let answer = office.run(&["--dry-run"]).ended(0);
+    assert!(answer.stdout.contains("acme/tools: Dockerfile:1  dhi.io/nginx  skipped: no-tag\n"), "{}", answer.stdout);
+    let answer = office.run(&["--dry-run", "--format", "json"]).ended(0).json();
+    let noticed = &answer["repositories"][1]["noticed"];
+    assert_eq!(noticed.as_array().map(Vec::len), Some(1));
+    assert_eq!((&noticed[0]["path"], &noticed[0]["reason"]), (&json!("Dockerfile"), &json!("no-tag")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
