@@ -118,7 +118,7 @@ async fn know(
     parts.store.record_sightings(&sightings, now).await?;
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
-    let evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
+    let mut evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
     let ledger =
         lookup::ledger(parts.store.as_ref(), candidates.iter().flat_map(|(_, candidates)| &candidates.pins)).await?;
     let wanted: Vec<_> = candidates.iter().map(|(facts, candidates)| (*facts, &candidates.branches)).collect();
@@ -128,6 +128,11 @@ async fn know(
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
         }
     }
+    let held = candidates.iter().filter_map(|(facts, candidates)| {
+        let open = pull_requests.get(&facts.key())?.as_ref().ok()?;
+        Some(plan::held_moves(candidates, open))
+    });
+    evidence.extend(lookup::evidence(&session, Some(parts.store.as_ref()), &held.flatten().collect(), watcher).await);
     let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
     Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails })
 }

@@ -322,7 +322,9 @@ fn a_registry_that_cannot_be_asked_closes_nothing_and_stops_nothing_else() {
     assert_eq!(world.cycle(), ["#1 is up to date", waits]);
     assert!(world.plan().is_incomplete());
     world.moves("dhi.io/nginx:1", 'c');
-    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→c", waits]);
+    // What cannot be asked stays as it was proposed.
+    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→c, Dockerfile:2 node m→n", waits]);
+    assert_eq!(world.cycle(), ["#1 is up to date", waits]);
     world.fails("dhi.io/nginx:1");
     assert_eq!(world.cycle()[0], "leave #1 alone: unknown: HTTP 503");
 }

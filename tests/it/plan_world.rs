@@ -9,7 +9,7 @@ use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
 use refrom::domain::ledger::Ledger;
 use refrom::domain::pattern::Pattern;
-use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, plan};
+use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, held_moves, plan};
 use refrom::domain::policy::{CommentMode, FilePolicy, Grouping, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
@@ -275,7 +275,10 @@ impl World {
         };
         for facts in facts {
             let candidates = behind(facts, &knowledge.observations);
-            for wanted in candidates.evidence {
+            let repo = &self.repos[facts.head.name.as_str()];
+            let asked = repo.pull_requests.iter().filter(|it| candidates.branches.contains(&it.branch));
+            let asked: Vec<PullRequest> = asked.cloned().collect();
+            for wanted in candidates.evidence.iter().cloned().chain(held_moves(&candidates, &asked)) {
                 let content =
                     |digest| self.contents.get(&digest).cloned().unwrap_or(Content::Image(Box::new(index(digest))));
                 let new = match content(wanted.new) {
@@ -289,9 +292,7 @@ impl World {
                 };
                 knowledge.evidence.insert(wanted, Evidence { new, old });
             }
-            let repo = &self.repos[facts.head.name.as_str()];
-            let asked = repo.pull_requests.iter().filter(|it| candidates.branches.contains(&it.branch));
-            knowledge.pull_requests.insert(facts.key(), Ok(asked.cloned().collect()));
+            knowledge.pull_requests.insert(facts.key(), Ok(asked));
         }
         knowledge
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::kept::kept;
 use super::seen::{Branches, Seen};
 use super::{
     Action, Closing, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate,
@@ -11,7 +12,7 @@ use crate::domain::candidates::{self, RepositoryFacts, Unknown};
 use crate::domain::digest::Digest;
 use crate::domain::marker::{Marker, MarkerPin};
 use crate::domain::message;
-use crate::domain::proposal::{self, NotProposed, Pin, Reason};
+use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState};
 use crate::domain::reference::{ImageName, Tag};
 
@@ -66,6 +67,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
         facts,
         branches: &branches,
         seen: &seen,
+        evidence: &knowledge.evidence,
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         plan,
@@ -82,6 +84,7 @@ struct Decision<'a> {
     facts: &'a RepositoryFacts,
     branches: &'a Branches<'a>,
     seen: &'a [Seen<'a>],
+    evidence: &'a EvidenceByMove,
     /// Places that an open pull request holds which must not be touched.
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
@@ -160,6 +163,7 @@ impl<'a> Decision<'a> {
                 self.plan.up_to_date.push(UpToDate { number, url, branch });
             }
             Some(seen) => {
+                let pins = self.with_kept(seen, pins);
                 let proposal = Box::new(self.proposal(branch, &subject, pins));
                 self.plan.actions.push(Action::Update { proposal, pull_request: Box::new(seen.pull_request.clone()) });
             }
@@ -271,6 +275,14 @@ impl<'a> Decision<'a> {
             && head.is_some()
             && marker.commit == head
             && seen.pull_request.mergeable != Mergeable::Conflicting
+    }
+
+    /// These pins and those that the pull request holds and that are unknown now.
+    fn with_kept(&self, seen: &Seen<'_>, mut pins: Vec<Pin>) -> Vec<Pin> {
+        pins.extend(kept(seen, &self.plan.not_proposed, self.evidence));
+        pins.sort_by(|left, right| (&left.path, left.use_index).cmp(&(&right.path, right.use_index)));
+        pins.truncate(message::pins_that_fit(&pins));
+        pins
     }
 
     fn proposal(&mut self, branch: &BranchName, subject: &Subject, pins: Vec<Pin>) -> Proposal {

@@ -17,11 +17,13 @@
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
 //!
 //! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
-//! request stays as long as nothing else in there moves. A refusal stops what is not yet proposed, and withdraws
-//! nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and templates of an open pull request follow with its next content.
+//! request stays as it was proposed, whatever else in there moves. A refusal stops what is not yet proposed, and
+//! withdraws nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and
+//! templates of an open pull request follow with its next content.
 
 mod caps;
 mod decide;
+mod kept;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +37,7 @@ use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
 use super::pull_request::{BranchName, CommitId, PullRequest};
 
 pub use caps::Limits;
+pub use kept::held_moves;
 
 /// The label by which people postpone: its pull request is left exactly as it is.
 pub const HOLD_LABEL: &str = "refrom:hold";

@@ -63,6 +63,26 @@ async fn a_tag_that_is_gone_is_unknown_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_pin_whose_registry_is_down_stays_in_the_pull_request_that_another_pin_moves() {
+    let mut world = World::new().await;
+    let (nginx, other_old) = (world.release("dhi.io/nginx", "1", "1"), world.release("cgr.dev/static", "latest", "1"));
+    let file = |nginx: &Digest, other: &Digest| {
+        format!("FROM cgr.dev/static:latest@{other} AS base\nFROM dhi.io/nginx:1@{nginx}\n")
+    };
+    world.repository("acme/web", &[("Dockerfile", &file(&nginx, &other_old))]);
+    world.release("dhi.io/nginx", "1", "2");
+    let other_new = world.release("cgr.dev/static", "latest", "2");
+    world.run().await;
+    let nginx = world.release("dhi.io/nginx", "1", "3");
+    other(&world).inject(RegistryFault::status("/v2/cgr.dev/", 503));
+    world.run_with_problems(&["acme/web: Dockerfile: unknown"]).await;
+    world.expect_proposal("acme/web", 1, &file(&nginx, &other_new));
+    world.run_with_problems(&["acme/web: Dockerfile: unknown"]).await;
+    assert_eq!(world.costs().writes, 0);
+    world.finish();
+}
+
+#[tokio::test]
 async fn a_tag_that_cannot_be_looked_up_closes_nothing() {
     let (mut world, _) = two().await;
     world.run().await;
