@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::domain::candidates::FileUses;
 use crate::domain::file_name::{self, FILE_BYTES_MAX, LeftOut};
 use crate::domain::image_use::ImageUse;
+use crate::domain::pattern::Pattern;
 use crate::domain::policy::Policy;
 use crate::domain::source_file;
 use crate::store::LeftOutFile;
@@ -98,6 +99,7 @@ pub fn read_all(paths: &[PathBuf], config: &Config) -> Result<Vec<Tree>, Failure
                 // Its uses are listed, as ignored.
                 policy.images.clear();
             }
+            include_named(path, &root, &mut policy).map_err(Failure::usage)?;
             let mut contents = read(path, &policy).map_err(Failure::usage)?;
             if !policy.enabled {
                 contents.notes.push(format!("`{}` is not followed: `enabled: false`", path.display()));
@@ -105,6 +107,16 @@ pub fn read_all(paths: &[PathBuf], config: &Config) -> Result<Vec<Tree>, Failure
             Ok(Tree { policy, contents })
         })
         .collect()
+}
+
+/// A file that was named is read, whatever its name is; as a Dockerfile, unless a pattern of the policy is for it.
+fn include_named(path: &Path, root: &Path, policy: &mut Policy) -> anyhow::Result<()> {
+    let given = absolute(path)?;
+    let named = slashed(root, &given).filter(|relative| !given.is_dir() && !file_name::can_hold_pins(relative, policy));
+    if let Some(relative) = named {
+        policy.files.include.push(Pattern::literal(&relative)?);
+    }
+    Ok(())
 }
 
 /// Says on stderr what was left out (which is no failure) and what could not be read (which is one).
@@ -153,9 +165,7 @@ pub fn read(path: &Path, policy: &Policy) -> anyhow::Result<Contents> {
         let shown = given.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(relative) = slashed(&root, &given) else { bail!("`{}` is outside of its repository", path.display()) };
         if !file_name::can_hold_pins(&relative, policy) {
-            contents
-                .notes
-                .push(format!("`{shown}` is not read: it has no Dockerfile's name, or the policy leaves it out"));
+            contents.notes.push(format!("`{shown}` is not read: the policy's `files.exclude` leaves it out"));
         }
         contents.add(&given, shown, relative, policy);
         return Ok(contents);

@@ -48,6 +48,14 @@ impl Pattern {
         Ok(Self { source: source.to_owned(), matcher })
     }
 
+    /// The pattern that covers this text alone.
+    pub fn literal(text: &str) -> Result<Self, PatternError> {
+        let source = globset::escape(text);
+        let error = |error: globset::Error| PatternError { pattern: text.to_owned(), reason: error.kind().to_string() };
+        let matcher = Matcher::Glob(Arc::new(glob(&source).map_err(error)?.compile_matcher()));
+        Ok(Self { source, matcher })
+    }
+
     pub fn matches(&self, text: &str) -> bool {
         match &self.matcher {
             Matcher::Glob(glob) => glob.is_match(text),
@@ -115,6 +123,14 @@ mod tests {
         assert!(matches("**/testdata/**", "a/testdata/b/Dockerfile"));
         assert!(matches("**/testdata/**", "testdata/Dockerfile"));
         assert!(matches("**", "dhi.io/nginx"));
+    }
+
+    #[test]
+    fn a_literal_covers_itself_alone() {
+        for text in ["a*b/[x]/{y}?", "/a/"] {
+            let pattern = Pattern::literal(text).unwrap();
+            assert!(pattern.matches(text) && !pattern.matches("axb/x/y!") && !pattern.matches("a"), "{text}");
+        }
     }
 
     #[test]

@@ -111,11 +111,13 @@ fn a_path_that_is_not_there_is_wrong_usage() {
 }
 
 #[test]
-fn a_file_that_no_rule_reads_is_named_and_is_no_failure() {
-    let world = World::new(&[("notes.txt", "FROM x:1\n")]);
+fn a_file_that_is_named_is_read_as_a_dockerfile_unless_it_is_excluded() {
+    let world = World::new(&[("notes.txt", "FROM x:1\n"), ("testdata/Dockerfile", "FROM x:1\n"), (".git/HEAD", "")]);
     let answer = world.refrom(&["list", "notes.txt", "--format", "json"]).ended(0);
+    assert_eq!((&answer.json()[0]["path"], &answer.json()[0]["status"]), (&json!("notes.txt"), &json!("unpinned")));
+    let answer = world.refrom(&["list", "testdata/Dockerfile", "--format", "json"]).ended(0);
     assert_eq!(answer.json(), json!([]));
-    assert!(answer.stderr.contains("`notes.txt` is not read"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("`Dockerfile` is not read"), "{}", answer.stderr);
 }
 
 #[test]
