@@ -60,7 +60,7 @@ pub enum NetworkError {
 /// Whether redirects are followed by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redirects {
-    /// Up to [`REDIRECTS_MAX`]; `Authorization` stays behind when the origin changes.
+    /// Up to five; `Authorization` stays behind when the origin changes.
     Follow,
     /// The caller looks at each one.
     Manual,
