@@ -36,7 +36,7 @@ pub struct Policy {
     pub patterns: Vec<FilePattern>,
     /// Labels of new pull requests.
     pub labels: Vec<String>,
-    /// Users, or `@org/team` and bare team names as the forge reads them.
+    /// Users, and teams as `@org/team`.
     pub reviewers: Vec<String>,
     /// Users that new pull requests are assigned to.
     pub assignees: Vec<String>,
