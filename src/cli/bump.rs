@@ -17,7 +17,7 @@ use super::settings::{self, Secrets};
 use super::use_record::shown_reason;
 use super::work_tree::{self, Tree, WorkTreeFile};
 use crate::cycle::{self, lookup};
-use crate::domain::candidates::{self, Candidate};
+use crate::domain::candidates::Candidate;
 use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{self, NotProposed, Pin};
 use crate::domain::rewrite::{PinMove, SourceFile, rewrite};
@@ -33,11 +33,8 @@ pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failu
     // A file that several PATHs hold is one file.
     let mut seen = BTreeSet::new();
     files.retain(|(_, file, _)| seen.insert(&file.location));
-    let tags = lookup::tracked(files.iter().map(|(_, _, uses)| uses));
-    let observations = lookup::observe(&session, tags, &watcher).await;
-    // File by file: two names that are no UTF-8 may look the same.
-    let pins_of = |uses| candidates::pins(std::slice::from_ref(uses), &observations);
-    let pins: Vec<Vec<Candidate>> = files.iter().map(|(_, _, uses)| pins_of(uses)).collect();
+    let uses: Vec<_> = files.iter().map(|(_, _, uses)| uses).collect();
+    let (_, pins) = lookup::pins(&session, &uses, &watcher).await;
     let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
     let evidence = lookup::evidence(&session, None, &moves, &watcher).await;
     drop(progress);

@@ -14,7 +14,7 @@ use super::table::Table;
 use super::use_record::{UseRecord, shown_image, shown_reason, shown_status};
 use super::work_tree::{self, LeftOutRecord, WorkTreeFile};
 use crate::cycle::{self, lookup};
-use crate::domain::candidates::{self, Candidate, Observations, UseState};
+use crate::domain::candidates::{Candidate, Observations, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
 use crate::domain::ledger::Ledger;
@@ -56,11 +56,8 @@ pub async fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, F
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
     let files = work_tree::files(&trees);
-    let tags = lookup::tracked(files.iter().map(|(_, _, uses)| uses));
-    let observations = lookup::observe(&session, tags, &watcher).await;
-    // File by file: two names that are no UTF-8 may look the same.
-    let pins_of = |uses| candidates::pins(std::slice::from_ref(uses), &observations);
-    let pins: Vec<Vec<Candidate>> = files.iter().map(|(_, _, uses)| pins_of(uses)).collect();
+    let uses: Vec<_> = files.iter().map(|(_, _, uses)| uses).collect();
+    let (observations, pins) = lookup::pins(&session, &uses, &watcher).await;
     let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
     let evidence = lookup::kinds(&session, &moves, &watcher).await;
     drop(progress);

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::{Step, Watcher};
-use crate::domain::candidates::{Candidate, FileUses, Move, Observations, Unknown, UseState};
+use crate::domain::candidates::{self, Candidate, FileUses, Move, Observations, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::image_use::ImageUse;
@@ -43,6 +43,14 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
         watcher(Step { what: "tags", done: observations.len(), of });
     }
     observations
+}
+
+/// What the tags of these files point to, and the pins of each file with their states: by file, because two paths that
+/// are no UTF-8 may look the same.
+pub async fn pins(session: &Session, files: &[&FileUses], watcher: Watcher<'_>) -> (Observations, Vec<Vec<Candidate>>) {
+    let observations = observe(session, tracked(files.iter().copied()), watcher).await;
+    let pins = files.iter().map(|file| candidates::pins(std::slice::from_ref(*file), &observations)).collect();
+    (observations, pins)
 }
 
 /// What the digests of these moves hold. Content never changes under a digest, so what the store knows is not asked
