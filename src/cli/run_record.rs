@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+use crate::domain::digest::Digest;
 use crate::domain::plan::{Action, ClosingCause, DeletionCause};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
 use crate::domain::pull_request::BranchName;
+use crate::domain::reference::TagRef;
 
 /// A cycle. Absent values are `null`.
 #[derive(Debug, Serialize)]
@@ -246,31 +248,29 @@ fn deletion_word(cause: DeletionCause) -> &'static str {
     }
 }
 
+impl PinRecord {
+    fn new((path, line): (&str, u32), tag: &TagRef, old: Digest, new: Option<Digest>) -> Self {
+        Self {
+            path: path.to_owned(),
+            line,
+            registry: tag.image.registry().to_owned(),
+            repository: tag.image.repository().to_owned(),
+            tag: tag.tag.to_string(),
+            old: old.to_string(),
+            new: new.map(|digest| digest.to_string()),
+        }
+    }
+}
+
 impl From<&Pin> for PinRecord {
     fn from(pin: &Pin) -> Self {
-        Self {
-            path: pin.path.clone(),
-            line: pin.line,
-            registry: pin.tag.image.registry().to_owned(),
-            repository: pin.tag.image.repository().to_owned(),
-            tag: pin.tag.tag.to_string(),
-            old: pin.old.to_string(),
-            new: Some(pin.new.to_string()),
-        }
+        Self::new((&pin.path, pin.line), &pin.tag, pin.old, Some(pin.new))
     }
 }
 
 impl From<&NotProposed> for NotProposedRecord {
     fn from(waiting: &NotProposed) -> Self {
-        let pin = PinRecord {
-            path: waiting.path.clone(),
-            line: waiting.line,
-            registry: waiting.tag.image.registry().to_owned(),
-            repository: waiting.tag.image.repository().to_owned(),
-            tag: waiting.tag.tag.to_string(),
-            old: waiting.old.to_string(),
-            new: waiting.new.map(|digest| digest.to_string()),
-        };
+        let pin = PinRecord::new((&waiting.path, waiting.line), &waiting.tag, waiting.old, waiting.new);
         Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.to_string() }
     }
 }
