@@ -4,31 +4,13 @@ use refrom::domain::comment::{Form, LineReading, NamesOfImage, read_line};
 use refrom::domain::digest::Digest;
 use refrom::domain::dockerfile;
 use refrom::domain::image_use::{ImageUse, Status};
-use refrom::domain::pattern::Pattern;
-use refrom::domain::policy::{CommentMode, FilePolicy, Grouping, Policy};
+use refrom::domain::policy::{CommentMode, FilePolicy, Policy};
 use refrom::domain::rewrite::{PinMove, RewriteError, SourceFile, rewrite};
 use refrom::domain::source_file;
 
 /// A policy that follows every image.
 pub fn policy(comment: CommentMode) -> Policy {
-    Policy {
-        enabled: true,
-        images: vec![Pattern::new("**").expect("a pattern")],
-        tags: Vec::new(),
-        files: FilePolicy::default(),
-        group: Grouping::Repository,
-        comment,
-        patterns: Vec::new(),
-        labels: Vec::new(),
-        reviewers: Vec::new(),
-        assignees: Vec::new(),
-        draft: false,
-        base: None,
-        max_open: None,
-        title: None,
-        body: None,
-        commit_message: None,
-    }
+    Policy { files: FilePolicy::default(), comment, labels: Vec::new(), ..Policy::default() }
 }
 
 /// Every range lies in the file, and shows what it is said to hold.

@@ -8,9 +8,8 @@ use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
 use refrom::domain::ledger::Ledger;
-use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, held_moves, plan};
-use refrom::domain::policy::{CommentMode, FilePolicy, Grouping, Policy};
+use refrom::domain::policy::{FilePolicy, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
     BotBranch, BranchName, CommitId, Mergeable, PullRequest, PullRequestState, RepoName, RepositoryHead,
@@ -88,24 +87,7 @@ pub fn platforms(names: &[&str]) -> BTreeSet<Platform> {
 }
 
 pub fn policy() -> Policy {
-    Policy {
-        enabled: true,
-        images: vec![Pattern::new("**").unwrap()],
-        tags: Vec::new(),
-        files: FilePolicy::default(),
-        group: Grouping::Repository,
-        comment: CommentMode::Update,
-        patterns: Vec::new(),
-        labels: vec!["base-image".into()],
-        reviewers: vec!["platform-team".into()],
-        assignees: Vec::new(),
-        draft: false,
-        base: None,
-        max_open: None,
-        title: None,
-        body: None,
-        commit_message: None,
-    }
+    Policy { files: FilePolicy::default(), reviewers: vec!["platform-team".into()], ..Policy::default() }
 }
 
 fn index(digest: Digest) -> Image {

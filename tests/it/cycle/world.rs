@@ -6,7 +6,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use jiff::Timestamp;
@@ -18,7 +17,10 @@ use refrom::demo::registry::{Access, ImageSpec, Registry};
 use refrom::demo::server::Exchange;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::{BranchName, RepoName};
-use refrom::net::RetryPolicy;
+
+use crate::forge::APP_ID;
+use crate::forge::RETRY;
+pub use crate::forge::SignIn;
 
 use super::meddling::{self, Meddling, Meddlings};
 
@@ -27,7 +29,6 @@ use expectations::expect_problems;
 pub const FORGE_TOKEN: &str = "ghp_aTokenThatNobodyMaySee0123456789";
 pub const REGISTRY_PASSWORD: &str = "dckr_pat_aPasswordThatNobodyMaySee";
 const REGISTRY_USER: &str = "acme";
-const APP_ID: u64 = 42;
 const APP_KEY: &str = include_str!("../keys/app_only_for_tests.pem");
 const APP_PUBLIC_KEY: &str = include_str!("../keys/app_only_for_tests.pub.pem");
 const HOST: &str = "dhi.io";
@@ -37,21 +38,6 @@ const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 pub const BRANCH: &str = "refrom/base-images";
 /// 2026-11-20 08:00:00 UTC.
 const START_SECONDS: i64 = 1_795_161_600;
-/// Retries without waiting.
-const AT_ONCE: RetryPolicy = RetryPolicy {
-    attempts: 3,
-    first_delay: Duration::ZERO,
-    max_delay: Duration::ZERO,
-    deadline: Duration::from_secs(5),
-};
-
-/// How refrom signs in to the forge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignIn {
-    Token,
-    App,
-}
-
 /// What one cycle cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Costs {
@@ -262,7 +248,7 @@ impl World {
             _ => None,
         };
         let config = Config::load(&self.configuration(), &environment, Secrets::Read).unwrap();
-        cycle::assemble_with(config, self.time(), AT_ONCE).await
+        cycle::assemble_with(config, self.time(), RETRY).await
     }
 
     fn time(&self) -> Timestamp {
