@@ -14,4 +14,5 @@ pub mod git;
 pub mod net;
 pub mod registry;
 pub mod secret;
+pub mod serve;
 pub mod store;

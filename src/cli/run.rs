@@ -30,6 +30,7 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
     let request = Request {
         repositories: repositories.collect::<Result<_, _>>()?,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+        ..Request::default()
     };
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest, RepoName};
+use crate::domain::reference::ImageName;
 use crate::forge::Forge;
 use crate::git::Git;
 use crate::registry::Registries;
@@ -45,6 +46,18 @@ pub struct Request {
     /// Only these, where there are some.
     pub repositories: BTreeSet<RepoName>,
     pub mode: Mode,
+    pub cadence: CadenceMode,
+    /// Images whose tags are asked for however short ago that was done: somebody said that they moved.
+    pub fresh: BTreeSet<ImageName>,
+}
+
+/// Whether `poll`, `schedule`, `window` and `freeze` count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CadenceMode {
+    #[default]
+    Honour,
+    /// `--now`: everything is asked, and whatever may be proposed is.
+    Ignore,
 }
 
 /// Whether the plan is carried out.

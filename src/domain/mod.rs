@@ -26,4 +26,5 @@ pub mod pull_request;
 pub mod reference;
 pub mod rewrite;
 pub mod source_file;
+pub mod status;
 pub mod tag_version;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 /// The namespace of every branch that refrom pushes. **Invariant**: nothing is pushed outside of it.
 pub const BRANCH_PREFIX: &str = "refrom/";
 
@@ -69,6 +71,14 @@ pub struct PullRequest {
     pub body: String,
     pub labels: Vec<String>,
     pub mergeable: Mergeable,
+    /// What the forge says of the checks of `head`.
+    pub pipeline: Pipeline,
+    /// Whether the forge merges it by itself once it may.
+    pub is_auto_merging: bool,
+    /// When it was opened, by the forge's clock.
+    pub opened_at: Option<Timestamp>,
+    /// When it was merged, by the forge's clock.
+    pub merged_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +97,29 @@ pub enum Mergeable {
     Unknown,
 }
 
+/// How the checks of a commit stand, all of them together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pipeline {
+    /// No check has been asked for.
+    Absent,
+    /// Something has not ended yet.
+    Pending,
+    Passed,
+    /// Something failed, was cancelled, or waits for a person.
+    Failed,
+    /// The forge did not say.
+    Unknown,
+}
+
+/// What a forge calls a pull request, in text that people read there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vocabulary {
+    /// `pull request`, `#7`.
+    PullRequest,
+    /// `merge request`, `!7`.
+    MergeRequest,
+}
+
 /// What a new pull request is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {
@@ -98,6 +131,37 @@ pub struct NewPullRequest {
     pub reviewers: Vec<String>,
     pub assignees: Vec<String>,
     pub draft: bool,
+}
+
+impl Vocabulary {
+    /// The word, in the singular.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::PullRequest => "pull request",
+            Self::MergeRequest => "merge request",
+        }
+    }
+
+    /// What stands before a number.
+    pub fn sigil(self) -> char {
+        match self {
+            Self::PullRequest => '#',
+            Self::MergeRequest => '!',
+        }
+    }
+}
+
+impl Pipeline {
+    /// The word in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Absent => "none",
+            Self::Pending => "pending",
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl BranchName {

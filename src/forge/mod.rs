@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
-use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
+use crate::domain::pull_request::{
+    BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+};
 use crate::net::Remote;
 
 pub use error::ForgeError;
@@ -38,6 +40,9 @@ pub struct ListingProblem {
 pub trait Forge: Send + Sync + std::fmt::Debug {
     /// The name in the configuration.
     fn name(&self) -> &str;
+
+    /// What it calls a pull request, in text that is shown there.
+    fn vocabulary(&self) -> Vocabulary;
 
     /// The selected repositories with the head of the default branch and the branches under
     /// `refrom/`: one request per 100 repositories. A repository that cannot be served is a problem, not an error.
@@ -73,6 +78,25 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     /// kept in a hidden marker: letters, digits, `-`, `_`, `.` and `:`, without `--`.
     async fn comment_once(&self, repository: &RepoName, number: u64, key: &str, text: &str) -> Result<(), ForgeError>;
 
+    /// Lets the forge merge the pull request by itself once its checks have passed, as long as its head is this commit.
+    /// [`ForgeError::Denied`] where the repository does not allow it. Doing it twice is doing it once.
+    async fn auto_merge(&self, repository: &RepoName, number: u64, head: &CommitId) -> Result<(), ForgeError> {
+        let _ = (repository, number, head);
+        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
+    }
+
+    /// Makes a commit through the forge's API, so that the forge signs it: git can fetch it by its id, and no branch of
+    /// anybody points to it but [`ApiCommit::scratch`], where the forge needs one.
+    async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
+        let _ = (repository, commit);
+        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
+    }
+
+    /// The e-mail addresses that the forge gives to author and committer of commits made by [`Forge::commit`].
+    async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
+        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
+    }
+
     /// Where git reads and pushes, with a token that is valid for at least some minutes.
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError>;
 }
@@ -84,6 +108,18 @@ pub struct Opened {
     pub url: String,
     /// For people: `the label … could not be set: …`.
     pub warnings: Vec<String>,
+}
+
+/// A commit that is made through a forge's API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiCommit {
+    /// The one parent.
+    pub base: CommitId,
+    pub message: String,
+    /// Whole contents of files that are there, by path from the root, with their git file mode.
+    pub files: BTreeMap<String, (u32, Vec<u8>)>,
+    /// A branch of refrom's own namespace that the forge may make for it; the caller deletes it.
+    pub scratch: BranchName,
 }
 
 /// How many pull requests that were not merged are read per branch; more closed ones than that say nothing new.

@@ -17,7 +17,7 @@ use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 /// How long a statement waits for a lock that another program (a backup, a curious person) holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long opened pull requests are remembered: far longer than the hour that a cap looks at.

@@ -1,4 +1,4 @@
-//! The house's arrows: `main → cli → {cycle, demo} → config → {registry, git, forge, store} → {net, secret} → domain`.
+//! The house's arrows: `main → cli → {serve, demo} → cycle → config → {registry, git, forge, store} → {net, secret} → domain`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain"]),
     ("config", &["domain", "net", "secret", "registry", "git", "forge", "store"]),
     ("cycle", &["config", "domain", "net", "secret", "registry", "git", "forge", "store"]),
-    ("cli", &["config", "cycle", "demo", "domain", "net", "secret", "registry", "git", "forge", "store"]),
+    ("serve", &["config", "cycle", "domain", "net", "secret", "registry", "git", "forge", "store"]),
+    ("cli", &["config", "cycle", "demo", "serve", "domain", "net", "secret", "registry", "git", "forge", "store"]),
     ("demo", &["config", "cycle", "domain", "net", "secret", "registry", "git", "forge", "store"]),
 ];
 
@@ -24,10 +25,13 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("git2", &["git", "demo"]),
     ("sqlx", &["store"]),
     ("reqwest", &["net", "registry", "forge"]),
+    ("gitlab", &["forge"]),
     ("clap", &["cli"]),
+    ("croner", &["domain"]),
+    ("prometheus_client", &["serve"]),
     ("serde_saphyr", &["config"]),
     // The types of `http`, which octocrab takes, come to the forge by way of axum.
-    ("axum", &["demo", "forge"]),
+    ("axum", &["demo", "forge", "serve"]),
 ];
 
 /// What the pure part does without.

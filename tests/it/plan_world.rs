@@ -12,7 +12,7 @@ use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, h
 use refrom::domain::policy::{FilePolicy, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
-    BotBranch, BranchName, CommitId, Mergeable, PullRequest, PullRequestState, RepoName, RepositoryHead,
+    BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName, RepositoryHead,
 };
 use refrom::domain::reference::{Reference, TagRef};
 
@@ -328,6 +328,10 @@ impl World {
                     body: proposal.body.with_commit(&head),
                     labels: proposal.labels.clone(),
                     mergeable: Mergeable::Clean,
+                    pipeline: Pipeline::Absent,
+                    is_auto_merging: false,
+                    opened_at: None,
+                    merged_at: None,
                 };
                 self.writes.push(format!("open #{}", new.number));
                 self.repo(name).pull_requests.push(new);

@@ -36,7 +36,9 @@ use self::installations::Installations;
 use self::pace::Pace;
 use self::portion::Portion;
 use super::{Forge, ForgeError, Listing, Opened, Selection};
-use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead};
+use crate::domain::pull_request::{
+    BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+};
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
 use crate::secret::Secret;
 
@@ -217,6 +219,10 @@ fn owner_and_name(repository: &RepoName) -> Result<(&str, &str), ForgeError> {
 impl Forge for GitHub {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::PullRequest
     }
 
     #[tracing::instrument(skip_all, fields(forge = self.name))]

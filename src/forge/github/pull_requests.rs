@@ -14,7 +14,7 @@ use super::graph::{Graph, fields};
 use super::portion::Portion;
 use super::repository::{PageInfo, protocol};
 use super::{GitHub, owner_and_name};
-use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState, RepoName};
+use crate::domain::pull_request::{BranchName, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName};
 use crate::forge::github::account::Account;
 use crate::forge::{ForgeError, PULL_REQUESTS_PER_BRANCH_MAX};
 
@@ -119,6 +119,10 @@ impl PullRequestParts {
             body: self.body,
             labels,
             mergeable,
+            pipeline: Pipeline::Unknown,
+            is_auto_merging: false,
+            opened_at: None,
+            merged_at: None,
         })
     }
 }

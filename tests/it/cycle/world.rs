@@ -271,7 +271,7 @@ impl World {
     /// One cycle over these repositories alone.
     pub async fn run_only(&mut self, repositories: &[&str]) -> Report {
         let repositories = repositories.iter().map(|repository| name(repository)).collect();
-        self.cycle(Request { repositories, mode: Mode::Act }).await
+        self.cycle(Request { repositories, ..Request::default() }).await
     }
 
     pub async fn dry_run(&mut self) -> Report {

@@ -1,0 +1,1 @@
+//! refrom as a long-running service: the scheduler's loop, health, metrics, webhooks and the status page.

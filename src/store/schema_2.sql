@@ -1,0 +1,43 @@
+-- When a repository was last proposed to, or could have been: what its schedule counts from.
+CREATE TABLE turn (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    PRIMARY KEY (forge, repository)
+) STRICT, WITHOUT ROWID;
+
+-- What was last known of a repository, for the status page and `refrom status`.
+CREATE TABLE status (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    status     TEXT NOT NULL, -- JSON
+    PRIMARY KEY (forge, repository)
+) STRICT, WITHOUT ROWID;
+
+-- The last cycle over the whole fleet: at most one row.
+CREATE TABLE cycle (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    cycle TEXT NOT NULL -- JSON
+) STRICT;
+
+-- Pull requests with what the mean time to patch is made of.
+CREATE TABLE pull_request (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL, -- of the oldest digest in it
+    opened     INTEGER NOT NULL,
+    merged     INTEGER,
+    PRIMARY KEY (forge, repository, number)
+) STRICT, WITHOUT ROWID;
+
+-- The head for which the forge was last told to merge by itself: a person who takes that back is not overruled.
+CREATE TABLE auto_merge (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    head       TEXT NOT NULL,
+    PRIMARY KEY (forge, repository, number)
+) STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 2;
