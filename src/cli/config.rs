@@ -99,6 +99,8 @@ fn policy_yaml(effective: &EffectivePolicy) -> String {
     yaml.value("draft", &policy.draft.to_string());
     yaml.value("base", &optional(policy.base.as_ref().map(|branch| quoted(branch.as_str()))));
     yaml.value("max_open", &optional(policy.max_open.map(|number| number.to_string())));
+    yaml.value("commits", policy.commits.as_str());
+    yaml.value("automerge", policy.automerge.as_str());
     yaml.value("title", &optional(policy.title.as_deref().map(quoted)));
     yaml.value("body", &optional(policy.body.as_deref().map(quoted)));
     yaml.value("commit_message", &optional(policy.commit_message.as_deref().map(quoted)));

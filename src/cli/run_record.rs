@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
 use crate::domain::digest::Digest;
-use crate::domain::plan::{Action, ClosingCause, DeletionCause};
+use crate::domain::plan::{Action, ClosingCause, DeletionCause, MergeTarget};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::TagRef;
@@ -168,6 +168,7 @@ fn action_record(action: &Action, deed: &Deed) -> ActionRecord {
     };
     match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => record.title = Some(proposal.title.clone()),
+        Action::AutoMerge { .. } => {}
         Action::Close(closing) => record.cause = Some(closing_word(closing.cause)),
         Action::DeleteBranch { cause, .. } => record.cause = Some(deletion_word(*cause)),
     }
@@ -179,6 +180,7 @@ pub fn word(action: &Action) -> &'static str {
     match action {
         Action::Open { .. } => "open",
         Action::Update { .. } => "update",
+        Action::AutoMerge { .. } => "auto-merge",
         Action::Close(_) => "close",
         Action::DeleteBranch { .. } => "delete-branch",
     }
@@ -189,7 +191,7 @@ pub fn branch_of(action: &Action) -> String {
     match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => proposal.branch.to_string(),
         Action::Close(closing) => closing.branch.to_string(),
-        Action::DeleteBranch { branch, .. } => branch.to_string(),
+        Action::AutoMerge { branch, .. } | Action::DeleteBranch { branch, .. } => branch.to_string(),
     }
 }
 
@@ -197,7 +199,7 @@ pub fn branch_of(action: &Action) -> String {
 pub fn pins_of(action: &Action) -> impl Iterator<Item = &Pin> {
     let changes = match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => Some(&proposal.changes),
-        Action::Close(_) | Action::DeleteBranch { .. } => None,
+        Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
     };
     changes.into_iter().flat_map(|changes| changes.values().flatten())
 }
@@ -205,8 +207,11 @@ pub fn pins_of(action: &Action) -> impl Iterator<Item = &Pin> {
 fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     match action {
         Action::Update { pull_request, .. } => Some((pull_request.number, pull_request.url.clone())),
+        Action::AutoMerge { target: MergeTarget::Standing { number, url, .. }, .. } => Some((*number, url.clone())),
         Action::Close(closing) => Some((closing.number, closing.url.clone())),
-        Action::Open { .. } | Action::DeleteBranch { .. } => None,
+        Action::AutoMerge { target: MergeTarget::Proposed, .. } | Action::Open { .. } | Action::DeleteBranch { .. } => {
+            None
+        }
     }
 }
 

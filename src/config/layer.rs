@@ -10,7 +10,7 @@ use super::policy_file::{OneOrMany, PatternFile, PolicyFile, PolicyKey, TagFile}
 use super::yaml::Place;
 use crate::domain::message::{TemplateKind, validate_template};
 use crate::domain::pattern::{self, Pattern};
-use crate::domain::policy::{CommentMode, FilePattern, Grouping, Policy};
+use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, FilePattern, Grouping, Policy};
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::Tag;
 
@@ -47,6 +47,8 @@ pub enum Setting {
     Draft(bool),
     Base(BranchName),
     MaxOpen(u32),
+    Commits(CommitMode),
+    Automerge(AutoMerge),
     Title(String),
     Body(String),
     CommitMessage(String),
@@ -69,6 +71,8 @@ impl Setting {
             Self::Draft(_) => PolicyKey::Draft,
             Self::Base(_) => PolicyKey::Base,
             Self::MaxOpen(_) => PolicyKey::MaxOpen,
+            Self::Commits(_) => PolicyKey::Commits,
+            Self::Automerge(_) => PolicyKey::Automerge,
             Self::Title(_) => PolicyKey::Title,
             Self::Body(_) => PolicyKey::Body,
             Self::CommitMessage(_) => PolicyKey::CommitMessage,
@@ -101,6 +105,8 @@ impl Setting {
             Self::Draft(value) => policy.draft = value,
             Self::Base(value) => policy.base = Some(value),
             Self::MaxOpen(value) => policy.max_open = Some(value),
+            Self::Commits(value) => policy.commits = value,
+            Self::Automerge(value) => policy.automerge = value,
             Self::Title(value) => policy.title = Some(value),
             Self::Body(value) => policy.body = Some(value),
             Self::CommitMessage(value) => policy.commit_message = Some(value),
@@ -140,6 +146,8 @@ pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> La
     builder.set(PolicyKey::Draft, &file.draft, |_, _, value| Some(Setting::Draft(*value)));
     builder.set(PolicyKey::Base, &file.base, |checker, path, text| base(checker, path, text).map(Setting::Base));
     builder.set(PolicyKey::MaxOpen, &file.max_open, |checker, path, value| at_least_one(checker, path, *value));
+    builder.set(PolicyKey::Commits, &file.commits, |_, _, value| Some(Setting::Commits((*value).into())));
+    builder.set(PolicyKey::Automerge, &file.automerge, |_, _, value| Some(Setting::Automerge((*value).into())));
     let templates: [(PolicyKey, TemplateKind, &Option<String>, FromText); 3] = [
         (PolicyKey::Title, TemplateKind::Title, &file.title, Setting::Title),
         (PolicyKey::Body, TemplateKind::Body, &file.body, Setting::Body),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use crate::domain::policy::{CommentMode, Grouping};
+use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
 /// What is followed in a repository, and how it is proposed. Lists replace those of the layer below.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -37,6 +37,10 @@ pub struct PolicyFile {
     pub base: Option<String>,
     /// How many of refrom's pull requests may be open at once in a repository; no limit where it is left out.
     pub max_open: Option<u32>,
+    /// How commits are made.
+    pub commits: Option<CommitsFile>,
+    /// Whether the forge is told to merge by itself.
+    pub automerge: Option<AutoMergeFile>,
     /// Template (minijinja) of the title; refrom's own where it is left out.
     pub title: Option<String>,
     /// Template (minijinja) of the body; refrom's own where it is left out.
@@ -62,6 +66,8 @@ pub enum PolicyKey {
     Draft,
     Base,
     MaxOpen,
+    Commits,
+    Automerge,
     Title,
     Body,
     CommitMessage,
@@ -109,6 +115,27 @@ pub enum CommentFile {
     Write,
     /// Comments are left as they are.
     Keep,
+}
+
+/// How commits are made.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitsFile {
+    /// By refrom, as `commit.author`, with `commit.signing_key`.
+    Git,
+    /// By the forge, as the account that refrom is signed in as; GitHub signs those of an App.
+    Api,
+}
+
+/// Whether the forge is told to merge by itself.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoMergeFile {
+    /// People merge. `off` is a boolean in YAML 1.1, and what other tools write may say so.
+    #[serde(alias = "false")]
+    Off,
+    /// Once the checks that the base branch requires have passed.
+    WhenGreen,
 }
 
 /// Another file, by a regular expression.
@@ -166,7 +193,7 @@ impl JsonSchema for OneOrMany {
 
 impl PolicyKey {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Enabled,
         Self::Images,
         Self::Tags,
@@ -180,6 +207,8 @@ impl PolicyKey {
         Self::Draft,
         Self::Base,
         Self::MaxOpen,
+        Self::Commits,
+        Self::Automerge,
         Self::Title,
         Self::Body,
         Self::CommitMessage,
@@ -201,6 +230,8 @@ impl PolicyKey {
             Self::Draft => "draft",
             Self::Base => "base",
             Self::MaxOpen => "max_open",
+            Self::Commits => "commits",
+            Self::Automerge => "automerge",
             Self::Title => "title",
             Self::Body => "body",
             Self::CommitMessage => "commit_message",
@@ -224,6 +255,24 @@ impl From<CommentFile> for CommentMode {
             CommentFile::Update => Self::Update,
             CommentFile::Write => Self::Write,
             CommentFile::Keep => Self::Keep,
+        }
+    }
+}
+
+impl From<CommitsFile> for CommitMode {
+    fn from(commits: CommitsFile) -> Self {
+        match commits {
+            CommitsFile::Git => Self::Git,
+            CommitsFile::Api => Self::Api,
+        }
+    }
+}
+
+impl From<AutoMergeFile> for AutoMerge {
+    fn from(automerge: AutoMergeFile) -> Self {
+        match automerge {
+            AutoMergeFile::Off => Self::Off,
+            AutoMergeFile::WhenGreen => Self::WhenGreen,
         }
     }
 }

@@ -5,9 +5,11 @@
 //! forge that fails is named in the [`Report`], and the rest goes on.
 
 mod act;
+mod api_commit;
 mod build;
 mod gather;
 pub mod lookup;
+mod own;
 mod parts;
 mod report;
 mod scan;
@@ -147,7 +149,9 @@ async fn know(
     });
     evidence.extend(lookup::evidence(&session, Some(parts.store.as_ref()), &held.flatten().collect(), watcher).await);
     let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
-    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails })
+    let api_emails = own::api_emails(parts, gathered, report).await;
+    let told_to_merge = own::told_to_merge(parts, gathered).await?;
+    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails, api_emails, told_to_merge })
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

@@ -3,6 +3,8 @@
 mod lock;
 mod sqlite;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -91,4 +93,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// The pull requests of a forge that it was told to merge by itself, each with the head for which it was told last.
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError>;
+
+    /// Notes that a forge was told to merge this pull request at this head, whatever it answered.
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError>;
 }

@@ -1,5 +1,8 @@
 //! The store in one SQLite file.
 
+mod auto_merge;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -248,6 +251,20 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
+        self.read_told_to_merge(forge).await
+    }
+
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError> {
+        self.write_told_to_merge((forge, repository), number, head).await
     }
 }
 

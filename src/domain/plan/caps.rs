@@ -72,7 +72,9 @@ fn keep_first(plan: &mut RepositoryPlan, room: usize, reason: &Reason) {
                 room -= 1;
                 plan.actions.push(action);
             }
-            Action::Update { .. } | Action::Close(_) | Action::DeleteBranch { .. } => plan.actions.push(action),
+            Action::Update { .. } | Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => {
+                plan.actions.push(action);
+            }
         }
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
         }
     };
     let seen = Seen::all(pull_requests);
-    let branches = Branches::new(facts, &knowledge.own_emails, &seen);
+    let branches = Branches::new(facts, knowledge, &seen);
     let mut decision = Decision {
         facts,
         branches: &branches,
@@ -314,7 +314,9 @@ impl<'a> Decision<'a> {
         let needed: BTreeSet<BranchName> = (self.open().map(|seen| seen.pull_request.branch.clone()))
             .chain(self.plan.actions.iter().filter_map(|action| match action {
                 Action::Open { proposal, .. } => Some(proposal.branch.clone()),
-                Action::Update { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
+                Action::Update { .. } | Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => {
+                    None
+                }
             }))
             .collect();
         let is_certain = self.facts.problems.is_empty()
@@ -354,11 +356,12 @@ impl<'a> Decision<'a> {
             Action::DeleteBranch { .. } => 1,
             Action::Update { .. } => 2,
             Action::Open { .. } => 3,
+            Action::AutoMerge { .. } => 4,
         });
         let closed = self.plan.actions.iter().filter(|action| match action {
             Action::Close(_) => true,
             Action::Open { replaces, .. } => replaces.is_some(),
-            Action::Update { .. } | Action::DeleteBranch { .. } => false,
+            Action::Update { .. } | Action::AutoMerge { .. } | Action::DeleteBranch { .. } => false,
         });
         let open = self.open().count().saturating_sub(closed.count());
         self.plan.not_proposed.sort_by(|one, other| (&one.path, one.use_index).cmp(&(&other.path, other.use_index)));

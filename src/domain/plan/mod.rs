@@ -14,6 +14,7 @@
 //! | `refrom:hold` | left exactly as it is |
 //! | a branch and no pull request | open; the commit is there already |
 //! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
+//! | `automerge: when_green` | the forge is told to merge, once for each head; who takes that back is not overruled |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
 //!
 //! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
@@ -24,6 +25,7 @@
 mod caps;
 mod decide;
 mod kept;
+mod merging;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +55,10 @@ pub struct Knowledge {
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
     /// The e-mail addresses that refrom commits with.
     pub own_emails: BTreeSet<String>,
+    /// By the forge's name: the addresses of commits that were made through its API.
+    pub api_emails: BTreeMap<String, BTreeSet<String>>,
+    /// The heads for which forges were told before to merge by themselves, by the pull request's number.
+    pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
 }
 
 /// What a cycle does; printed as it is by a dry run.
@@ -88,10 +94,21 @@ pub enum Action {
     },
     /// Builds the commit, pushes it unless the branch is it already, and sets title and body where they differ.
     Update { proposal: Box<Proposal>, pull_request: Box<PullRequest> },
+    /// Tells the forge to merge a pull request of ours by itself, once it may.
+    AutoMerge { branch: BranchName, target: MergeTarget },
     /// Closes a pull request of ours.
     Close(Closing),
     /// Deletes a branch of ours.
     DeleteBranch { branch: BranchName, lease: CommitId, cause: DeletionCause },
+}
+
+/// Which pull request is to be merged, at which head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeTarget {
+    /// An open one as it is.
+    Standing { number: u64, url: String, head: CommitId },
+    /// What an action before this one opens or updates.
+    Proposed,
 }
 
 /// One commit on one branch and the words of its pull request.
@@ -191,7 +208,13 @@ pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, n
     let mut repositories: Vec<_> = facts.iter().map(|facts| decide::decide(facts, knowledge)).collect();
     repositories.sort_by(|one, other| one.plan.repository.cmp(&other.plan.repository));
     caps::apply(&mut repositories, limits, now);
-    Plan { repositories: repositories.into_iter().map(|decided| decided.plan).collect() }
+    let mut repositories: Vec<_> = repositories.into_iter().map(|decided| decided.plan).collect();
+    let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = facts.iter().map(|facts| (facts.key(), facts)).collect();
+    for plan in &mut repositories {
+        // After the caps: what is not opened is not merged.
+        facts.get(&plan.repository).into_iter().for_each(|facts| merging::add(plan, facts, knowledge));
+    }
+    Plan { repositories }
 }
 
 impl Plan {
