@@ -13,8 +13,6 @@ mod endpoints;
 mod graph;
 mod installations;
 mod listing;
-mod pace;
-mod portion;
 mod pull_requests;
 mod repository;
 mod selection;
@@ -35,8 +33,8 @@ use self::documents::Document;
 use self::endpoints::Endpoints;
 use self::graph::Graph;
 use self::installations::Installations;
-use self::pace::Pace;
-use self::portion::Portion;
+use super::pace::Pace;
+use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
     BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
@@ -49,7 +47,7 @@ pub const BODY_CHARACTERS_MAX: usize = 65_536;
 /// The time between two writes that GitHub asks for
 /// (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#pause-between-mutative-requests>).
 pub const WRITE_PACING: Duration = Duration::from_secs(1);
-/// Items per page, and ids per request: GitHub's limit for both.
+/// Items per page of REST: GitHub's limit.
 const PAGE: usize = 100;
 /// How long a token that git gets is valid at least: a fetch or a push of a slow network.
 const VALID_FOR_GIT: Duration = Duration::from_secs(10 * 60);

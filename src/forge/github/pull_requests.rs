@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use super::documents;
 use super::graph::{Graph, fields};
-use super::portion::Portion;
 use super::repository::{PageInfo, protocol};
 use super::{GitHub, owner_and_name};
 use crate::domain::pull_request::{BranchName, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName};
 use crate::forge::github::account::Account;
+use crate::forge::portion::Portion;
 use crate::forge::{ForgeError, PULL_REQUESTS_PER_BRANCH_MAX};
 
 /// How many pages are read per branch. A fork's branch of the same name is among them, and anybody can open pull requests
