@@ -11,9 +11,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "refrom", version, max_term_width = 110)]
 pub struct Arguments {
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `refrom::git=debug`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn")]
-    pub log: String,
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `refrom::git=debug`; `info` for
+    /// `serve`, else `warn`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
 
     /// How log lines look.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
@@ -21,6 +22,14 @@ pub struct Arguments {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// What is logged: a service tells what it does, a command tells what is wrong.
+    pub fn log_filter(&self) -> &str {
+        let default = if matches!(self.command, Command::Serve(_)) { "warn,refrom=info" } else { "warn" };
+        self.log.as_deref().unwrap_or(default)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +48,8 @@ pub enum Command {
     Bump(Bump),
     /// One cycle over the fleet: what cron calls.
     Run(Run),
+    /// Cycle after cycle, woken by webhooks, with health, metrics and a status page over HTTP.
+    Serve(Serve),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -92,6 +103,13 @@ pub struct Run {
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration; read anew when it changes, and on SIGHUP.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -94,7 +94,7 @@ impl Showing<'_> {
         let config = Config::load(&self.fleet.configuration, &Fleet::environment, Secrets::Read)?;
         let parts = cycle::assemble(config, Timestamp::now()).await?;
         let request = Request { mode, ..Request::default() };
-        Ok(cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &|_| {} }).await?)
+        Ok(cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &|_| {}, stopping: &|| false }).await?)
     }
 
     /// Starts counting anew.

@@ -35,7 +35,8 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
-    let report = cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &watcher }).await?;
+    let host = Host { clock: &Timestamp::now, watcher: &watcher, stopping: &|| false };
+    let report = cycle::run(&parts, &request, host).await?;
     drop(progress);
     match arguments.format {
         Format::Json => output.json(&RunRecord::from(&report))?,
@@ -47,7 +48,7 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
 
 /// A store that somebody holds and a git that is missing are things that could not be done; certificates and proxy are
 /// configuration.
-fn assembly_failure(error: AssemblyError) -> Failure {
+pub fn assembly_failure(error: AssemblyError) -> Failure {
     match error {
         AssemblyError::Network(_) => Failure::usage(error),
         AssemblyError::Git(_) | AssemblyError::Store(_) | AssemblyError::StateDirectory { .. } => error.into(),

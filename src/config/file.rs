@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use super::policy_file::{PolicyFile, PolicyKey};
+pub use super::serve_file::{ServeFile, WebhookFile, WebhookKind};
 
 /// Settings of refrom.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +35,8 @@ pub struct ConfigFile {
     pub policy: Option<PolicyFile>,
     /// Overrides for some repositories, in order; for each key the last match wins.
     pub repositories: Option<Vec<OverrideFile>>,
+    /// `refrom serve`: where it listens, and who may wake it.
+    pub serve: Option<ServeFile>,
 }
 
 /// A forge.
@@ -54,6 +57,8 @@ pub struct ForgeFile {
     pub repositories: Option<SelectionFile>,
     /// The least time between two writes: `1s`, `500ms`.
     pub write_interval: Option<String>,
+    /// What the forge proves its webhooks with, which `refrom serve` takes at `/webhooks/NAME`.
+    pub webhook_secret: Option<SecretReference>,
 }
 
 /// The protocols of forges.

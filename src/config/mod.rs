@@ -13,11 +13,14 @@ mod policy_file;
 mod read;
 mod repository_file;
 pub mod schema;
+mod serve;
+mod serve_file;
 mod settings;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +37,7 @@ use yaml::{Node, Value};
 
 pub use check::{Environment, Secrets};
 pub use effective::{EffectivePolicy, Origin};
-pub use file::{ForgeKind, PolicyKey};
+pub use file::{ForgeKind, PolicyKey, WebhookKind};
 pub use mistake::{ConfigErrors, KeyPath, Mistake, Segment};
 pub use repository_file::{REPOSITORY_FILE, RepositoryFile};
 pub use yaml::Place;
@@ -63,6 +66,7 @@ pub struct Config {
     /// Pull requests that may be opened within an hour in the whole fleet.
     pub max_new_per_hour: Option<u32>,
     pub repository_may_set: BTreeSet<PolicyKey>,
+    pub serve: ServeConfig,
     /// As it was given.
     file: PathBuf,
     policy: Layer,
@@ -81,6 +85,8 @@ pub struct ForgeConfig {
     pub selection: Selection,
     /// The least time between two writes.
     pub write_interval: Duration,
+    /// What the forge proves its webhooks with; without one none is taken.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// How refrom signs in at a forge.
@@ -127,6 +133,30 @@ pub struct CommitConfig {
     pub sign_off: bool,
     /// An SSH private key.
     pub signing_key: Option<Secret>,
+}
+
+/// `refrom serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// **Invariant**: on loopback, or there is a token.
+    pub listen: SocketAddr,
+    pub token: Option<Secret>,
+    /// In lower case, without port; IPv6 addresses in brackets.
+    pub allowed_hosts: BTreeSet<String>,
+    /// How long a cycle may go on after the process was told to end.
+    pub shutdown_grace: Duration,
+    /// Each with a name of its own.
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+/// A registry that tells of pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    pub name: String,
+    pub kind: WebhookKind,
+    /// As it stands in references: `docker.io`, `registry.example.com:5000`.
+    pub registry: String,
+    pub secret: Secret,
 }
 
 /// What holds for the repositories that match.

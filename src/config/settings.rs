@@ -13,6 +13,7 @@ use super::file::{
 };
 use super::layer::{Layer, layer};
 use super::mistake::KeyPath;
+use super::serve::serve;
 use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override, RegistryAuth, RegistryConfig};
 use crate::domain::reference::ImageName;
 use crate::forge::Selection;
@@ -56,6 +57,7 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         commit: commit(checker, &top.key("commit"), file),
         max_new_per_hour: max_new_per_hour(checker, &top.key("max_new_per_hour"), file.max_new_per_hour),
         repository_may_set: may_set(file),
+        serve: serve(checker, &top.key("serve"), file.serve.as_ref()),
         file: path.to_owned(),
         policy: file.policy.as_ref().map(|file| layer(checker, &top.key("policy"), file)).unwrap_or_default(),
         overrides: overrides(checker, &top.key("repositories"), file.repositories.as_deref().unwrap_or_default()),
@@ -96,6 +98,10 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     let selection = selection(checker, &path.key("repositories"), file.repositories.as_ref());
     let interval = file.write_interval.as_deref().unwrap_or(DEFAULT_WRITE_INTERVAL);
     let write_interval = duration(checker, &path.key("write_interval"), interval);
+    let secret_path = path.key("webhook_secret");
+    let reference = file.webhook_secret.as_ref();
+    let webhook_secret =
+        checker.for_the_fleet(|checker| reference.and_then(|secret| checker.secret(&secret_path, secret)));
     Some(ForgeConfig {
         name: name.to_owned(),
         kind: file.kind.unwrap_or_default(),
@@ -104,6 +110,7 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
         auth: auth?,
         selection,
         write_interval: write_interval?,
+        webhook_secret,
     })
 }
 
@@ -182,7 +189,7 @@ fn registries(checker: &mut Checker<'_>, path: &KeyPath, file: &ConfigFile) -> B
     registries
 }
 
-fn registry_host(written: &str) -> Option<String> {
+pub(super) fn registry_host(written: &str) -> Option<String> {
     let name: ImageName = format!("{written}/name").parse().ok()?;
     let is_host = name.registry() == written || written == "index.docker.io";
     is_host.then(|| name.registry().to_owned())

@@ -25,6 +25,9 @@ use crate::git::{PushOutcome, Update};
 /// Repositories that are written to at once; the forge paces its writes itself.
 const CONCURRENCY: usize = 4;
 
+/// Why an action was left to the next cycle.
+const STOPPING: &str = "not begun: refrom is about to end";
+
 /// Carries out the plan of every repository; a failure stays in its repository.
 pub async fn fleet(parts: &Parts, fleet: &[RepositoryFacts], plan: Plan, host: Host<'_>, report: &mut Report) {
     let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
@@ -63,17 +66,24 @@ async fn repository(
     let mut actor = Actor { parts, facts, forge: forge.as_ref(), host, proposed: BTreeMap::new() };
     let mut deeds = Vec::new();
     for action in &plan.actions {
-        deeds.push(actor.act(action).await);
+        deeds.push(if (host.stopping)() { not_begun() } else { actor.act(action).await });
     }
     let mut problems = Vec::new();
     for left_alone in &plan.left_alone {
         let Some(comment) = &left_alone.comment else { continue };
+        if (host.stopping)() {
+            break;
+        }
         let result = forge.comment_once(actor.name(), left_alone.number, comment.key, comment.text).await;
         if let Err(error) = result {
             problems.push(format!("cannot comment on #{}: {error}", left_alone.number));
         }
     }
     (RepositoryReport::new(plan, deeds), problems)
+}
+
+fn not_begun() -> Deed {
+    Deed { outcome: Outcome::Failed(STOPPING.to_owned()), pull_request: None, warnings: Vec::new() }
 }
 
 struct Actor<'a> {

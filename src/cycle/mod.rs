@@ -15,6 +15,7 @@ mod report;
 mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan as _};
 
@@ -29,7 +30,7 @@ use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 
 pub use build::pin_move;
-pub use parts::{AssemblyError, assemble, assemble_with, registries};
+pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
@@ -39,7 +40,8 @@ pub struct Parts {
     pub forges: Vec<Box<dyn Forge>>,
     pub registries: Registries,
     pub git: Git,
-    pub store: Box<dyn Store>,
+    /// Shared with whoever shows what is in it.
+    pub store: Arc<dyn Store>,
 }
 
 /// What one cycle is asked to do.
@@ -89,6 +91,8 @@ pub struct Host<'a> {
     /// Asked when something is noted with its time; the decision is made for its first answer.
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     pub watcher: Watcher<'a>,
+    /// Whether the process is about to end: no action is begun any more.
+    pub stopping: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// One cycle.

@@ -83,6 +83,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
 
+    /// Whether any tag of this image was ever looked up, which is done for pins alone.
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError>;
+
     /// What is known of a digest; content never changes under one.
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError>;
 

@@ -1,6 +1,7 @@
 //! The store in one SQLite file.
 
 mod auto_merge;
+mod followed;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -213,6 +214,10 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
         seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError> {
+        self.has_sightings(image).await
     }
 
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {

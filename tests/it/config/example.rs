@@ -14,8 +14,9 @@ fn meaning(text: &str) -> String {
         ["acme/web", "acme/payments-api"].map(|repository| config.policy_for(&name(repository), None).policy);
     let Config { store, state_dir, forges, registries, network, commit, max_new_per_hour, repository_may_set, .. } =
         &config;
+    let serve = &config.serve;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {repository_may_set:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {repository_may_set:?} {serve:?} {policies:?}"
     )
 }
 
@@ -88,8 +89,18 @@ fn the_example_and_the_schema_know_the_same_keys() {
         assert!(unused.iter().any(|unused| unused.starts_with(path)), "{path}");
     }
     unused.retain(|path| {
-        let is_alternative =
-            ["auth.token", "private_key", "password", "token", "signing_key", "proxy_auth", "patterns[]", "tags[]"];
+        let is_alternative = [
+            "auth.token",
+            "private_key",
+            "password",
+            "token",
+            "signing_key",
+            "proxy_auth",
+            "patterns[]",
+            "tags[]",
+            "webhooks[]",
+            "webhook_secret",
+        ];
         !is_alternative.iter().any(|part| path.contains(part)) && !path.starts_with(".repositories[].policy")
     });
     assert_eq!(unused, [""; 0]);

@@ -288,7 +288,7 @@ impl World {
     async fn one_cycle(&self, request: Request) -> Report {
         let parts = self.assemble().await.unwrap();
         let clock = || self.time();
-        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {} }).await.unwrap()
+        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
     }
 
     /// A cycle that ends in the middle: when a request that is known by this arrives, or has taken effect. Whether it
