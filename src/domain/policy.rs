@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
+use super::cadence::Cadence;
 use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
@@ -46,6 +47,8 @@ pub struct Policy {
     pub base: Option<BranchName>,
     /// How many of refrom's pull requests may be open at once in the repository; no limit where absent.
     pub max_open: Option<u32>,
+    /// When the repository may be proposed to.
+    pub cadence: Cadence,
     /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
     /// Minijinja template of the pull request's body.
@@ -109,6 +112,7 @@ impl Default for Policy {
             draft: false,
             base: None,
             max_open: None,
+            cadence: Cadence::default(),
             title: None,
             body: None,
             commit_message: None,

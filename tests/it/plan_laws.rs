@@ -27,6 +27,7 @@ enum Event {
     Group(usize, Grouping),
     Enable(usize, bool),
     MaxOpen(usize, u32),
+    Schedule(usize, &'static str),
     Hour,
     Cycle,
 }
@@ -45,6 +46,8 @@ fn event() -> impl Strategy<Value = Event> {
         2 => (0..REPOS.len(), grouping).prop_map(|(repo, grouping)| Event::Group(repo, grouping)),
         1 => (0..REPOS.len(), any::<bool>()).prop_map(|(repo, enabled)| Event::Enable(repo, enabled)),
         1 => (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
+        2 => (0..REPOS.len(), prop::sample::select(vec!["always", "daily", "0 */3 * * *"]))
+            .prop_map(|(repo, schedule)| Event::Schedule(repo, schedule)),
         1 => Just(Event::Hour),
         6 => Just(Event::Cycle),
     ]
@@ -86,6 +89,10 @@ fn happen(world: &mut World, event: &Event) {
         Event::Group(repo, grouping) => world.repo(REPOS[*repo]).policy.group = *grouping,
         Event::Enable(repo, enabled) => world.repo(REPOS[*repo]).policy.enabled = *enabled,
         Event::MaxOpen(repo, limit) => world.repo(REPOS[*repo]).policy.max_open = Some(*limit),
+        Event::Schedule(repo, text) => {
+            let schedule = text.parse().ok();
+            world.repo(REPOS[*repo]).policy.cadence.set_schedule(schedule, "a test".to_owned());
+        }
         Event::Hour => (world.hour, world.opened) = (world.hour + 1, 0),
         Event::Cycle => drop(world.cycle()),
     }
@@ -129,6 +136,7 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                         }
                     }
                     news += usize::from(matches!(action, Action::Open { .. }));
+                    prop_assert_eq!(repository.due.at(), None, "nothing is written before its time");
                 }
                 Action::Close(closing) => {
                     prop_assert!(closing.branch.is_ours());
