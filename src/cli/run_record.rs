@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+use crate::domain::cadence::{self, Due, WaitCause};
 use crate::domain::digest::Digest;
 use crate::domain::plan::{Action, ClosingCause, DeletionCause, MergeTarget};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
@@ -31,6 +32,15 @@ struct RepositoryRecord {
     noticed: Vec<UseRecord>,
     warnings: Vec<String>,
     error: Option<String>,
+    due: DueRecord,
+}
+
+/// When something may be opened or updated.
+#[derive(Debug, Serialize)]
+struct DueRecord {
+    /// RFC 3339, by the repository's clock; absent: now.
+    at: Option<String>,
+    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +154,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
             noticed: report.noticed.iter().map(|noticed| UseRecord::new(&noticed.path, &noticed.image_use)).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
+            due: DueRecord::from(&plan.due),
         }
     }
 }
@@ -232,6 +243,11 @@ fn reason_word(reason: &Reason) -> &'static str {
         Reason::MaxOpen(_) => "max-open",
         Reason::MaxNewPerHour(_) => "max-new-per-hour",
         Reason::TooMany => "too-many",
+        Reason::Waits(wait) => match wait.cause {
+            WaitCause::Schedule => "not-due",
+            WaitCause::Window => "window",
+            WaitCause::Freeze => "freeze",
+        },
     }
 }
 
@@ -277,6 +293,12 @@ impl From<&NotProposed> for NotProposedRecord {
     fn from(waiting: &NotProposed) -> Self {
         let pin = PinRecord::new((&waiting.path, waiting.line), &waiting.tag, waiting.old, waiting.new);
         Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.to_string() }
+    }
+}
+
+impl From<&Due> for DueRecord {
+    fn from(due: &Due) -> Self {
+        Self { at: due.at().map(cadence::rfc3339), because: due.because().to_owned() }
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+pub use super::cadence_file::{FreezeFile, ScheduleFile, WindowFile};
 use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
 /// What is followed in a repository, and how it is proposed. Lists replace those of the layer below.
@@ -41,6 +42,17 @@ pub struct PolicyFile {
     pub commits: Option<CommitsFile>,
     /// Whether the forge is told to merge by itself.
     pub automerge: Option<AutoMergeFile>,
+    /// When a repository's turn to be proposed to comes; always, where it is left out.
+    pub schedule: Option<ScheduleFile>,
+    /// By whose clock schedule, window and freezes count: `Europe/Berlin`.
+    pub timezone: Option<String>,
+    /// The days and hours in which pull requests may be opened or updated; a repository's own is cut with the
+    /// administrator's.
+    pub window: Option<Vec<WindowFile>>,
+    /// Dates between which none may be. Those of all layers hold together.
+    pub freeze: Option<Vec<FreezeFile>>,
+    /// Over how long the turns of one time are spread: each repository has a place of its own, which stays.
+    pub jitter: Option<String>,
     /// Template (minijinja) of the title; refrom's own where it is left out.
     pub title: Option<String>,
     /// Template (minijinja) of the body; refrom's own where it is left out.
@@ -68,6 +80,11 @@ pub enum PolicyKey {
     MaxOpen,
     Commits,
     Automerge,
+    Schedule,
+    Timezone,
+    Window,
+    Freeze,
+    Jitter,
     Title,
     Body,
     CommitMessage,
@@ -165,7 +182,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
             type Value = OneOrMany;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a pattern or a list of them")
+                f.write_str("a text or a list of texts")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
@@ -193,7 +210,7 @@ impl JsonSchema for OneOrMany {
 
 impl PolicyKey {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::Enabled,
         Self::Images,
         Self::Tags,
@@ -209,6 +226,11 @@ impl PolicyKey {
         Self::MaxOpen,
         Self::Commits,
         Self::Automerge,
+        Self::Schedule,
+        Self::Timezone,
+        Self::Window,
+        Self::Freeze,
+        Self::Jitter,
         Self::Title,
         Self::Body,
         Self::CommitMessage,
@@ -232,6 +254,11 @@ impl PolicyKey {
             Self::MaxOpen => "max_open",
             Self::Commits => "commits",
             Self::Automerge => "automerge",
+            Self::Schedule => "schedule",
+            Self::Timezone => "timezone",
+            Self::Window => "window",
+            Self::Freeze => "freeze",
+            Self::Jitter => "jitter",
             Self::Title => "title",
             Self::Body => "body",
             Self::CommitMessage => "commit_message",

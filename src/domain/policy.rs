@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
+use super::cadence::Cadence;
 use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
@@ -50,6 +51,8 @@ pub struct Policy {
     pub commits: CommitMode,
     /// Whether the forge is told to merge by itself.
     pub automerge: AutoMerge,
+    /// When the repository may be proposed to.
+    pub cadence: Cadence,
     /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
     /// Minijinja template of the pull request's body.
@@ -132,6 +135,7 @@ impl Default for Policy {
             max_open: None,
             commits: CommitMode::Git,
             automerge: AutoMerge::Off,
+            cadence: Cadence::default(),
             title: None,
             body: None,
             commit_message: None,

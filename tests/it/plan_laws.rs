@@ -29,6 +29,7 @@ enum Event {
     AutoMerge(usize, AutoMerge),
     TakeBack(usize),
     MaxOpen(usize, u32),
+    Schedule(usize, &'static str),
     Hour,
     Cycle,
 }
@@ -51,6 +52,8 @@ fn event() -> impl Strategy<Value = Event> {
         }),
         1 => (0..20_usize).prop_map(Event::TakeBack),
         1 => (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
+        2 => (0..REPOS.len(), prop::sample::select(vec!["always", "daily", "0 */3 * * *"]))
+            .prop_map(|(repo, schedule)| Event::Schedule(repo, schedule)),
         1 => Just(Event::Hour),
         6 => Just(Event::Cycle),
     ]
@@ -96,6 +99,10 @@ fn happen(world: &mut World, event: &Event) {
             .into_iter()
             .for_each(|it| world.pull_request(it).is_auto_merging = false),
         Event::MaxOpen(repo, limit) => world.repo(REPOS[*repo]).policy.max_open = Some(*limit),
+        Event::Schedule(repo, text) => {
+            let schedule = text.parse().ok();
+            world.repo(REPOS[*repo]).policy.cadence.set_schedule(schedule, "a test".to_owned());
+        }
         Event::Hour => (world.hour, world.opened) = (world.hour + 1, 0),
         Event::Cycle => drop(world.cycle()),
     }
@@ -139,6 +146,7 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                         }
                     }
                     news += usize::from(matches!(action, Action::Open { .. }));
+                    prop_assert_eq!(repository.due.at(), None, "nothing is written before its time");
                 }
                 Action::Close(closing) => {
                     prop_assert!(closing.branch.is_ours());

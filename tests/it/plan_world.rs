@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use refrom::domain::cadence::CadenceMode;
 use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unknown, behind};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
@@ -57,6 +58,9 @@ pub struct World {
     pub max_new_per_hour: Option<u32>,
     pub opened: u64,
     pub hour: i64,
+    /// When repositories had their turn, by name.
+    pub turns: BTreeMap<String, Timestamp>,
+    pub cadence: CadenceMode,
     /// What was written to the forge, in words.
     pub writes: Vec<String>,
     numbers: u64,
@@ -137,6 +141,8 @@ impl World {
             max_new_per_hour: None,
             opened: 0,
             hour: 1,
+            turns: BTreeMap::new(),
+            cadence: CadenceMode::Honour,
             writes: Vec::new(),
             told_to_merge: BTreeMap::new(),
             numbers: 0,
@@ -282,6 +288,8 @@ impl World {
                 knowledge.evidence.insert(wanted, Evidence { new, old });
             }
             knowledge.pull_requests.insert(facts.key(), Ok(asked));
+            let turn = self.turns.get(facts.head.name.as_str());
+            knowledge.turns.extend(turn.map(|turn| (facts.key(), *turn)));
         }
         knowledge
     }
@@ -292,7 +300,7 @@ impl World {
     }
 
     pub fn limits(&self) -> Limits {
-        Limits { max_new_per_hour: self.max_new_per_hour, opened_in_last_hour: self.opened }
+        Limits { max_new_per_hour: self.max_new_per_hour, opened_in_last_hour: self.opened, cadence: self.cadence }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -310,6 +318,9 @@ impl World {
         for repository in &plan.repositories {
             for action in &repository.actions {
                 self.act(&repository.repository, action);
+            }
+            if repository.uses_turn() {
+                self.turns.insert(repository.repository.name.to_string(), self.now());
             }
         }
     }

@@ -16,6 +16,7 @@
 //! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
 //! | `automerge: when_green` | the forge is told to merge, once for each head; who takes that back is not overruled |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
+//! | not its turn, outside of its window, in a freeze | what would be opened or updated waits; what is open stays as it is |
 //!
 //! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
 //! request stays as it was proposed, whatever else in there moves. A refusal stops what is not yet proposed, and
@@ -26,12 +27,14 @@ mod caps;
 mod decide;
 mod kept;
 mod merging;
+mod put_off;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::cadence::{Due, Wait};
 use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
 use super::ledger::Ledger;
 use super::message::Body;
@@ -59,6 +62,8 @@ pub struct Knowledge {
     pub api_emails: BTreeMap<String, BTreeSet<String>>,
     /// The heads for which forges were told before to merge by themselves, by the pull request's number.
     pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
+    /// When repositories last had their turn; what is not in it never had one.
+    pub turns: BTreeMap<RepositoryKey, Timestamp>,
 }
 
 /// What a cycle does; printed as it is by a dry run.
@@ -81,6 +86,8 @@ pub struct RepositoryPlan {
     pub warnings: Vec<String>,
     /// Why nothing could be decided here.
     pub problem: Option<Unknown>,
+    /// When something may be opened or updated here.
+    pub due: Due,
 }
 
 /// One change on the forge.
@@ -200,12 +207,14 @@ pub struct UpToDate {
     pub branch: BranchName,
 }
 
-/// Decides for the whole fleet. `now` only varies the order in which repositories share the hourly cap.
+/// Decides for the whole fleet. `now` is what turns, windows and freezes are held against; besides it varies the order in
+/// which repositories share the hourly cap.
 ///
 /// **Invariants**: the same input gives the same plan, in whatever order the facts come; applying a plan leaves an
 /// empty one; no branch outside of refrom's namespace is named; nothing that is behind or unknown stays unmentioned.
 pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, now: Timestamp) -> Plan {
-    let mut repositories: Vec<_> = facts.iter().map(|facts| decide::decide(facts, knowledge)).collect();
+    let mut repositories: Vec<_> =
+        facts.iter().map(|facts| decide::decide(facts, knowledge, limits.cadence, now)).collect();
     repositories.sort_by(|one, other| one.plan.repository.cmp(&other.plan.repository));
     caps::apply(&mut repositories, limits, now);
     let mut repositories: Vec<_> = repositories.into_iter().map(|decided| decided.plan).collect();
@@ -230,9 +239,10 @@ impl Plan {
 }
 
 impl RepositoryPlan {
-    pub(super) fn new(repository: RepositoryKey) -> Self {
+    pub(super) fn new(repository: RepositoryKey, due: Due) -> Self {
         Self {
             repository,
+            due,
             actions: Vec::new(),
             left_alone: Vec::new(),
             up_to_date: Vec::new(),
@@ -240,6 +250,19 @@ impl RepositoryPlan {
             warnings: Vec::new(),
             problem: None,
         }
+    }
+
+    /// What holds something back here until its time comes.
+    pub fn waits(&self) -> Option<&Wait> {
+        let pins = self.not_proposed.iter().map(|pin| &pin.reason);
+        pins.chain(self.left_alone.iter().map(|left| &left.reason)).find_map(Reason::wait)
+    }
+
+    /// Whether everything was decided, so that the repository has had its turn once its actions are done: nothing was
+    /// unknown, and nothing was put off to the next cycle.
+    pub fn uses_turn(&self) -> bool {
+        let is_put_off = |pin: &NotProposed| matches!(pin.reason, Reason::MaxNewPerHour(_));
+        matches!(self.due, Due::Now { .. }) && !self.is_incomplete() && !self.not_proposed.iter().any(is_put_off)
     }
 
     /// Whether something could not be looked up here.
