@@ -104,7 +104,9 @@ impl Scheduler {
         match result {
             Ok(report) => self.note(scope, began, now, &report),
             Err(error) => {
-                tracing::error!(error = %anyhow::Error::from(error), "a cycle failed as a whole");
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "a cycle failed as a whole");
+                service.health().cycle_error = Some(error);
                 service.wakes.put_back(taken);
                 self.agenda.failed(now);
             }
@@ -134,8 +136,8 @@ impl Scheduler {
                 }
             };
             tokio::select! {
+                // Signals first: between two actions there is no pause.
                 biased;
-                result = &mut cycle => return Some(result),
                 signal = self.signals.recv(), if !self.signals.is_closed() || deadline.is_none() => match signal {
                     Some(Signal::Reload) => self.reload().await,
                     // Asked a second time: whoever asks does not want to wait.
@@ -146,6 +148,7 @@ impl Scheduler {
                         deadline = setup.clock.now().checked_add(parts.config.serve.shutdown_grace).ok();
                     }
                 },
+                result = &mut cycle => return Some(result),
                 () = grace => return None,
             }
         }
