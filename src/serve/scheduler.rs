@@ -83,6 +83,10 @@ impl Scheduler {
         let service = Arc::clone(&self.service);
         let began = service.setup.clock.now();
         let taken = self.take(scope, began);
+        if scope == Scope::Some && taken.repositories.is_empty() {
+            // They have become so many meanwhile that the whole fleet is looked at.
+            return None;
+        }
         let request = Request {
             repositories: if scope == Scope::Whole { BTreeSet::new() } else { taken.repositories.clone() },
             fresh: taken.images.clone(),
@@ -100,7 +104,7 @@ impl Scheduler {
         };
         let now = service.setup.clock.now();
         let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
-        service.setup.instruments.cycle_ended(&CycleEnd { is_whole: scope == Scope::Whole, took, result: &result });
+        service.setup.instruments.cycle_ended(&CycleEnd { request: &request, result: &result, took, at: now });
         match result {
             Ok(report) => self.note(scope, began, now, &report),
             Err(error) => {

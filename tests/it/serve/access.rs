@@ -136,12 +136,16 @@ async fn exchanged(house: &House, sent: &[u8]) -> String {
 async fn who_trickles_is_hung_up_on() {
     let short = Duration::from_millis(50);
     let limits = Limits { head: short, request: short, ..Limits::default() };
-    let house = House::with_limits(world(LISTEN).await, limits).await;
+    let mut world = world(LISTEN).await;
+    world.takes_webhooks();
+    let house = House::with_limits(world, limits).await;
     assert!(!exchanged(&house, b"").await.contains("200"));
     assert!(!exchanged(&house, b"GET /healthz HTTP/1.1\r\nHost: local").await.contains("200"));
     let body = b"POST /webhooks/github HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab";
-    // The forge has no secret: the body is not even waited for.
-    assert!(exchanged(&house, body).await.starts_with("HTTP/1.1 403 "));
+    assert!(exchanged(&house, body).await.starts_with("HTTP/1.1 408 "));
+    let unknown = b"POST /webhooks/nobody HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nab";
+    // Nothing is waited for that nobody will read.
+    assert!(exchanged(&house, unknown).await.starts_with("HTTP/1.1 404 "));
     house.finish().await;
 }
 

@@ -64,7 +64,7 @@ pub struct Watched {
 impl Instruments for Watched {
     fn cycle_ended(&self, end: &CycleEnd<'_>) {
         self.counts.cycle_ended(end);
-        self.cycles.send_modify(|cycles| cycles.push(end.is_whole));
+        self.cycles.send_modify(|cycles| cycles.push(end.request.repositories.is_empty()));
     }
 
     fn webhook(&self, source: &str, outcome: Outcome) {
