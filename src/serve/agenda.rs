@@ -120,8 +120,12 @@ impl Agenda {
         if scope == Scope::Whole {
             self.whole_began = Some(began);
             self.looks.clear();
+            // One that was woken before its time takes no turn of the others: they ask what it did not.
+            if began >= self.whole_due {
+                self.whole_due = after(began, signed(self.pace));
+            }
             // A fleet that takes longer than the pace is looked at again and again, with a breath in between.
-            self.whole_due = after(began, signed(self.pace)).max(self.quiet_until);
+            self.whole_due = self.whole_due.max(self.quiet_until);
         }
     }
 

@@ -9,16 +9,16 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::webhook::Outcome;
-use crate::cycle::{Parts, Report};
+use crate::cycle::{Parts, Report, Request};
 use crate::store::StoreError;
 
 /// A cycle that ended.
 #[derive(Debug)]
 pub struct CycleEnd<'a> {
-    /// Whether it was over the whole fleet.
-    pub is_whole: bool,
-    pub took: Duration,
+    pub request: &'a Request,
     pub result: &'a Result<Report, StoreError>,
+    pub took: Duration,
+    pub at: Timestamp,
 }
 
 /// Who measures: told what happened, asked by `/metrics`.

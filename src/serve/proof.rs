@@ -50,9 +50,10 @@ mod tests {
         assert!(is_signed(&secret, b"Hello, World!", signature));
         assert!(!is_signed(&secret, b"Hello, World", signature));
         assert!(!is_signed(&SecretString::from("It's a secret to everybody"), b"Hello, World!", signature));
-        for wrong in ["", "sha256=", "sha256=7", "sha256=zz", "sha1=757107ea", &signature[..70], &signature[7..]] {
+        for wrong in ["", "sha256=", "sha256=7", "sha256=zz", "sha1=757107ea", "sha256=757107ea0eb2"] {
             assert!(!is_signed(&secret, b"Hello, World!", wrong), "{wrong}");
         }
+        assert!(!is_signed(&secret, b"Hello, World!", &format!("{signature}00")));
     }
 
     #[test]

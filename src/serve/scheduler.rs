@@ -83,6 +83,10 @@ impl Scheduler {
         let service = Arc::clone(&self.service);
         let began = service.setup.clock.now();
         let taken = self.take(scope, began);
+        if scope == Scope::Some && taken.repositories.is_empty() {
+            // They have become so many meanwhile that the whole fleet is looked at.
+            return None;
+        }
         let request = Request {
             repositories: if scope == Scope::Whole { BTreeSet::new() } else { taken.repositories.clone() },
             fresh: taken.images.clone(),
@@ -100,11 +104,13 @@ impl Scheduler {
         };
         let now = service.setup.clock.now();
         let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
-        service.setup.instruments.cycle_ended(&CycleEnd { is_whole: scope == Scope::Whole, took, result: &result });
+        service.setup.instruments.cycle_ended(&CycleEnd { request: &request, result: &result, took, at: now });
         match result {
             Ok(report) => self.note(scope, began, now, &report),
             Err(error) => {
-                tracing::error!(error = %anyhow::Error::from(error), "a cycle failed as a whole");
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "a cycle failed as a whole");
+                service.health().cycle_error = Some(error);
                 service.wakes.put_back(taken);
                 self.agenda.failed(now);
             }
@@ -134,8 +140,8 @@ impl Scheduler {
                 }
             };
             tokio::select! {
+                // Signals first: between two actions there is no pause.
                 biased;
-                result = &mut cycle => return Some(result),
                 signal = self.signals.recv(), if !self.signals.is_closed() || deadline.is_none() => match signal {
                     Some(Signal::Reload) => self.reload().await,
                     // Asked a second time: whoever asks does not want to wait.
@@ -146,6 +152,7 @@ impl Scheduler {
                         deadline = setup.clock.now().checked_add(parts.config.serve.shutdown_grace).ok();
                     }
                 },
+                result = &mut cycle => return Some(result),
                 () = grace => return None,
             }
         }

@@ -6,7 +6,7 @@ mod checks;
 mod failures;
 mod images;
 mod interrupted;
-mod meddling;
+pub mod meddling;
 mod policies;
 mod processes;
 mod situations;

@@ -36,5 +36,6 @@ mod registry;
 mod registry_debian;
 mod registry_faults;
 mod registry_sign_in;
+mod serve;
 mod source_files;
 mod store;

@@ -3,16 +3,16 @@
 //! Whoever sends it has proved to know the secret; that what is told is true is never assumed. A name is held against the
 //! configuration ([`target`]), and what it names is looked up.
 
-mod github;
-mod gitlab;
-mod registry;
+mod github_event;
+mod gitlab_event;
+mod registry_event;
 mod target;
 
 use serde::Deserialize;
 
-pub use github::parse as parse_github;
-pub use gitlab::parse as parse_gitlab;
-pub use registry::{Delivery, parse as parse_registry};
+pub use github_event::parse as parse_github;
+pub use gitlab_event::parse as parse_gitlab;
+pub use registry_event::{Delivery, parse as parse_registry};
 pub use target::{Ignored, Targets};
 
 /// What became of a webhook: what is counted.

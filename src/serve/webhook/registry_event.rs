@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{News, Unusable, github, read};
+use super::{News, Unusable, github_event, read};
 use crate::config::WebhookKind;
 
 /// Harbor's names for a push: in its own format, and as a CloudEvent ("Configure Webhook Notifications").
@@ -81,7 +81,7 @@ pub fn parse(kind: WebhookKind, delivery: Delivery<'_>) -> Result<News, Unusable
         WebhookKind::DockerHub => read(delivery.body).map(|push: DockerHub| News::Image(push.repository.repo_name)),
         WebhookKind::Quay => read(delivery.body).and_then(quay),
         WebhookKind::GithubPackages => match delivery.event {
-            Some(event @ ("package" | "registry_package" | "ping")) => github::parse(event, delivery.body),
+            Some(event @ ("package" | "registry_package" | "ping")) => github_event::parse(event, delivery.body),
             Some(_) | None => Err(Unusable::UnknownEvent),
         },
         WebhookKind::Chainguard if delivery.event == Some(CHAINGUARD_PUSH) => read(delivery.body).map(chainguard),

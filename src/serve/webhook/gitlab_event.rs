@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::github::is_ours;
+use super::github_event::is_ours;
 use super::{News, Unusable, read};
 use crate::domain::plan::HOLD_LABEL;
 
