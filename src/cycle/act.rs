@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use super::build;
 use super::report::{Deed, Outcome, Report, RepositoryReport};
-use super::{Host, Parts, Step};
+use super::{Host, Parts, Step, patch_times};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 use crate::domain::plan::{Action, Closing, Plan, Proposal, RepositoryPlan};
 use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName};
@@ -120,7 +120,10 @@ impl Actor<'_> {
         tracing::info!(pr.number = opened.number, branch = %proposal.branch, "opened a pull request");
         deed.pull_request = Some((opened.number, opened.url));
         deed.warnings = opened.warnings;
-        self.parts.store.record_opened(self.forge.name(), self.name(), (self.host.clock)()).await?;
+        let now = (self.host.clock)();
+        self.parts.store.record_opened(self.forge.name(), self.name(), now).await?;
+        let store = self.parts.store.as_ref();
+        patch_times::opened(store, &self.facts.key(), (opened.number, proposal), now).await?;
         Ok(())
     }
 

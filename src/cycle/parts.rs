@@ -9,7 +9,7 @@ use crate::config::{Config, ForgeAuth, ForgeConfig, ForgeKind, RegistryAuth, Reg
 use crate::forge::Forge;
 use crate::forge::github::{self, GitHub};
 use crate::git::{self, Git, GitError};
-use crate::net::{NetworkError, RetryPolicy};
+use crate::net::{NetworkError, RetryPolicy, Tally};
 use crate::registry::{self, DockerConfig, Registries};
 use crate::store::{SqliteStore, StoreError};
 
@@ -40,24 +40,26 @@ pub async fn assemble_with(config: Config, now: Timestamp, retry: RetryPolicy) -
     let failed = |source| AssemblyError::StateDirectory { path: state.display().to_string(), source };
     std::fs::create_dir_all(state).map_err(failed)?;
     let store = SqliteStore::open(&config.store, now).await?;
+    let tally = Tally::default();
     let git = git::Settings::new(state.join(CACHE_DIRECTORY), config.network.clone());
-    let git = Git::new(git::Settings { retry, ..git }).await?;
-    let forges = config.forges.iter().map(|forge| connect(forge, &config, retry)).collect::<Result<_, _>>()?;
-    let registries = registries_with(&config, retry)?;
-    Ok(Parts { forges, registries, git, store: Box::new(store), config })
+    let git = Git::new(git::Settings { retry, tally: tally.clone(), ..git }).await?;
+    let connect = |forge| connect(forge, &config, retry, &tally);
+    let forges = config.forges.iter().map(connect).collect::<Result<_, _>>()?;
+    let registries = registries_with(&config, retry, &tally)?;
+    Ok(Parts { forges, registries, git, store: Box::new(store), config, tally })
 }
 
 /// The registries of a configuration, for those who need nothing else.
 pub fn registries(config: &Config) -> Result<Registries, NetworkError> {
-    registries_with(config, RetryPolicy::default())
+    registries_with(config, RetryPolicy::default(), &Tally::default())
 }
 
-fn registries_with(config: &Config, retry: RetryPolicy) -> Result<Registries, NetworkError> {
+fn registries_with(config: &Config, retry: RetryPolicy, tally: &Tally) -> Result<Registries, NetworkError> {
     let settings: BTreeMap<String, registry::Settings> =
         config.registries.iter().map(|(host, registry)| (host.clone(), registry_settings(registry))).collect();
     let files = config.docker_config_dir.iter().map(|directory| directory.join("config.json")).collect();
     let docker = DockerConfig { files, helper_directory: None };
-    Registries::new(&config.network, settings, docker, retry)
+    Registries::new(&config.network, settings, docker, retry, tally.clone())
 }
 
 fn registry_settings(config: &RegistryConfig) -> registry::Settings {
@@ -72,7 +74,12 @@ fn registry_settings(config: &RegistryConfig) -> registry::Settings {
     registry::Settings { endpoint: config.endpoint.clone(), auth, realm: config.realm.clone() }
 }
 
-fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<Box<dyn Forge>, NetworkError> {
+fn connect(
+    forge: &ForgeConfig,
+    config: &Config,
+    retry: RetryPolicy,
+    tally: &Tally,
+) -> Result<Box<dyn Forge>, NetworkError> {
     match forge.kind {
         ForgeKind::Github => {
             let auth = match &forge.auth {
@@ -84,6 +91,7 @@ fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<B
                 network: config.network.clone(),
                 pacing: forge.write_interval,
                 retry,
+                tally: tally.clone(),
                 ..github::Settings::new(forge.name.clone(), forge.url.clone(), auth)
             };
             Ok(Box::new(GitHub::new(settings)?))

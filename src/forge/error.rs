@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::Transient;
+use crate::net::{CallError, CallFailure, Transient};
 
 /// Why a call to a forge failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,18 @@ impl Transient for ForgeError {
         match self {
             Self::RateLimited { retry_after } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+impl CallError for ForgeError {
+    fn failure(&self) -> Option<CallFailure> {
+        match self {
+            Self::NotFound { .. } | Self::Renamed { .. } | Self::Archived { .. } => None,
+            Self::Unauthorized { .. } | Self::Denied { .. } => Some(CallFailure::Refused),
+            Self::RateLimited { .. } => Some(CallFailure::RateLimited),
+            Self::GaveUp { .. } | Self::Unavailable { .. } => Some(CallFailure::Unavailable),
+            Self::Invalid { .. } | Self::Protocol { .. } | Self::Secret(_) => Some(CallFailure::Other),
         }
     }
 }

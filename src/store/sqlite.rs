@@ -1,5 +1,9 @@
 //! The store in one SQLite file.
 
+mod pull_requests;
+mod staleness;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,7 +14,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
@@ -248,6 +253,26 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        self.read_stale_since(tag, pinned).await
+    }
+
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError> {
+        self.read_pull_request(key, number).await
+    }
+
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError> {
+        self.write_pull_request(key, times).await
+    }
+
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
+        self.read_open_pull_requests().await
+    }
+
+    async fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.read_facts().await
     }
 }
 
