@@ -8,6 +8,7 @@ mod demo;
 mod diff;
 pub mod exit;
 mod list;
+mod metrics_file;
 pub mod output;
 mod progress;
 mod run;

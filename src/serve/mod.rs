@@ -1,1 +1,3 @@
 //! refrom as a long-running service: the scheduler's loop, health, metrics, webhooks and the status page.
+
+pub mod metrics;

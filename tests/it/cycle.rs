@@ -2,6 +2,7 @@
 
 mod checks;
 mod failures;
+mod figures;
 mod images;
 mod interrupted;
 mod meddling;

@@ -195,3 +195,36 @@ async fn a_missing_secret_is_refused_before_anything_is_asked() {
     office.world.refrom(&["run"]).ended(2);
     office.world.refrom(&["run", "--config", "nowhere.yaml"]).ended(2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cron_jobs_metrics_are_a_file_whose_counters_go_on() {
+    let office = Office::open().await;
+    let value = |series: &str| -> f64 {
+        let text = office.world.text("refrom.prom");
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        line.unwrap_or_else(|| panic!("no `{series}` in {text}")).trim().parse().unwrap()
+    };
+    office.run(&["--metrics-file", "refrom.prom"]).ended(0);
+    assert_eq!(value("refrom_actions_total{action=\"open\",outcome=\"done\"}"), 3.0);
+    assert_eq!(value("refrom_first_seen_to_opened_seconds_count"), 3.0);
+    assert!(value("refrom_last_success_timestamp_seconds") > 1.7e9);
+    let requests = value("refrom_requests_total{kind=\"forge\",name=\"acme-forge\"}");
+    office.run(&["--metrics-file", "refrom.prom"]).ended(0);
+    assert_eq!(value("refrom_actions_total{action=\"open\",outcome=\"done\"}"), 3.0);
+    assert_eq!(value("refrom_cycles_total{outcome=\"done\"}"), 2.0);
+    assert_eq!(value("refrom_cycle_duration_seconds_count"), 2.0);
+    assert_eq!(value("refrom_first_seen_to_opened_seconds_count"), 3.0);
+    assert_eq!(value("refrom_pull_requests{state=\"open\"}"), 3.0);
+    assert!(value("refrom_requests_total{kind=\"forge\",name=\"acme-forge\"}") > requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_of_whole_cycles_and_a_file_that_cannot_be_written_is_said() {
+    let office = Office::open().await;
+    for other in [&["--dry-run"][..], &["--repository", "acme/web"]] {
+        office.run(&[&["--metrics-file", "refrom.prom"], other].concat()).ended(2);
+    }
+    let answer = office.run(&["--metrics-file", "nowhere/refrom.prom"]).ended(3);
+    assert!(answer.stderr.contains("cannot write the metrics to `nowhere/refrom.prom`"), "{}", answer.stderr);
+    assert!(answer.stdout.contains("3 repositories"), "{}", answer.stdout);
+}
