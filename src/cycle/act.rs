@@ -30,7 +30,7 @@ pub async fn fleet(parts: &Parts, fleet: &[RepositoryFacts], plan: Plan, host: H
     let mut answers = stream::iter(plan.repositories)
         .map(|plan| {
             let facts = facts.get(&plan.repository).copied();
-            let span = tracing::info_span!("repository", repo = %plan.repository.name);
+            let span = tracing::info_span!("repository", forge = plan.repository.forge, repo = %plan.repository.name);
             async move { repository(parts, facts, plan, host).await }.instrument(span)
         })
         .buffer_unordered(CONCURRENCY);

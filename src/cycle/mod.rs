@@ -96,6 +96,7 @@ pub struct Host<'a> {
 }
 
 /// One cycle.
+#[tracing::instrument(name = "cycle", skip_all)]
 pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Report, StoreError> {
     let (now, watcher) = ((host.clock)(), host.watcher);
     let mut report = Report::default();

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::Shared;
 use super::cache;
 use super::commit::{self, Committed, NewCommit};
@@ -207,7 +209,15 @@ impl Repository {
         input: Vec<u8>,
     ) -> Result<Output, GitError> {
         self.meter.request();
-        self.noted(self.shared.run(self.git(arguments), environment, input).await)
+        let span =
+            tracing::debug_span!("git", operation = arguments.first().map(|name| name.to_string_lossy().into_owned()));
+        let run = self.shared.run(self.git(arguments), environment, input);
+        let result = async {
+            let result = run.await;
+            tracing::debug!(is_success = result.as_ref().is_ok_and(|output| output.is_success), "ran git");
+            result
+        };
+        self.noted(result.instrument(span).await)
     }
 
     fn noted<T>(&self, result: Result<T, GitError>) -> Result<T, GitError> {

@@ -5,21 +5,27 @@ use serde_json::{Value, json};
 
 use super::{Answer, World, answer};
 
-struct Office {
-    fleet: Fleet,
-    world: World,
+pub struct Office {
+    pub fleet: Fleet,
+    pub world: World,
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let world = World::new(&[]);
         let fleet = Fleet::start(&world.tree()).await.unwrap();
         Self { fleet, world }
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_in(&[], arguments)
+    }
+
+    /// With more variables in its environment.
+    pub fn run_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Answer {
         let arguments = [&["run", "--config", "refrom.yaml"], arguments].concat();
         let mut command = self.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments);
+        command.envs(environment.iter().copied());
         let secrets = ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"];
         for name in secrets {
             command.env(name, Fleet::environment(name).unwrap());
