@@ -13,6 +13,7 @@ mod progress;
 mod run;
 mod run_record;
 mod settings;
+mod status;
 mod table;
 mod use_record;
 mod work_tree;
@@ -89,6 +90,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Check(arguments) => check::run(arguments, output).await,
         Command::Bump(arguments) => bump::run(arguments, output).await,
         Command::Run(arguments) => run::run(arguments, output).await,
+        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

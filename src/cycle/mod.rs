@@ -11,6 +11,7 @@ pub mod lookup;
 mod parts;
 mod report;
 mod scan;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,6 +107,14 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
         Mode::Act => act::fleet(parts, &gathered, plan, host, &mut report).await,
     }
     report.describe(&gathered, &knowledge);
+    if request.mode == Mode::Act {
+        let at = (host.clock)();
+        let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
+        let ended = status::Ended { parts, request, fleet, knowledge, report: &report, started: now, at };
+        if let Err(error) = ended.keep().await {
+            report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));
+        }
+    }
     Ok(report)
 }
 

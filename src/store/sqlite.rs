@@ -1,5 +1,8 @@
 //! The store in one SQLite file.
 
+mod reader;
+mod status;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +18,9 @@ use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+
+pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -249,6 +255,23 @@ impl Store for SqliteStore {
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
     }
+
+    async fn moved_on(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        let seen = self.tag_moved_on(tag, &digest.to_string()).await.map_err(self.read_error())?;
+        seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError> {
+        self.write_status(repositories, whole).await.map_err(self.write_error())
+    }
+
+    async fn status(&self) -> Result<FleetStatus, StoreError> {
+        status::read(&self.pool).await.map_err(self.read_error())
+    }
 }
 
 /// `refrom.db` → `refrom.db.lock`.
@@ -263,6 +286,9 @@ fn lock_path(path: &Path) -> PathBuf {
 fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     match code.map(|code| code & 0xff) {
+        _ if matches!(error, sqlx::Error::Decode(_)) => {
+            StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
+        }
         Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
         _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
     }
