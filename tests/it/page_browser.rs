@@ -175,6 +175,8 @@ async fn the_page_can_be_drawn_for_people() {
         router.route("/framed", get(async move || frame(390, 7_000)))
     };
     let (server, _directory) = serve(framed).await;
+    let document = visit(&server.url(), &[]).await.document;
+    std::fs::write(Path::new(&folder).join("page.html"), document).unwrap();
     for (name, path, size) in [("1280", "", "1280,3400"), ("390", "framed", "390,7000")] {
         for (scheme, setting) in [("light", None), ("dark", Some(DARK.to_owned()))] {
             let file = Path::new(&folder).join(format!("{name}-{scheme}.png"));

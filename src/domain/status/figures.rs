@@ -19,7 +19,9 @@ pub struct Figures {
     pub need_person: usize,
     /// Repositories where something is behind.
     pub behind: usize,
-    /// Repositories where something went wrong, and problems of the last cycle that belong to none.
+    /// Repositories where something went wrong.
+    pub failing: usize,
+    /// The same, and problems of the last cycle that belong to none.
     pub errors: usize,
     pub pins_current: usize,
     pub pins_behind: usize,
@@ -44,7 +46,7 @@ impl Figures {
         for repository in &fleet.repositories {
             figures.add(repository);
         }
-        figures.errors += fleet.cycle.as_ref().map_or(0, |cycle| cycle.problems.len());
+        figures.errors = figures.failing + fleet.cycle.as_ref().map_or(0, |cycle| cycle.problems.len());
         figures
     }
 
@@ -61,7 +63,7 @@ impl Figures {
         self.off += usize::from(!repository.is_enabled);
         self.need_person += usize::from(repository.needs_person());
         self.behind += usize::from(repository.is_behind());
-        self.errors += usize::from(repository.error.is_some());
+        self.failing += usize::from(repository.error.is_some());
         for pin in &repository.pins {
             match pin.state {
                 PinState::Current => self.pins_current += 1,

@@ -76,6 +76,8 @@ fn page(template: &str, values: &impl Serialize) -> Result<Page, PageError> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("code", code);
+    environment.add_filter("path", path);
     let html = environment.template_from_str(template)?.render(minijinja::value::Serde(values))?;
     let headers = vec![
         ("content-type", "text/html; charset=utf-8".to_owned()),
@@ -85,6 +87,30 @@ fn page(template: &str, values: &impl Serialize) -> Result<Page, PageError> {
         ("cache-control", "no-store".to_owned()),
     ];
     Ok(Page { html, headers })
+}
+
+/// A text whose literals stand in backticks, with these marked up; everything else of it is escaped.
+fn code(text: &str) -> minijinja::Value {
+    let escaped = minijinja::HtmlEscape(text).to_string();
+    let mut marked = String::with_capacity(escaped.len());
+    let mut pieces = escaped.split('`').peekable();
+    let mut is_literal = false;
+    while let Some(piece) = pieces.next() {
+        let is_closed = pieces.peek().is_some();
+        match (is_literal, is_closed) {
+            (true, true) => marked.extend(["<code>", piece, "</code>"]),
+            (true, false) => marked.extend(["`", piece]),
+            (false, _) => marked.push_str(piece),
+        }
+        is_literal = !is_literal;
+    }
+    minijinja::Value::from_safe_string(marked)
+}
+
+/// A name with `/`, escaped, which may be broken after each of them.
+fn path(text: &str) -> minijinja::Value {
+    let parts: Vec<String> = text.split('/').map(|part| minijinja::HtmlEscape(part).to_string()).collect();
+    minijinja::Value::from_safe_string(parts.join("/<wbr>"))
 }
 
 /// A moment, for machines and for people.
@@ -104,7 +130,7 @@ const NEAR_HOURS: i64 = 48;
 impl Moment {
     fn new(at: Timestamp, now: Timestamp) -> Self {
         let is_near = at.duration_since(now).abs().as_hours() < NEAR_HOURS;
-        let format = if is_near { "%-d %b %Y %H:%M UTC" } else { "%-d %b %Y" };
+        let format = if is_near { "%-d %b %H:%M UTC" } else { "%-d %b %Y" };
         Self { iso: at.to_string(), age: duration(at, now), date: at.strftime(format).to_string() }
     }
 }
@@ -120,5 +146,27 @@ struct Pill {
 impl Pill {
     fn new(tone: &'static str, symbol: &'static str, text: impl Into<String>) -> Self {
         Self { tone, symbol, text: text.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_marked_up_and_nothing_else_is() {
+        for (text, html) in [
+            ("the branch `a<b` is not `there`", "the branch <code>a&lt;b</code> is not <code>there</code>"),
+            ("`a", "`a"),
+            ("``<`", "<code></code>&lt;`"),
+            ("plain & simple", "plain &amp; simple"),
+        ] {
+            assert_eq!(code(text).to_string(), html);
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_broken_after_each_slash() {
+        assert_eq!(path("a<b/c/d").to_string(), "a&lt;b/<wbr>c/<wbr>d");
     }
 }

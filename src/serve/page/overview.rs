@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Moment;
 use super::query::{Query, TEXT_LENGTH_MAX};
-use super::repository::RepositoryView;
+use super::repository::{Frame, RepositoryView};
 use crate::domain::pull_request::Pipeline;
 use crate::domain::status::{
     CycleStatus, Figures, Filter, FleetStatus, RepositoryStatus, Sort, Standing, StateFilter, duration, plural,
@@ -15,6 +15,8 @@ use crate::domain::status::{
 
 /// Repositories on one page: a screen of those that need somebody, and quickly drawn on a phone.
 const PAGE_LENGTH: usize = 50;
+/// After how many hours without a whole cycle somebody should look: a daily one may take its time.
+const LATE_HOURS: i64 = 26;
 
 /// Everything that the page shows.
 #[derive(Debug, Serialize)]
@@ -35,6 +37,7 @@ pub(super) struct Overview<'a> {
 struct CycleView {
     ended: Moment,
     took: String,
+    is_late: bool,
     problems: Vec<ProblemView>,
 }
 
@@ -98,6 +101,8 @@ impl<'a> Overview<'a> {
         let page = query.page.min(of - 1);
         let shown: Vec<&RepositoryStatus> =
             selected.iter().skip(page * PAGE_LENGTH).take(PAGE_LENGTH).copied().collect();
+        let cycle_started = fleet.cycle.as_ref().map(|cycle| cycle.started);
+        let frame = Frame { now, cycle_started, names_forge: forges.len() > 1 };
         let whole = Query { filter: query.filter.clone(), page: 0 };
         let attention = if figures.need_person > 0 { format!("({}) ", figures.need_person) } else { String::new() };
         Self {
@@ -107,7 +112,7 @@ impl<'a> Overview<'a> {
             tiles: tiles(&figures, now),
             form: Form::new(&query.filter, &forges),
             count: count(fleet.repositories.len(), selected.len(), page * PAGE_LENGTH, shown.len()),
-            groups: groups(&selected, &shown, query.filter.sort, (now, forges.len() > 1)),
+            groups: groups(&selected, &shown, query.filter.sort, &frame),
             pages: (of > 1).then(|| Pages::new(query, page, of)),
             api: format!("api/v1/status{}", Some(whole.address()).filter(|it| it != "?").unwrap_or_default()),
         }
@@ -121,6 +126,7 @@ impl CycleView {
         Self {
             ended: Moment::new(cycle.ended, now),
             took: duration(cycle.started, cycle.ended),
+            is_late: now.duration_since(cycle.ended).as_hours() >= LATE_HOURS,
             problems: cycle.problems.iter().map(problem).collect(),
         }
     }
@@ -162,8 +168,16 @@ fn tiles(figures: &Figures, now: Timestamp) -> Vec<Tile> {
         ),
         tile("Oldest stale pin", oldest, of, "?sort=oldest", tone(figures.pins_behind, "amber")),
         tile("Open pull requests", figures.open().to_string(), pipelines(figures), "?state=open", ""),
-        tile("Errors", figures.errors.to_string(), String::new(), "?state=error", tone(figures.errors, "red")),
+        tile("Errors", figures.errors.to_string(), errors(figures), "?state=error", tone(figures.errors, "red")),
     ]
+}
+
+/// `in 2 repositories, 1 beside them`.
+fn errors(figures: &Figures) -> String {
+    let beside = figures.errors - figures.failing.min(figures.errors);
+    let within = (figures.failing > 0).then(|| format!("in {}", plural(figures.failing, "repository", "repositories")));
+    let beside = (beside > 0).then(|| format!("{beside} of the cycle itself"));
+    within.into_iter().chain(beside).collect::<Vec<_>>().join(", ")
 }
 
 /// `4 passed, 1 failed`.
@@ -249,9 +263,9 @@ fn groups<'a>(
     selected: &[&'a RepositoryStatus],
     shown: &[&'a RepositoryStatus],
     sort: Sort,
-    (now, names_forge): (Timestamp, bool),
+    frame: &Frame,
 ) -> Vec<Group<'a>> {
-    let view = |(index, it): (usize, &&'a RepositoryStatus)| RepositoryView::new(it, index, (now, names_forge));
+    let view = |(index, it): (usize, &&'a RepositoryStatus)| RepositoryView::new(it, index, frame);
     let size = |count| plural(count, "repository", "repositories");
     if sort != Sort::Urgency {
         let repositories: Vec<_> = shown.iter().enumerate().map(view).collect();

@@ -6,7 +6,17 @@ use serde::Serialize;
 use super::{Moment, Pill};
 use crate::domain::digest::Digest;
 use crate::domain::pull_request::Pipeline;
-use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, duration, plural};
+use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait, duration, plural};
+
+/// What all repositories of a page are seen in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Frame {
+    pub now: Timestamp,
+    /// Of the last whole cycle.
+    pub cycle_started: Option<Timestamp>,
+    /// Whether there are several forges.
+    pub names_forge: bool,
+}
 
 /// A repository.
 #[derive(Debug, Serialize)]
@@ -22,13 +32,20 @@ pub(super) struct RepositoryView<'a> {
     is_quiet: bool,
     pills: Vec<Pill>,
     due: Option<Due>,
-    looked: Option<Moment>,
+    /// Where the last whole cycle could not read it.
+    unread: Option<Unread>,
     error: Option<&'a str>,
     pull_requests: Vec<PullRequestView<'a>>,
     /// What is not current, then, to be opened, what is.
     pin_lists: Vec<PinList>,
     noticed_summary: String,
     noticed: Vec<NoticedView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unread {
+    /// When it was read before; `None`: never.
+    at: Option<Moment>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,6 +85,8 @@ struct PinView {
     state: Pill,
     since: Option<Moment>,
     newest: Option<NewestView>,
+    /// `in #7`
+    proposed: Option<String>,
     why: Option<String>,
 }
 
@@ -87,7 +106,8 @@ struct NoticedView<'a> {
 
 impl<'a> RepositoryView<'a> {
     /// `index` tells it from the others of its page.
-    pub(super) fn new(status: &'a RepositoryStatus, index: usize, (now, names_forge): (Timestamp, bool)) -> Self {
+    pub(super) fn new(status: &'a RepositoryStatus, index: usize, frame: &Frame) -> Self {
+        let now = frame.now;
         let pin_lists = pin_lists(status, now);
         let is_quiet = status.error.is_none()
             && status.pull_requests.is_empty()
@@ -96,12 +116,13 @@ impl<'a> RepositoryView<'a> {
             id: format!("r{index}"),
             name: status.repository.name.as_str(),
             href: status.url.as_deref().and_then(harmless),
-            forge: names_forge.then_some(status.repository.forge.as_str()),
+            forge: frame.names_forge.then_some(status.repository.forge.as_str()),
             tone: if status.needs_person() { "red" } else { "" },
             is_quiet,
             pills: pills(status, now),
             due: due(status, now),
-            looked: status.looked_at.map(|at| Moment::new(at, now)),
+            unread: (status.looked_at < frame.cycle_started)
+                .then(|| Unread { at: status.looked_at.map(|at| Moment::new(at, now)) }),
             error: status.error.as_deref(),
             pull_requests: status.pull_requests.iter().map(|open| PullRequestView::new(open, now)).collect(),
             pin_lists,
@@ -210,17 +231,20 @@ fn pin_lists(status: &RepositoryStatus, now: Timestamp) -> Vec<PinList> {
 impl PinView {
     fn new(pin: &PinStatus, open: &[PullRequestStatus], now: Timestamp) -> Self {
         let moment = |at: Timestamp| Moment::new(at, now);
-        let (state, newest, why) = match &pin.state {
-            PinState::Current => (Pill::new("green", "✓", "current"), None, None),
+        let (mut proposed, mut why) = (None, None);
+        let (state, newest) = match &pin.state {
+            PinState::Current => (Pill::new("green", "✓", "current"), None),
             PinState::Behind { newest, newest_version, waits, .. } => {
-                let why = match (waits, open) {
-                    (Some(wait), _) => wait.why.clone(),
-                    (None, [only]) => format!("in #{}", only.number),
-                    (None, _) => "in a pull request".to_owned(),
-                };
-                (Pill::new("amber", "▲", "behind"), Some(NewestView::new(newest, newest_version)), Some(why))
+                match waits {
+                    Some(wait) => why = Some(reason(wait, open)),
+                    None => proposed = Some(place(open)),
+                }
+                (Pill::new("amber", "▲", "behind"), Some(NewestView::new(newest, newest_version)))
             }
-            PinState::Unknown { reason } => (Pill::new("", "?", "unknown"), None, Some(reason.clone())),
+            PinState::Unknown { reason } => {
+                why = Some(reason.clone());
+                (Pill::new("", "?", "unknown"), None)
+            }
         };
         Self {
             image: format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),
@@ -232,8 +256,25 @@ impl PinView {
             state,
             since: pin.behind_since().map(moment),
             newest,
+            proposed,
             why,
         }
+    }
+}
+
+/// Where a pin that waits for nothing stands.
+fn place(open: &[PullRequestStatus]) -> String {
+    match open {
+        [only] => format!("in #{}", only.number),
+        _ => "in a pull request".to_owned(),
+    }
+}
+
+/// Why a pin waits; what its pull request says already is not said again.
+fn reason(wait: &Wait, open: &[PullRequestStatus]) -> String {
+    match open.iter().find(|open| open.left_alone.as_ref() == Some(wait)) {
+        Some(open) => format!("waits for #{}", open.number),
+        None => wait.why.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ use refrom::serve::page::{StatusState, routes};
 use refrom::store::{SqliteStore, Store as _};
 use serde_json::{Value, json};
 
+use crate::cycle::world::{World, nginx};
 use crate::page::{fleet, now};
 
 struct Service {
@@ -80,4 +81,30 @@ async fn the_json_is_filtered_and_its_figures_are_of_the_whole_fleet() {
         (&headers["content-type"], &headers["cache-control"]),
         (&"application/json".parse().unwrap(), &"no-store".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn what_a_cycle_did_is_on_the_page() {
+    let mut world = World::new().await;
+    let first = world.release("dhi.io/nginx", "1.27", "1");
+    world.repository("acme/web", &[("Dockerfile", &nginx("1.27.1", &first))]);
+    let second = world.release("dhi.io/nginx", "1.27", "2");
+    world.run().await;
+    let at = || "2026-11-20T11:00:00Z".parse().unwrap();
+    let store = SqliteStore::open(&world.state().join("refrom.db"), at()).await.unwrap();
+    let state = StatusState { store: Arc::new(store), clock: Arc::new(at) };
+    let server = Server::start(routes().with_state(state)).await.unwrap();
+    let client = net::client(&Network::default(), Redirects::Manual).unwrap();
+    let html = client.get(server.url()).send().await.unwrap().text().await.unwrap();
+    for part in [
+        "Last whole cycle <time datetime=\"2026-11-20T08:00:00Z\">3 hours ago".to_owned(),
+        format!("<code title=\"{first}\">{}</code> <span class=\"version\">1.27.1</span>", first.short()),
+        format!("<code title=\"{second}\">{}</code> 1.27.2,</span> in #1", second.short()),
+        "behind</span> <time datetime=\"2026-11-20T08:00:00Z\">for 3 hours".to_owned(),
+        "#1 build(deps): refresh base image".to_owned(),
+    ] {
+        assert!(html.contains(&part), "`{part}` is not in\n{html}");
+    }
+    drop(server);
+    world.finish();
 }
