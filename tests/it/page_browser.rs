@@ -111,7 +111,8 @@ const RULER: &str = r#"<!DOCTYPE html><html><body><iframe src="/measured" style=
   for (const folded of page.querySelectorAll("details")) folded.open = true;
   const wide = [...page.body.querySelectorAll("*")].filter(it => it.getBoundingClientRect().right > root.clientWidth + 0.5
     && getComputedStyle(it).clipPath === "none" && !it.closest(".hidden, thead, .skip"));
-  const seen = { inner: root.clientWidth, scroll: root.scrollWidth, wide: wide.map(it => it.outerHTML.slice(0, 120)),
+  const cells = [...page.querySelectorAll("[role=cell]")].map(it => it.offsetWidth / it.parentElement.offsetWidth);
+  const seen = { narrowest: Math.min(...cells), inner: root.clientWidth, scroll: root.scrollWidth, wide: wide.map(it => it.outerHTML.slice(0, 120)),
     ground: getComputedStyle(root).backgroundColor, rows: page.querySelectorAll("[role=row]").length };
   document.body.dataset.seen = JSON.stringify(seen);
 })</script></body></html>"#;
@@ -144,6 +145,9 @@ async fn nothing_scrolls_sideways_on_a_phone() {
         let seen = measure(width, &[]).await;
         assert_eq!((&seen["inner"], &seen["scroll"]), (&width.into(), &width.into()), "{seen}");
         assert_eq!(seen["wide"], serde_json::json!([]), "at {width}");
+        // On a phone each cell has the row's whole width.
+        let narrowest = seen["narrowest"].as_f64().unwrap();
+        assert_eq!(narrowest > 0.95, width < 700, "at {width}: {narrowest}");
         assert!(seen["rows"].as_u64().unwrap() > 20, "{seen}");
     }
 }
