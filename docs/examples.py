@@ -2,8 +2,8 @@
 
     examples.py REFROM SOURCES PAGES...
 
-Each ```yaml block that begins with `# refrom.yaml` is a configuration without mistakes; each option in a ```console line
-is one of that command's; each message in troubleshooting.md stands in the sources; each link leads to a file.
+Each ```yaml block that begins with `# refrom.yaml` is a configuration without mistakes; each option in a ```console
+line is one of that command's; each message in troubleshooting.md stands in the sources; each link leads to a file.
 """
 
 import pathlib
@@ -72,7 +72,8 @@ def main():
     # Texts over several lines are one; quotes inside are escaped.
     sources = "\n".join(path.read_text(encoding="utf-8") for path in sorted(source_folder.rglob("*.rs")))
     sources = re.sub(r"\\\n\s*", "", sources).replace('\\"', '"')
-    pages = sorted(page for path in map(pathlib.Path, places) for page in ([path] if path.is_file() else path.rglob("*.md")))
+    found = (page for path in map(pathlib.Path, places) for page in ([path] if path.is_file() else path.rglob("*.md")))
+    pages = sorted(found)
     faults = [f"{page}: {fault}" for page in pages for fault in page_faults(refrom, sources, page)]
     sys.exit("\n".join(faults) if faults or not pages else 0)
 

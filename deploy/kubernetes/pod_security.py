@@ -44,8 +44,10 @@ def faults(pod):
         capabilities = own.get("capabilities", {})
         if capabilities.get("drop") != ["ALL"] or set(capabilities.get("add", [])) - {"NET_BIND_SERVICE"}:
             yield "keeps capabilities"
-        if any(port.get("hostPort") for port in container.get("ports", [])) or own.get("procMount", "Default") != "Default":
-            yield "uses the host's ports, or another /proc"
+        if any(port.get("hostPort") for port in container.get("ports", [])):
+            yield "uses the host's ports"
+        if own.get("procMount", "Default") != "Default":
+            yield "has another /proc"
         # Beyond the standard.
         if own.get("readOnlyRootFilesystem") is not True:
             yield "may write to its root file system"

@@ -31,7 +31,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 IMAGE = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[a-z0-9._-]{1,255}){1,16}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 # From the repository's root; plain segments that do not begin with `-` and are neither `.` nor `..`.
-FILE = re.compile(r"(?!\.{1,2}(/|$))[A-Za-z0-9._@+][A-Za-z0-9._@+-]*(/(?!\.{1,2}(/|$))[A-Za-z0-9._@+][A-Za-z0-9._@+-]*)*")
+SEGMENT = r"(?!\.{1,2}(/|$))[A-Za-z0-9._@+][A-Za-z0-9._@+-]*"
+FILE = re.compile(rf"{SEGMENT}(/{SEGMENT})*")
 FILE_LENGTH_MAX = 1024
 # The names that refrom reads as Dockerfiles by itself.
 DOCKERFILE = re.compile(r"([Dd]ockerfile|[Cc]ontainerfile)([.].+)?|[Dd]ockerfile-.+|.+[.][Dd]ockerfile")
