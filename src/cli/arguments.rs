@@ -50,6 +50,8 @@ pub enum Command {
     Run(Run),
     /// Cycle after cycle, woken by webhooks, with health, metrics and a status page over HTTP.
     Serve(Serve),
+    /// When repositories may be proposed to next, and which rule makes it so: offline.
+    Schedule(Schedule),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -100,6 +102,25 @@ pub struct Run {
     /// Look at everything, print the plan, and write nothing to a forge or a repository.
     #[arg(long)]
     pub dry_run: bool,
+    /// Do not wait for `poll`, `schedule`, `window` and `freeze`: ask for everything, and propose whatever may be.
+    #[arg(long)]
+    pub now: bool,
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// The configuration. No secret is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// This repository; without it the policy, and each override over it.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// How many times.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub next: u16,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

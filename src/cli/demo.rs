@@ -14,7 +14,7 @@ use super::run;
 use crate::config::{Config, Secrets};
 use crate::cycle::{self, Host, Mode, Report, Request};
 use crate::demo::fleet::{Fleet, NGINX};
-use crate::demo::server::Exchange;
+use crate::demo::server::{self, Exchange};
 use crate::domain::plan::Action;
 use crate::domain::pull_request::RepoName;
 
@@ -153,7 +153,7 @@ fn is_git(exchange: &Exchange) -> bool {
 
 /// Everything that could change something: REST's writing methods, a mutation, a push.
 fn is_write(exchange: &Exchange) -> bool {
-    let is_query = exchange.path.contains("/graphql") && !exchange.request_body.starts_with(b"{\"query\":\"mutation");
+    let is_query = exchange.path.contains("/graphql") && !server::is_mutation(&exchange.request_body);
     let is_fetch = exchange.path.contains("git-upload-pack");
     exchange.method != "GET" && exchange.method != "HEAD" && !is_query && !is_fetch
 }

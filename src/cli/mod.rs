@@ -12,6 +12,7 @@ pub mod output;
 mod progress;
 mod run;
 mod run_record;
+pub mod schedule;
 mod serve;
 mod settings;
 mod table;
@@ -91,6 +92,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Bump(arguments) => bump::run(arguments, output).await,
         Command::Run(arguments) => run::run(arguments, output).await,
         Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

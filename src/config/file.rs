@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use super::cadence_file::FreezeFile;
 pub use super::policy_file::{PolicyFile, PolicyKey};
 pub use super::serve_file::{ServeFile, WebhookFile, WebhookKind};
 
@@ -29,6 +30,10 @@ pub struct ConfigFile {
     pub commit: Option<CommitFile>,
     /// How many pull requests may be opened within an hour in the whole fleet; no limit where it is left out.
     pub max_new_per_hour: Option<u32>,
+    /// How often a tag is asked for at most: `15m`. `run` asks in each cycle where it is left out, `serve` each 15 minutes.
+    pub poll: Option<String>,
+    /// Dates between which no pull request is opened or updated in the whole fleet.
+    pub freeze: Option<Vec<FreezeFile>>,
     /// The keys of `policy` that a repository's own `.refrom.yaml` may set.
     pub repository_may_set: Option<Vec<PolicyKey>>,
     /// Defaults for every repository.
@@ -124,12 +129,14 @@ pub struct SelectionFile {
 
 /// Settings for one registry.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint` or `auth`")]
+#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint`, `auth` or `poll`")]
 pub struct RegistryFile {
     /// Where the registry is asked instead: scheme, host, port and a path prefix of a pull-through mirror.
     pub endpoint: Option<String>,
     /// How refrom signs in; the Docker configuration where it is left out.
     pub auth: Option<RegistryAuthFile>,
+    /// How often a tag of this registry is asked for at most; the top-level `poll` where it is left out.
+    pub poll: Option<String>,
 }
 
 /// How refrom signs in at a registry: one of the four ways, and the realm.

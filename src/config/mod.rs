@@ -4,6 +4,8 @@
 //! tells all of its mistakes, and the next one goes on with the rest. This module is the only one that reads the
 //! environment.
 
+mod cadence;
+mod cadence_file;
 mod check;
 mod effective;
 mod file;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::cadence::Freeze;
 use crate::domain::pattern::Pattern;
 use crate::forge::Selection;
 use crate::net::Network;
@@ -65,10 +68,14 @@ pub struct Config {
     pub commit: CommitConfig,
     /// Pull requests that may be opened within an hour in the whole fleet.
     pub max_new_per_hour: Option<u32>,
+    /// How often a tag is asked for at most; `None`: in each cycle of `run`, and at the pace of `serve`.
+    pub poll: Option<Duration>,
     pub repository_may_set: BTreeSet<PolicyKey>,
     pub serve: ServeConfig,
     /// As it was given.
     file: PathBuf,
+    /// Of the whole fleet, each with its place.
+    freezes: Vec<(Place, Freeze)>,
     policy: Layer,
     overrides: Vec<Override>,
 }
@@ -108,6 +115,8 @@ pub struct RegistryConfig {
     pub auth: RegistryAuth,
     /// A token service on another host that may get the credentials; `https` only.
     pub realm: Option<Url>,
+    /// How often a tag is asked for at most, where it is not the top-level `poll`.
+    pub poll: Option<Duration>,
 }
 
 /// How refrom signs in at a registry.
@@ -189,8 +198,16 @@ impl Config {
         let patterns_left = Some(PATTERNS_MAX);
         let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes };
         let config = settings::config(&mut checker, &file, path);
-        let mistakes = checker.mistakes;
+        let mut mistakes = checker.mistakes;
+        if mistakes.is_empty() {
+            mistakes = config.conflicts();
+        }
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
+    }
+
+    /// How often a tag of this registry, by host and port, is asked for at most; `None`: in each cycle.
+    pub fn poll_of(&self, registry: &str) -> Option<Duration> {
+        self.registries.get(registry).and_then(|registry| registry.poll).or(self.poll)
     }
 
     /// What holds at a work tree without a configuration: the defaults, and whatever its own file says, since there is

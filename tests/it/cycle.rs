@@ -1,5 +1,7 @@
 //! Whole cycles, in a small test language, over the embedded registry and forge.
 
+mod api_commits;
+mod automerge;
 mod checks;
 mod failures;
 mod images;

@@ -12,11 +12,21 @@ fn meaning(text: &str) -> String {
     let config = config_of(text);
     let policies =
         ["acme/web", "acme/payments-api"].map(|repository| config.policy_for(&name(repository), None).policy);
-    let Config { store, state_dir, forges, registries, network, commit, max_new_per_hour, repository_may_set, .. } =
-        &config;
-    let serve = &config.serve;
+    let Config {
+        store,
+        state_dir,
+        forges,
+        registries,
+        network,
+        commit,
+        max_new_per_hour,
+        poll,
+        repository_may_set,
+        serve,
+        ..
+    } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {repository_may_set:?} {serve:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
     )
 }
 
@@ -100,6 +110,9 @@ fn the_example_and_the_schema_know_the_same_keys() {
             "tags[]",
             "webhooks[]",
             "webhook_secret",
+            "schedule.every",
+            "window[]",
+            "freeze[]",
         ];
         !is_alternative.iter().any(|part| path.contains(part)) && !path.starts_with(".repositories[].policy")
     });
