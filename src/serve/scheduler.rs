@@ -186,7 +186,7 @@ impl Scheduler {
     /// Remembers what a cycle found, and tells of it.
     fn note(&mut self, scope: Scope, began: Timestamp, now: Timestamp, report: &Report) {
         self.agenda.ended(scope, began, now);
-        self.agenda.note_looks(agenda::next_looks(report, now));
+        self.agenda.note(report, now);
         let mut health = self.service.health();
         health.cycle_error = None;
         if scope == Scope::Whole {
