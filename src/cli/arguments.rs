@@ -105,6 +105,9 @@ pub struct Run {
     /// Do not wait for `poll`, `schedule`, `window` and `freeze`: ask for everything, and propose whatever may be.
     #[arg(long)]
     pub now: bool,
+    /// Write metrics to this file (`….prom`) for node-exporter's textfile collector; counters go on from what is there.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "repositories"])]
+    pub metrics_file: Option<PathBuf>,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

@@ -10,6 +10,7 @@ mod clock;
 mod health;
 pub mod http;
 mod instruments;
+pub mod metrics;
 mod proof;
 mod reload;
 mod replay;

@@ -6,7 +6,7 @@ mod sqlite;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
@@ -41,6 +41,38 @@ pub struct ScannedFile {
 pub struct LeftOutFile {
     pub path: String,
     pub reason: String,
+}
+
+/// A pull request of ours, with what the mean time to patch is made of. Times of opening and merging are the forge's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestTimes {
+    pub number: u64,
+    pub branch: BranchName,
+    /// When the oldest digest that it was opened with was first seen for its tag.
+    pub first_seen: Timestamp,
+    pub opened: Timestamp,
+    pub ended: Option<Ending>,
+}
+
+/// How a pull request ended, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Merged(Timestamp),
+    /// Without merging, or it is not shown any more.
+    Closed(Timestamp),
+}
+
+/// What the store knows of the whole fleet, for figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Digests that were seen for tags, each for each tag, as far as they are remembered.
+    pub digests_seen: u64,
+    /// Pull requests that were closed without merging.
+    pub closed: u64,
+    /// From first sight to opening, of every pull request.
+    pub to_opened: Vec<SignedDuration>,
+    /// From first sight to merging, of every one that was merged.
+    pub to_merged: Vec<SignedDuration>,
 }
 
 /// Why the store did not answer.
@@ -122,4 +154,21 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         number: u64,
         head: &CommitId,
     ) -> Result<(), StoreError>;
+
+    /// Since when the tag has pointed to something newer than the digest that is pinned: the first sight of the first
+    /// digest that came after it, however many followed. Where the ledger never saw the pinned one, the first sight of
+    /// any other.
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// What is known of a pull request.
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError>;
+
+    /// Notes a pull request, or how a known one ended or that it is open again; its first times stay.
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError>;
+
+    /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
+
+    /// Counts and times of everything that is remembered.
+    async fn facts(&self) -> Result<StoreFacts, StoreError>;
 }

@@ -3,6 +3,8 @@
 mod auto_merge;
 mod followed;
 mod looks;
+mod pull_requests;
+mod staleness;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -16,7 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
@@ -293,6 +295,26 @@ impl Store for SqliteStore {
         head: &CommitId,
     ) -> Result<(), StoreError> {
         self.write_told_to_merge((forge, repository), number, head).await
+    }
+
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        self.read_stale_since(tag, pinned).await
+    }
+
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError> {
+        self.read_pull_request(key, number).await
+    }
+
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError> {
+        self.write_pull_request(key, times).await
+    }
+
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
+        self.read_open_pull_requests().await
+    }
+
+    async fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.read_facts().await
     }
 }
 

@@ -5,6 +5,7 @@ mod cases;
 mod check;
 mod commands;
 mod list;
+mod logs;
 mod run;
 mod streams;
 mod work_trees;

@@ -4,6 +4,7 @@ mod api_commits;
 mod automerge;
 mod checks;
 mod failures;
+mod figures;
 mod images;
 mod interrupted;
 pub mod meddling;

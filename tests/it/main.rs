@@ -27,6 +27,7 @@ mod fuzz_corpus;
 mod git;
 mod git_push;
 mod git_world;
+mod metrics;
 mod network;
 mod plan;
 mod plan_laws;

@@ -289,6 +289,19 @@ impl World {
         self.cycle(Request { mode: Mode::DryRun, ..Request::default() }).await
     }
 
+    /// One cycle with these parts, which stay.
+    pub async fn run_with(&mut self, parts: &Parts) -> Report {
+        let before = self.begin();
+        let clock = || self.time();
+        let report =
+            cycle::run(parts, &Request::default(), Host { clock: &clock, watcher: &|_| {}, stopping: &|| false })
+                .await
+                .unwrap();
+        self.end(&before);
+        expect_problems(&report, &[]);
+        report
+    }
+
     async fn cycle(&mut self, request: Request) -> Report {
         let before = self.begin();
         let report = self.one_cycle(request).await;
