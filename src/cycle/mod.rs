@@ -92,7 +92,8 @@ pub struct Host<'a> {
     /// Asked when something is noted with its time; the decision is made for its first answer.
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     pub watcher: Watcher<'a>,
-    /// Whether the process is about to end: no action is begun any more.
+    /// Whether the process is about to end: no action is begun any more. Asked before each action, and not while the
+    /// fleet is read.
     pub stopping: &'a (dyn Fn() -> bool + Sync),
 }
 
