@@ -194,4 +194,3 @@ impl From<Upcoming> for NextRecord {
         Self { at: rfc3339(&at), until: until.as_ref().map(rfc3339), because, shown }
     }
 }
-

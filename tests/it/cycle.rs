@@ -1,5 +1,6 @@
 //! Whole cycles, in a small test language, over the embedded registry and forge.
 
+mod cadence;
 mod checks;
 mod failures;
 mod images;

@@ -10,6 +10,7 @@
 
 mod architecture;
 mod budget;
+mod cadence_laws;
 mod cli;
 mod config;
 mod cycle;
@@ -28,6 +29,7 @@ mod git_push;
 mod git_world;
 mod network;
 mod plan;
+mod plan_cadence;
 mod plan_laws;
 mod plan_world;
 mod registry;
