@@ -228,6 +228,15 @@ fn a_turn_waits_for_its_window_and_says_which_rules_make_it_so() {
 }
 
 #[test]
+fn a_clock_that_was_years_ahead_starves_nobody() {
+    let mut cadence = Cadence { jitter: SignedDuration::ZERO, ..Cadence::default() };
+    cadence.set_schedule("daily".parse().ok(), String::new());
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let due = cadence.due(&repository(1), Some(at("2031-01-01T00:00:00Z")), at("2026-11-20T12:00:00Z"));
+    assert_eq!(due.at().map(|due| due.timestamp()), Some(at("2026-11-21T00:00:00Z")));
+}
+
+#[test]
 fn windows_that_never_meet_leave_no_time_and_are_a_conflict() {
     let span = |name, from, to| Window::new(vec![Span { days: Days::named(name).unwrap(), from, to }]).unwrap();
     let (noon, night) = (time(720), TimeOfDay::END_OF_DAY);

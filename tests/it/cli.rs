@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod list;
 mod run;
+mod schedule;
 mod streams;
 mod work_trees;
 

@@ -5,19 +5,31 @@ use serde_json::{Value, json};
 
 use super::{Answer, World, answer};
 
-struct Office {
+pub(super) struct Office {
     fleet: Fleet,
     world: World,
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         let world = World::new(&[]);
         let fleet = Fleet::start(&world.tree()).await.unwrap();
         Self { fleet, world }
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    /// From now on this stands in the configuration's `policy`, too.
+    pub(super) fn policy(&self, line: &str) {
+        let text = self.world.text("refrom.yaml").replace("\npolicy:\n", &format!("\npolicy:\n  {line}\n"));
+        assert!(text.contains(line), "{text}");
+        self.world.write("refrom.yaml", text.as_bytes());
+    }
+
+    /// The vendor publishes another build of nginx.
+    pub(super) fn release(&self, build: &str) {
+        self.fleet.release(NGINX, build, "2026-11-04");
+    }
+
+    pub(super) fn run(&self, arguments: &[&str]) -> Answer {
         let arguments = [&["run", "--config", "refrom.yaml"], arguments].concat();
         let mut command = self.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments);
         let secrets = ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"];
@@ -42,7 +54,7 @@ impl Office {
     }
 }
 
-fn keys(value: &Value) -> Vec<&str> {
+pub(super) fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
