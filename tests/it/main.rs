@@ -10,6 +10,7 @@
 
 mod architecture;
 mod budget;
+mod cadence_laws;
 mod cli;
 mod config;
 mod cycle;
@@ -32,6 +33,7 @@ mod network;
 mod page;
 mod page_browser;
 mod plan;
+mod plan_cadence;
 mod plan_laws;
 mod plan_merging;
 mod plan_world;
