@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod cycle;
 mod cycle_real_servers;
+mod descriptions;
 mod dockerfile_laws;
 mod dockerfile_limits;
 mod dockerfile_oracles;
