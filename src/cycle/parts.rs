@@ -8,6 +8,7 @@ use super::Parts;
 use crate::config::{Config, ForgeAuth, ForgeConfig, ForgeKind, RegistryAuth, RegistryConfig};
 use crate::forge::Forge;
 use crate::forge::github::{self, GitHub};
+use crate::forge::gitlab::{self, GitLab};
 use crate::git::{self, Git, GitError};
 use crate::net::{NetworkError, RetryPolicy};
 use crate::registry::{self, DockerConfig, Registries};
@@ -73,9 +74,20 @@ fn registry_settings(config: &RegistryConfig) -> registry::Settings {
 }
 
 fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<Box<dyn Forge>, NetworkError> {
-    match forge.kind {
-        ForgeKind::Github => {
-            let auth = match &forge.auth {
+    match (forge.kind, &forge.auth) {
+        (ForgeKind::Gitlab, ForgeAuth::Token(token)) => {
+            let settings = gitlab::Settings {
+                api_url: forge.api_url.clone(),
+                network: config.network.clone(),
+                pacing: forge.write_interval,
+                retry,
+                ..gitlab::Settings::new(forge.name.clone(), forge.url.clone(), token.clone())
+            };
+            Ok(Box::new(GitLab::new(settings)?))
+        }
+        // The configuration refuses an App for GitLab.
+        (ForgeKind::Github, auth) | (ForgeKind::Gitlab, auth @ ForgeAuth::App { .. }) => {
+            let auth = match auth {
                 ForgeAuth::Token(token) => github::Auth::Token(token.clone()),
                 ForgeAuth::App { id, private_key } => github::Auth::App { id: *id, private_key: private_key.clone() },
             };

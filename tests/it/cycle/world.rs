@@ -11,7 +11,7 @@ use axum::Router;
 use jiff::Timestamp;
 use refrom::config::{Config, Secrets};
 use refrom::cycle::{self, AssemblyError, Host, Mode, Parts, Report, Request};
-use refrom::demo::forge::Forge;
+use refrom::demo::forge::{Face, Forge};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::demo::registry::{Access, ImageSpec, Registry};
 use refrom::demo::server::Exchange;
@@ -121,7 +121,8 @@ impl World {
         let meddlings = Meddlings::default();
         let layer = axum::middleware::from_fn_with_state(meddlings.clone(), meddling::meddle);
         let root = directory.path().join("forge");
-        let forge = Forge::start_behind(root.clone(), |router| front(root, router).layer(layer)).await.unwrap();
+        let front = |router| front(root.clone(), router).layer(layer);
+        let forge = Forge::start_behind(root.clone(), Face::GitHub, front).await.unwrap();
         forge.add_user("refrom", FORGE_TOKEN);
         forge.add_user("ada", "ghp_adas");
         forge.add_team("acme", "platform");
