@@ -16,8 +16,8 @@ use crate::domain::pull_request::{
 };
 use crate::net::Remote;
 
-use error::root_cause;
 pub use error::ForgeError;
+use error::root_cause;
 pub use selection::Selection;
 
 /// What [`Forge::repositories`] found.

@@ -102,20 +102,9 @@ impl Hosted {
         Self { embedded, adapter: Box::new(adapter), face: Face::GitLab, login: "refrom-machine", _root: root }
     }
 
-    /// What a request to `acme/web`, number 1, is known by to faults.
+    /// What such a request is known by to faults.
     pub fn known_by(&self, kind: Kind) -> &'static str {
-        match (self.face, kind) {
-            (Face::GitHub, Kind::List) => "Repositor",
-            (Face::GitHub, Kind::Read) => "#PullRequests",
-            (Face::GitHub, Kind::Open) => "POST /repos/acme/web/pulls",
-            (Face::GitHub, Kind::Change) => "PATCH /repos/acme/web/pulls/1",
-            (Face::GitHub, Kind::Comment) => "POST /repos/acme/web/issues/1/comments",
-            (Face::GitLab, Kind::List) => "Projects",
-            (Face::GitLab, Kind::Read) => "#MergeRequests",
-            (Face::GitLab, Kind::Open) => "POST /projects/acme/web/merge_requests",
-            (Face::GitLab, Kind::Change) => "PUT /projects/acme/web/merge_requests/1",
-            (Face::GitLab, Kind::Comment) => "POST /projects/acme/web/merge_requests/1/notes",
-        }
+        known_by(self.face, kind)
     }
 
     /// Whether this was such a request.
@@ -215,6 +204,22 @@ pub fn adapter(embedded: &Embedded, auth: Auth) -> GitHub {
 pub fn gitlab_settings(embedded: &Embedded, token: Secret) -> gitlab::Settings {
     let settings = gitlab::Settings::new("test", embedded.url().unwrap(), token);
     gitlab::Settings { retry: RETRY, pacing: Duration::ZERO, ..settings }
+}
+
+/// What a request about `acme/web`, and its number 1, is known by.
+pub fn known_by(face: Face, kind: Kind) -> &'static str {
+    match (face, kind) {
+        (Face::GitHub, Kind::List) => "Repositor",
+        (Face::GitHub, Kind::Read) => "#PullRequests",
+        (Face::GitHub, Kind::Open) => "POST /repos/acme/web/pulls",
+        (Face::GitHub, Kind::Change) => "PATCH /repos/acme/web/pulls/1",
+        (Face::GitHub, Kind::Comment) => "POST /repos/acme/web/issues/1/comments",
+        (Face::GitLab, Kind::List) => "Projects",
+        (Face::GitLab, Kind::Read) => "#MergeRequests",
+        (Face::GitLab, Kind::Open) => "POST /projects/acme/web/merge_requests",
+        (Face::GitLab, Kind::Change) => "PUT /projects/acme/web/merge_requests/1",
+        (Face::GitLab, Kind::Comment) => "POST /projects/acme/web/merge_requests/1/notes",
+    }
 }
 
 pub fn name(text: &str) -> RepoName {

@@ -8,9 +8,7 @@ use refrom::forge::github::{Auth, GitHub, Settings};
 use refrom::forge::{Forge, ForgeError};
 use refrom::secret::Secret;
 
-use crate::forge::{
-    APP_ID, Hosted, SignIn, TOKEN, adapter, branch, count, name, new_pull_request, select, settings,
-};
+use crate::forge::{APP_ID, Hosted, SignIn, TOKEN, adapter, branch, count, name, new_pull_request, select, settings};
 
 #[tokio::test]
 async fn twenty_calls_at_once_mint_one_token() {

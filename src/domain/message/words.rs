@@ -159,10 +159,9 @@ mod tests {
             ClosingCause::Disabled,
             ClosingCause::NotProposable,
         ];
-        for (own, other) in [
-            (Vocabulary::PullRequest, Vocabulary::MergeRequest),
-            (Vocabulary::MergeRequest, Vocabulary::PullRequest),
-        ] {
+        for (own, other) in
+            [(Vocabulary::PullRequest, Vocabulary::MergeRequest), (Vocabulary::MergeRequest, Vocabulary::PullRequest)]
+        {
             let closing = causes.map(|cause| closing_sentence(cause, &base, own));
             let fixed = [foreign_commit(own), instructions(own)].map(str::to_owned);
             for text in closing.into_iter().chain(fixed) {

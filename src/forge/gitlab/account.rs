@@ -130,8 +130,7 @@ impl Account {
         let request = request.header(TOKEN_HEADER, token).body(body).map_err(|error| protocol(&error))?;
         let request = reqwest::Request::try_from(request).map_err(|error| protocol(&error))?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let broken =
-            |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
+        let broken = |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
         let answer = self.client.execute(request).await.map_err(|error| broken(&error))?;
         let (head, body) = Response::<reqwest::Body>::from(answer).into_parts();
         let body = axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;

@@ -142,7 +142,10 @@ mod tests {
             (r#"{"message":"403 Forbidden"}"#, "refused: 403 Forbidden"),
             (r#"{"message":["one","two"]}"#, "refused: one: two"),
             (r#"{"message":{"title":["is too long"]}}"#, "refused: `title` is too long"),
-            (r#"{"error":"insufficient_scope","error_description":"needs api"}"#, "refused: insufficient_scope: needs api"),
+            (
+                r#"{"error":"insufficient_scope","error_description":"needs api"}"#,
+                "refused: insufficient_scope: needs api",
+            ),
             (r#"{"errors":[{"message":"Query has complexity of 251"}]}"#, "refused: Query has complexity of 251"),
             ("<html>", "refused: Unprocessable Entity"),
         ] {

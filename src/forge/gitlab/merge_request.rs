@@ -95,9 +95,8 @@ impl MergeRequestParts {
             message: format!("`{}` is no number of a merge request of `{repository}`", self.iid),
         })?;
         let head = self.diff_refs.map(|refs| refs.head_sha).or(self.diff_head_sha);
-        let head = head.ok_or_else(|| ForgeError::Protocol {
-            message: format!("{} has no head", subject(repository, number)),
-        })?;
+        let head = head
+            .ok_or_else(|| ForgeError::Protocol { message: format!("{} has no head", subject(repository, number)) })?;
         let time = |text: Option<String>| text.and_then(|text| text.parse::<Timestamp>().ok());
         Ok(PullRequest {
             number,
@@ -145,7 +144,12 @@ fn pipeline(status: Option<&str>, state: PullRequestState) -> Pipeline {
         Some("SUCCESS") => Pipeline::Passed,
         Some("FAILED" | "CANCELED" | "CANCELING" | "MANUAL") => Pipeline::Failed,
         Some(
-            "CREATED" | "WAITING_FOR_RESOURCE" | "WAITING_FOR_CALLBACK" | "PREPARING" | "PENDING" | "RUNNING"
+            "CREATED"
+            | "WAITING_FOR_RESOURCE"
+            | "WAITING_FOR_CALLBACK"
+            | "PREPARING"
+            | "PENDING"
+            | "RUNNING"
             | "SCHEDULED",
         ) => Pipeline::Pending,
         Some(_) => Pipeline::Unknown,

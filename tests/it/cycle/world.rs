@@ -18,9 +18,8 @@ use refrom::demo::server::Exchange;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::{BranchName, RepoName};
 
-use crate::forge::APP_ID;
-use crate::forge::RETRY;
 pub use crate::forge::SignIn;
+use crate::forge::{APP_ID, RETRY};
 
 use super::meddling::{self, Meddling, Meddlings};
 
@@ -54,6 +53,7 @@ pub struct World {
     pub meddlings: Meddlings,
     directory: tempfile::TempDir,
     now: AtomicI64,
+    face: Face,
     sign_in: SignIn,
     /// Lines of the configuration.
     include: String,
@@ -103,12 +103,21 @@ impl World {
         Self::behind(SignIn::Token, |_, router| router).await
     }
 
+    /// With this forge, signed in with a token.
+    pub async fn on(face: Face) -> Self {
+        Self::start(face, SignIn::Token, |_, router| router).await
+    }
+
     pub async fn signed_in_as_app() -> Self {
         Self::behind(SignIn::App, |_, router| router).await
     }
 
     /// With something in front of the forge, which is given the folder of the bare repositories.
     pub async fn behind(sign_in: SignIn, front: impl FnOnce(PathBuf, Router) -> Router) -> Self {
+        Self::start(Face::GitHub, sign_in, front).await
+    }
+
+    async fn start(face: Face, sign_in: SignIn, front: impl FnOnce(PathBuf, Router) -> Router) -> Self {
         let logs = Logs::default();
         let writer = logs.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -122,7 +131,7 @@ impl World {
         let layer = axum::middleware::from_fn_with_state(meddlings.clone(), meddling::meddle);
         let root = directory.path().join("forge");
         let front = |router| front(root.clone(), router).layer(layer);
-        let forge = Forge::start_behind(root.clone(), Face::GitHub, front).await.unwrap();
+        let forge = Forge::start_behind(root.clone(), face, front).await.unwrap();
         forge.add_user("refrom", FORGE_TOKEN);
         forge.add_user("ada", "ghp_adas");
         forge.add_team("acme", "platform");
@@ -142,6 +151,7 @@ impl World {
             meddlings,
             directory,
             now: AtomicI64::new(START_SECONDS),
+            face,
             sign_in,
             include: "\"acme/*\"".to_owned(),
             policy: String::new(),
@@ -153,6 +163,14 @@ impl World {
             _logging: logging,
             has_expected_problems: false,
             is_finished: false,
+        }
+    }
+
+    /// The forge's name in reports.
+    pub fn forge_name(&self) -> &'static str {
+        match self.face {
+            Face::GitHub => "github",
+            Face::GitLab => "gitlab",
         }
     }
 
@@ -232,9 +250,10 @@ impl World {
         };
         let policy = if self.policy.is_empty() { "" } else { "policy:\n" };
         format!(
-            "forges:\n  - url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
+            "forges:\n  - kind: {kind}\n    url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
              write_interval: 0s\nregistries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
              password: {{ env: REGISTRY_PASSWORD }} }} }}\n{top}{policy}{lines}",
+            kind = self.forge_name(),
             forge = self.forge.url().unwrap(),
             include = self.include,
             top = self.top,

@@ -117,18 +117,22 @@ impl Question<'_> {
     fn resolve(&self, name: &str) -> Resolved {
         match name {
             "NamespaceProjects" => {
-                let (namespace, is_deep) = (self.text("namespace"), self.variables.get("subgroups") == Some(&json!(true)));
+                let (namespace, is_deep) =
+                    (self.text("namespace"), self.variables.get("subgroups") == Some(&json!(true)));
                 let below = self.seen().into_iter().filter(|(_, found)| is_below(found, namespace)).collect::<Vec<_>>();
                 let is_known = !below.is_empty() || self.world.users.contains(namespace);
                 let depth = namespace.matches('/').count() + 1;
                 let is_direct = |found: &Repository| found.name.as_str().matches('/').count() == depth;
                 let listed: Vec<_> = below.into_iter().filter(|(_, found)| is_deep || is_direct(found)).collect();
-                Ok(json!({ "namespace": if is_known { json!({ "projects": self.list(&listed)? }) } else { Value::Null } }))
+                Ok(
+                    json!({ "namespace": if is_known { json!({ "projects": self.list(&listed)? }) } else { Value::Null } }),
+                )
             }
             "MemberProjects" => Ok(json!({ "projects": self.list(&self.seen())? })),
             "NamedProjects" => {
                 let names = self.texts("names");
-                let is_named = |found: &Repository| names.iter().any(|name| found.name.as_str().eq_ignore_ascii_case(name));
+                let is_named =
+                    |found: &Repository| names.iter().any(|name| found.name.as_str().eq_ignore_ascii_case(name));
                 let named: Vec<_> = self.seen().into_iter().filter(|(_, found)| is_named(found)).collect();
                 Ok(json!({ "projects": self.list(&named)? }))
             }

@@ -66,7 +66,8 @@ pub(super) fn pipeline(repository: &Repository, it: &HostedPullRequest) -> Optio
 pub(super) fn merge_request(world: &World, (id, number): (u64, u64)) -> Result<Option<Value>, RepositoryError> {
     let Some(repository) = world.repositories.get(&id) else { return Ok(None) };
     let Some(it) = repository.pull_requests.get(&number) else { return Ok(None) };
-    let users = |logins: &std::collections::BTreeSet<String>| logins.iter().map(|login| user(world, login)).collect::<Value>();
+    let users =
+        |logins: &std::collections::BTreeSet<String>| logins.iter().map(|login| user(world, login)).collect::<Value>();
     let head_pipeline = pipeline(repository, it).map(|status| json!({ "sha": it.head.as_str(), "status": status }));
     Ok(Some(json!({
         "id": id * FORK + number,
