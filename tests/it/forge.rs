@@ -251,7 +251,7 @@ pub fn new_pull_request() -> NewPullRequest {
 
 /// What was asked of GraphQL: the operation and its variables.
 pub fn questions(exchanges: &[Exchange]) -> Vec<(String, serde_json::Value)> {
-    let asked = exchanges.iter().filter(|exchange| exchange.path == "/api/graphql");
+    let asked = exchanges.iter().filter(|exchange| exchange.path.trim_end_matches('?').ends_with("/api/graphql"));
     let bodies = asked.map(|exchange| serde_json::from_slice::<serde_json::Value>(&exchange.request_body).unwrap());
     bodies.map(|body| (body["operationName"].as_str().unwrap().to_owned(), body["variables"].clone())).collect()
 }

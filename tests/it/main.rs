@@ -22,6 +22,7 @@ mod forge;
 mod forge_contract;
 mod forge_costs;
 mod forge_github;
+mod forge_gitlab;
 mod fuzz_corpus;
 mod git;
 mod git_push;

@@ -98,6 +98,14 @@ impl Forge {
         self.set_state(name, number, PullRequestState::Closed)
     }
 
+    /// Somebody says that a draft is ready for review.
+    pub fn ready(&self, name: &RepoName, number: u64) -> Result<(), ForgeSetupError> {
+        self.change(name, |_, repository| {
+            found(repository, number)?.is_draft = false;
+            Ok(())
+        })
+    }
+
     /// Somebody opens it again.
     pub fn reopen(&self, name: &RepoName, number: u64) -> Result<(), ForgeSetupError> {
         self.set_state(name, number, PullRequestState::Open)

@@ -278,3 +278,15 @@ impl Forge for GitLab {
         Ok(Remote { url, credentials: Some((GIT_USER.to_owned(), self.account.token()?)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_documented_project_is_read() {
+        let project: FullPath =
+            serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/project.json")).unwrap();
+        assert_eq!(project.path_with_namespace, "diaspora/diaspora-project-site");
+    }
+}

@@ -97,8 +97,6 @@ fn project(world: &World, id: u64, found: &Repository) -> Value {
         "web_url": format!("{}{path}", world.url),
         "http_url_to_repo": format!("{}{path}.git", world.url),
         "archived": found.is_archived,
-        "empty_repo": false,
-        "only_allow_merge_if_pipeline_succeeds": found.are_checks_required,
     })
 }
 

@@ -68,7 +68,6 @@ pub(super) fn merge_request(world: &World, (id, number): (u64, u64)) -> Result<O
     let Some(it) = repository.pull_requests.get(&number) else { return Ok(None) };
     let users =
         |logins: &std::collections::BTreeSet<String>| logins.iter().map(|login| user(world, login)).collect::<Value>();
-    let head_pipeline = pipeline(repository, it).map(|status| json!({ "sha": it.head.as_str(), "status": status }));
     Ok(Some(json!({
         "id": id * FORK + number,
         "iid": number,
@@ -93,7 +92,5 @@ pub(super) fn merge_request(world: &World, (id, number): (u64, u64)) -> Result<O
         "force_remove_source_branch": it.removes_branch,
         "web_url": url(world, repository, it),
         "squash": false,
-        "has_conflicts": merge_status(world, id, it)? == "cannot_be_merged",
-        "head_pipeline": head_pipeline,
     })))
 }

@@ -155,8 +155,8 @@ mod tests {
     #[test]
     fn the_documents_weigh_what_they_are_said_to() {
         let all = json!({ "first": 100 });
-        assert_eq!(weight(&documents::namespace_projects().text, &all), 83);
-        assert_eq!(weight(&documents::merge_requests().text, &all), 196);
+        assert_eq!(weight(&documents::namespace_projects().text, &all), 77);
+        assert_eq!(weight(&documents::merge_requests().text, &all), 194);
         assert_eq!(weight(&documents::branch_names().text, &json!({ "first": documents::BRANCH_NAMES_FIRST })), 245);
         let ids = json!({ "first0": 100, "first1": 1 });
         assert_eq!(weight(&documents::branch_heads(2).text, &ids), 40 + 20);
