@@ -37,3 +37,4 @@ mod registry_faults;
 mod registry_sign_in;
 mod source_files;
 mod store;
+mod tally;

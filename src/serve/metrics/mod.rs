@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 use self::exposition::Samples;
 use self::histogram::{CYCLE_BOUNDS, Histogram, PATCH_BOUNDS};
-use crate::cycle::{Deed, Figures, Outcome, PinCounts, Report, Request};
+use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::plan::Action;
 use crate::domain::pull_request::Pipeline;
@@ -44,6 +44,8 @@ struct Seen {
     last_cycle: Option<Timestamp>,
     last_success: Option<Timestamp>,
     webhooks: BTreeMap<(String, String), u64>,
+    /// What the store said when it last answered.
+    facts: StoreFacts,
 }
 
 #[derive(Debug)]
@@ -80,6 +82,7 @@ impl Metrics {
             last_cycle: None,
             last_success: None,
             webhooks: BTreeMap::new(),
+            facts: StoreFacts::default(),
         }))
     }
 
@@ -126,6 +129,17 @@ impl Metrics {
                 *seen.webhooks.entry(key).or_default() += 1;
             }
         });
+    }
+
+    /// What a scrape is answered with. While the store does not answer, its figures stay as they were: one that falls
+    /// would look like a restart, and one that rises again like a week's patches in a minute.
+    pub async fn scrape(&self, parts: &Parts, now: Timestamp) -> String {
+        match parts.store.facts().await {
+            Ok(facts) => self.with(|seen| seen.facts = facts),
+            Err(error) => tracing::warn!(%error, "the store did not answer"),
+        }
+        let facts = self.with(|seen| seen.facts.clone());
+        self.render(&parts.tally, &facts, now)
     }
 
     /// Everything as OpenMetrics text, with [`CONTENT_TYPE`].
