@@ -271,6 +271,7 @@ impl Forge for GitHub {
         comments::once(self, comments::Comment { repository, number, key, text }).await
     }
 
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError> {
         let (owner, _) = owner_and_name(repository)?;
         let url = self.connection.endpoints.git(repository)?;
