@@ -27,7 +27,7 @@ pub struct Logging {
 /// Starts to log to stderr. Spans are kept whatever the level: a warning says in which repository it came up, although
 /// `--log warn` shows no line about repositories.
 pub fn start(arguments: &Arguments) -> anyhow::Result<Logging> {
-    let filter = filter_fn(is_own_span).or(EnvFilter::try_new(&arguments.log)?);
+    let filter = filter_fn(is_own_span).or(EnvFilter::try_new(arguments.log_filter())?);
     // A stderr that nobody reads any more is no reason to end: telling of it there would.
     let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = match arguments.log_format {

@@ -14,6 +14,8 @@ pub mod output;
 mod progress;
 mod run;
 mod run_record;
+pub mod schedule;
+mod serve;
 mod settings;
 mod table;
 mod use_record;
@@ -93,6 +95,8 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Check(arguments) => check::run(arguments, output).await,
         Command::Bump(arguments) => bump::run(arguments, output).await,
         Command::Run(arguments) => run::run(arguments, output).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

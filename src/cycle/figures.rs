@@ -68,7 +68,7 @@ fn open(repository: &RepositoryReport, knowledge: &Knowledge) -> BTreeMap<u64, P
             // A new commit: its checks have just begun.
             Action::Update { .. } => drop(open.insert(*number, Pipeline::Unknown)),
             Action::Close(_) => drop(open.remove(number)),
-            Action::DeleteBranch { .. } => {}
+            Action::AutoMerge { .. } | Action::DeleteBranch { .. } => {}
         }
     }
     open

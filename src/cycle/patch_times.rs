@@ -157,6 +157,7 @@ mod tests {
             body: marker.write(),
             labels: Vec::new(),
             mergeable: Mergeable::Unknown,
+            is_draft: false,
             pipeline: Pipeline::Unknown,
             is_auto_merging: false,
             opened_at: Some(at(100)),

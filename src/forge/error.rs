@@ -71,6 +71,15 @@ impl Transient for ForgeError {
     }
 }
 
+/// The innermost reason of an error: the outer ones only say that a request failed.
+pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
 impl CallError for ForgeError {
     fn failure(&self) -> Option<CallFailure> {
         match self {

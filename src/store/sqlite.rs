@@ -1,7 +1,11 @@
 //! The store in one SQLite file.
 
+mod auto_merge;
+mod followed;
+mod looks;
 mod pull_requests;
 mod staleness;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -110,6 +114,7 @@ impl SqliteStore {
         let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
         let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
         query.execute(&self.pool).await.map_err(self.write_error())?;
+        self.forget_looks().await?;
         let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
@@ -206,8 +211,19 @@ impl Store for SqliteStore {
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())
+    }
+
+    async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
+        self.note_unanswered(tags).await
+    }
+
+    async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
+        self.last_look(tag).await
     }
 
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
@@ -215,6 +231,10 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
         seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError> {
+        self.has_sightings(image).await
     }
 
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
@@ -249,10 +269,32 @@ impl Store for SqliteStore {
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
+    async fn turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.all_turns().await
+    }
+
+    async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
+        self.note_turns(repositories, at).await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
+        self.read_told_to_merge(forge).await
+    }
+
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError> {
+        self.write_told_to_merge((forge, repository), number, head).await
     }
 
     async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError> {

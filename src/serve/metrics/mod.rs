@@ -6,6 +6,7 @@
 pub mod catalogue;
 mod exposition;
 mod histogram;
+mod instruments;
 mod textfile;
 
 use std::collections::BTreeMap;
@@ -213,7 +214,7 @@ impl Seen {
     /// What happened since the process began. Series that can be are there from the beginning, at zero: a first failure
     /// is an increase then.
     fn history(&self, samples: &mut Samples) {
-        for action in ["open", "update", "close", "delete_branch"] {
+        for action in ["open", "update", "auto_merge", "close", "delete_branch"] {
             for outcome in ["done", "failed"] {
                 let count = self.actions.get(&(action, outcome)).copied().unwrap_or_default();
                 samples.count(catalogue::ACTIONS, &[action, outcome], count);
@@ -284,6 +285,7 @@ fn word(action: &Action) -> &'static str {
     match action {
         Action::Open { .. } => "open",
         Action::Update { .. } => "update",
+        Action::AutoMerge { .. } => "auto_merge",
         Action::Close(_) => "close",
         Action::DeleteBranch { .. } => "delete_branch",
     }
