@@ -17,7 +17,7 @@ use url::Url;
 use super::answer::Answer;
 use crate::domain::pull_request::RepoName;
 use crate::forge::{ForgeError, root_cause};
-use crate::net::Meter;
+use crate::net::{self, CallFailure, Meter};
 use crate::secret::Secret;
 
 /// The header of personal, project and group tokens
@@ -64,7 +64,7 @@ impl Endpoints {
 #[derive(Debug)]
 pub(super) struct Account {
     client: reqwest::Client,
-    pub meter: Meter,
+    meter: Meter,
     pub endpoints: Endpoints,
     token: Secret,
     /// Until when GitLab must not be asked.
@@ -93,9 +93,7 @@ impl Account {
         what: &str,
     ) -> Result<T, ForgeError> {
         let call = Call { account: self, what };
-        let result = endpoint.query_async(&call).await.map_err(|error| failed(error, what));
-        self.meter.outcome(&result);
-        result
+        endpoint.query_async(&call).await.map_err(|error| failed(error, what))
     }
 
     /// Reads a list page by page, up to so many items.
@@ -107,9 +105,7 @@ impl Account {
     ) -> Result<Vec<T>, ForgeError> {
         let call = Call { account: self, what };
         let endpoint = paged(endpoint, Pagination::Limit(items_max));
-        let result = endpoint.query_async(&call).await.map_err(|error| failed(error, what));
-        self.meter.outcome(&result);
-        result
+        endpoint.query_async(&call).await.map_err(|error| failed(error, what))
     }
 
     fn check_limit(&self) -> Result<(), ForgeError> {
@@ -136,7 +132,11 @@ impl Account {
         let request = request.header(TOKEN_HEADER, token).body(body).map_err(|error| protocol(&error))?;
         let request = reqwest::Request::try_from(request).map_err(|error| protocol(&error))?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let broken = |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
+        let broken = |error: &(dyn std::error::Error + 'static)| {
+            let failure = if net::is_timeout(error) { CallFailure::Timeout } else { CallFailure::Unavailable };
+            self.meter.failed(failure);
+            ForgeError::Unavailable { message: root_cause(error) }
+        };
         self.meter.request();
         let answer = self.client.execute(request).await.map_err(|error| broken(&error))?;
         let (head, body) = Response::<reqwest::Body>::from(answer).into_parts();
@@ -147,7 +147,9 @@ impl Account {
         if let Some(wait) = answer.rate_limit().or_else(|| answer.used_up()) {
             self.close(wait);
         }
-        answer.into_result(what)
+        let result = answer.into_result(what);
+        self.meter.outcome(&result);
+        result
     }
 }
 

@@ -71,6 +71,7 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// The least time between two writes.
     pub pacing: Duration,
+    /// Where calls are noted.
     pub tally: Tally,
 }
 

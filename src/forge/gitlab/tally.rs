@@ -6,13 +6,11 @@ use jiff::Timestamp;
 use super::answer::Answer;
 use crate::net::{Meter, Room, SignIn};
 
-/// GitLab has one limit for all calls of an account.
-const RESOURCE: &str = "api";
-
 impl Answer {
-    /// Notes room and credentials of one answer.
+    /// Notes room and credentials of one answer
+    /// (<https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers>).
     pub(super) fn note(&self, meter: &Meter) {
-        meter.room(RESOURCE, 0, self.room());
+        meter.room("api", 0, self.room());
         match self.status {
             StatusCode::UNAUTHORIZED => meter.sign_in(SignIn::Refused),
             status if !status.is_server_error() => meter.sign_in(SignIn::Accepted),
@@ -20,7 +18,6 @@ impl Answer {
         }
     }
 
-    /// (<https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers>)
     fn room(&self) -> Option<Room> {
         let number = |name| self.header(name)?.parse::<u64>().ok();
         let reset = number("ratelimit-reset").and_then(|second| i64::try_from(second).ok());
@@ -34,34 +31,29 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Bytes;
-    use axum::http::{HeaderMap, HeaderValue};
+    use axum::http::{HeaderMap, HeaderName};
 
     use super::*;
-    use crate::net::{Calls, Tally, TargetKind};
+    use crate::net::{Calls, Credential, Tally, TargetKind};
 
-    fn noted(status: u16, headers: &[(&'static str, &'static str)]) -> Calls {
-        let headers: HeaderMap =
-            headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
+    fn noted(status: u16, headers: &[(&'static str, &str)]) -> Calls {
+        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        let headers = HeaderMap::from_iter(headers);
         let tally = Tally::default();
-        let answer = Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() };
+        let answer = Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: Default::default() };
         answer.note(&tally.meter(TargetKind::Forge, "gitlab"));
         tally.snapshot().into_values().next().unwrap()
     }
 
     #[test]
-    fn an_answer_tells_the_room_that_is_left() {
-        let limit = [("ratelimit-remaining", "7"), ("ratelimit-limit", "600"), ("ratelimit-reset", "1795161600")];
-        let resets_at = Timestamp::from_second(1_795_161_600).unwrap();
-        let room = Room { remaining: 7, limit: Some(600), resets_at: Some(resets_at) };
-        assert_eq!(noted(200, &limit).rooms(Timestamp::UNIX_EPOCH), [(RESOURCE, room)].into());
-        assert_eq!(noted(200, &[]).rooms(Timestamp::UNIX_EPOCH), [].into());
-    }
-
-    #[test]
-    fn a_refused_token_is_known_by_its_answer_and_a_broken_server_says_nothing() {
+    fn an_answer_tells_what_is_left_and_how_the_credentials_fare() {
+        let room = [("ratelimit-remaining", "17"), ("ratelimit-limit", "2000"), ("ratelimit-reset", "1700000300")];
+        let calls = noted(200, &room);
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let resets_at = Timestamp::from_second(1_700_000_300).ok();
+        assert_eq!(calls.rooms(now).get("api"), Some(&Room { remaining: 17, limit: Some(2000), resets_at }));
+        assert_eq!(calls.credential, Some(Credential { is_refused: false, expires_at: None }));
         assert!(noted(401, &[]).credential.unwrap().is_refused);
-        assert!(!noted(404, &[]).credential.unwrap().is_refused);
-        assert_eq!(noted(502, &[]).credential, None);
+        assert_eq!(noted(503, &[]).credential, None);
     }
 }
