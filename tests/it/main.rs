@@ -26,6 +26,7 @@ mod forge_github;
 mod forge_github_writes;
 mod fuzz_corpus;
 mod git;
+mod git_made;
 mod git_push;
 mod git_world;
 mod network;
