@@ -1,8 +1,9 @@
 //! The store in one SQLite file.
 
 mod auto_merge;
+mod openings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -251,6 +252,18 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn put_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError> {
+        self.write_opening(forge, repository, branch).await
+    }
+
+    async fn remove_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError> {
+        self.delete_opening(forge, repository, branch).await
+    }
+
+    async fn openings(&self, forge: &str) -> Result<BTreeSet<(RepoName, BranchName)>, StoreError> {
+        self.read_openings(forge).await
     }
 
     async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
