@@ -130,17 +130,11 @@ impl Actor<'_> {
             self.close(closing, &mut deed.clone()).await?;
         }
         let commit = self.push_commit(proposal, deed).await?;
-        let new = NewPullRequest {
-            branch: proposal.branch.clone(),
-            base: proposal.base.clone(),
-            title: proposal.title.clone(),
-            body: proposal.body.with_commit(&commit),
-            labels: proposal.labels.clone(),
-            reviewers: proposal.reviewers.clone(),
-            assignees: proposal.assignees.clone(),
-            draft: proposal.draft,
-        };
+        let new = new_pull_request(proposal, &commit);
+        let (store, forge) = (&self.parts.store, self.forge.name());
+        store.put_opening(forge, self.name(), &proposal.branch).await?;
         let opened = self.forge.open(self.name(), &new).await?;
+        store.remove_opening(forge, self.name(), &proposal.branch).await?;
         tracing::info!(pr.number = opened.number, branch = %proposal.branch, "opened a pull request");
         let url = opened.url;
         deed.pull_request = Some((opened.number, url.clone()));
@@ -159,6 +153,11 @@ impl Actor<'_> {
         let body = proposal.body.with_commit(&commit);
         if open.title != proposal.title || open.body != body {
             self.forge.update(self.name(), open.number, &proposal.title, &body).await?;
+        }
+        if proposal.finishes_opening {
+            let new = new_pull_request(proposal, &commit);
+            deed.warnings.extend(self.forge.finish_opening(self.name(), open.number, &new).await?);
+            self.parts.store.remove_opening(self.forge.name(), self.name(), &proposal.branch).await?;
         }
         tracing::info!(pr.number = open.number, branch = %proposal.branch, "updated a pull request");
         let (number, url) = (open.number, open.url.clone());
@@ -236,6 +235,19 @@ impl Actor<'_> {
         let remote = self.forge.git_access(self.name()).await?;
         let repository = self.parts.git.repository(self.forge.name(), self.name());
         Ok(repository.push(&remote, updates).await?)
+    }
+}
+
+fn new_pull_request(proposal: &Proposal, commit: &CommitId) -> NewPullRequest {
+    NewPullRequest {
+        branch: proposal.branch.clone(),
+        base: proposal.base.clone(),
+        title: proposal.title.clone(),
+        body: proposal.body.with_commit(commit),
+        labels: proposal.labels.clone(),
+        reviewers: proposal.reviewers.clone(),
+        assignees: proposal.assignees.clone(),
+        draft: proposal.draft,
     }
 }
 

@@ -183,8 +183,19 @@ async fn know(
     let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
     let api_emails = own::api_emails(parts, gathered, report).await;
     let told_to_merge = own::told_to_merge(parts, gathered).await?;
+    let unfinished = own::unfinished(parts).await?;
     let turns = parts.store.turns().await?;
-    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails, api_emails, told_to_merge, turns })
+    Ok(Knowledge {
+        observations,
+        evidence,
+        ledger,
+        pull_requests,
+        own_emails,
+        api_emails,
+        unfinished,
+        told_to_merge,
+        turns,
+    })
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

@@ -1,4 +1,5 @@
-//! What refrom did before, as far as it is not on a pull request: whose commits are its own, and what it told forges.
+//! What refrom did before, as far as it is not on a pull request: whose commits are its own, what it told forges, and
+//! what it was opening when it was ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +7,7 @@ use super::Parts;
 use super::report::Report;
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 use crate::domain::policy::{AutoMerge, CommitMode};
-use crate::domain::pull_request::CommitId;
+use crate::domain::pull_request::{BranchName, CommitId};
 use crate::store::StoreError;
 
 /// By the forge's name: the addresses of commits that are made through its API. Asked only where such commits may be on
@@ -52,6 +53,17 @@ pub async fn told_to_merge(
         for ((name, number), head) in parts.store.told_to_merge(forge.name()).await? {
             let key = RepositoryKey { forge: forge.name().to_owned(), name };
             all.entry(key).or_default().insert(number, head);
+        }
+    }
+    Ok(all)
+}
+
+/// The branches whose pull request was being opened when a cycle was ended.
+pub async fn unfinished(parts: &Parts) -> Result<BTreeMap<RepositoryKey, BTreeSet<BranchName>>, StoreError> {
+    let mut all: BTreeMap<RepositoryKey, BTreeSet<BranchName>> = BTreeMap::new();
+    for forge in &parts.forges {
+        for (name, branch) in parts.store.openings(forge.name()).await? {
+            all.entry(RepositoryKey { forge: forge.name().to_owned(), name }).or_default().insert(branch);
         }
     }
     Ok(all)

@@ -72,6 +72,18 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     /// lost), that one is returned. Labels, reviewers and assignees that the forge refuses are warnings.
     async fn open(&self, repository: &RepoName, new: &NewPullRequest) -> Result<Opened, ForgeError>;
 
+    /// Sets labels, reviewers and assignees of an open pull request, for a forge that cannot open it with them; what it
+    /// refuses are warnings. Doing it twice is doing it once.
+    async fn finish_opening(
+        &self,
+        repository: &RepoName,
+        number: u64,
+        new: &NewPullRequest,
+    ) -> Result<Vec<String>, ForgeError> {
+        let _ = (repository, number, new);
+        Ok(Vec::new())
+    }
+
     /// Changes title and body.
     async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError>;
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Instrument as _;
 
@@ -180,9 +181,15 @@ impl Repository {
         if updates.is_empty() {
             return Ok(Vec::new());
         }
+        let is_first = AtomicBool::new(true);
         let attempt = async || {
             self.maintain(cache::prepare).await?;
-            let environment = self.shared.house.remote(remote, Purpose::Push)?;
+            let mut environment = self.shared.house.remote(remote, Purpose::Push)?;
+            if !is_first.swap(false, Ordering::Relaxed) {
+                // The base is the head of no branch any more, so that git does not know the server to have it, and
+                // wants to send files that were never fetched: asking costs two requests.
+                environment.set("push.negotiate", "true");
+            }
             let output = self.talk(arguments.clone(), environment, Vec::new()).await?;
             self.noted(push::outcomes(output, updates))
         };

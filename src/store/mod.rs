@@ -3,7 +3,7 @@
 mod lock;
 mod sqlite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -146,6 +146,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// Notes that a pull request from this branch is about to be opened, until [`Store::remove_opening`].
+    async fn put_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError>;
+
+    /// Notes that it was opened with everything that goes with it.
+    async fn remove_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError>;
+
+    /// The openings that were not finished.
+    async fn openings(&self, forge: &str) -> Result<BTreeSet<(RepoName, BranchName)>, StoreError>;
 
     /// The pull requests of a forge that it was told to merge by itself, each with the head for which it was told last.
     async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError>;

@@ -51,4 +51,12 @@ CREATE TABLE auto_merge (
     PRIMARY KEY (forge, repository, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Branches whose pull request is being opened: what is left of it was opened without its labels and people.
+CREATE TABLE opening (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    branch     TEXT NOT NULL,
+    PRIMARY KEY (forge, repository, branch)
+) STRICT, WITHOUT ROWID;
+
 PRAGMA user_version = 2;

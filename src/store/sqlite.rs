@@ -2,28 +2,30 @@
 
 mod auto_merge;
 mod followed;
+mod images;
 mod looks;
+mod openings;
 mod pull_requests;
 mod reader;
 mod staleness;
 mod status;
 mod turns;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
 use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
-use crate::domain::image::{Image, ManifestKind, Platform};
+use crate::domain::image::Image;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -148,26 +150,6 @@ impl SqliteStore {
             source: error.into(),
         })
     }
-
-    fn read_image(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
-        let get = |error: sqlx::Error| self.damaged(error);
-        let kind: String = row.try_get("kind").map_err(get)?;
-        let platforms: Vec<PlatformRow> = self.json(row.try_get("platforms").map_err(get)?)?;
-        let created: Option<String> = row.try_get("created").map_err(get)?;
-        let size: Option<i64> = row.try_get("size_bytes").map_err(get)?;
-        Ok(Image {
-            digest,
-            kind: match kind.as_str() {
-                "index" => ManifestKind::Index,
-                "image" => ManifestKind::Image,
-                other => return Err(self.damaged(format!("manifest kind `{other}`"))),
-            },
-            platforms: platforms.into_iter().map(Platform::from).collect(),
-            version: row.try_get("version").map_err(get)?,
-            created: created.map(|text| text.parse().map_err(|error| self.damaged(error))).transpose()?,
-            size_bytes: size.map(|size| u64::try_from(size).map_err(|error| self.damaged(error))).transpose()?,
-        })
-    }
 }
 
 #[async_trait]
@@ -243,26 +225,11 @@ impl Store for SqliteStore {
     }
 
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
-        let sql = "SELECT kind, platforms, version, created, size_bytes FROM image WHERE name = ? AND digest = ?";
-        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
-        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        row.map(|row| self.read_image(&row, *digest)).transpose()
+        self.read_image(name, digest).await
     }
 
     async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
-        let kind = match image.kind {
-            ManifestKind::Index => "index",
-            ManifestKind::Image => "image",
-        };
-        let platforms: Vec<PlatformRow> = image.platforms.iter().map(PlatformRow::from).collect();
-        let sql = "INSERT OR REPLACE INTO image (name, digest, kind, platforms, version, created, size_bytes)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql).bind(name.to_string()).bind(image.digest.to_string()).bind(kind);
-        let query = query.bind(self.to_json(&platforms)?).bind(&image.version);
-        let query = query.bind(image.created.map(|at| at.to_string()));
-        // No image is larger than 8 EiB; a registry that says so is not believed.
-        let query = query.bind(image.size_bytes.and_then(|size| i64::try_from(size).ok()));
-        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+        self.write_image(name, image).await
     }
 
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError> {
@@ -286,6 +253,18 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn put_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError> {
+        self.write_opening(forge, repository, branch).await
+    }
+
+    async fn remove_opening(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<(), StoreError> {
+        self.delete_opening(forge, repository, branch).await
+    }
+
+    async fn openings(&self, forge: &str) -> Result<BTreeSet<(RepoName, BranchName)>, StoreError> {
+        self.read_openings(forge).await
     }
 
     async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
@@ -376,24 +355,4 @@ impl From<FileRow> for ScannedFile {
 
 fn left_out_file((path, reason): (String, String)) -> LeftOutFile {
     LeftOutFile { path, reason }
-}
-
-#[derive(Serialize, Deserialize)]
-struct PlatformRow {
-    os: String,
-    architecture: String,
-    variant: Option<String>,
-}
-
-impl From<&Platform> for PlatformRow {
-    fn from(platform: &Platform) -> Self {
-        let Platform { os, architecture, variant } = platform.clone();
-        Self { os, architecture, variant }
-    }
-}
-
-impl From<PlatformRow> for Platform {
-    fn from(row: PlatformRow) -> Self {
-        Self { os: row.os, architecture: row.architecture, variant: row.variant }
-    }
 }

@@ -207,7 +207,7 @@ async fn write(github: &GitHub, embedded: &Embedded, web: &RepoName) {
         ..new_pull_request()
     };
     github.open(web, &new).await.unwrap();
-    github.open(web, &NewPullRequest { draft: true, ..new }).await.unwrap();
+    github.open(web, &NewPullRequest { draft: true, ..new.clone() }).await.unwrap();
     let id = github.repositories(&select(&["acme/web"])).await.unwrap().repositories[0].id.clone();
     let wanted = BTreeMap::from([(web.clone(), (id, BTreeSet::from([ours.clone()])))]);
     for checks in [Pipeline::Absent, Pipeline::Pending, Pipeline::Failed] {
@@ -216,6 +216,7 @@ async fn write(github: &GitHub, embedded: &Embedded, web: &RepoName) {
     }
     github.auto_merge(web, 1, &head).await.unwrap();
     github.pull_requests(&wanted).await.remove(web).unwrap().unwrap();
+    assert_eq!(github.finish_opening(web, 1, &new).await.unwrap().len(), 1, "the stranger");
     github.update(web, 1, "title", "body").await.unwrap();
     github.comment_once(web, 1, "key", "text").await.unwrap();
     github.comment_once(web, 1, "key", "text").await.unwrap();

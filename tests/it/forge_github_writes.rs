@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use refrom::demo::forge::{Fault, FaultKind, Flag, Permission};
 use refrom::demo::git_repository::{BareRepository, Content};
-use refrom::domain::pull_request::{CommitId, Pipeline, PullRequestState};
+use refrom::domain::pull_request::{CommitId, NewPullRequest, Pipeline, PullRequestState};
 use refrom::forge::{ApiCommit, ForgeError};
 
 use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request};
@@ -176,5 +176,27 @@ async fn a_base_that_is_not_there_is_told() {
     let refused = hosted.adapter.commit(&name(WEB), &api_commit(missing)).await;
     assert!(matches!(refused, Err(ForgeError::NotFound { .. })), "{refused:?}");
     assert_eq!(BTreeSet::from_iter(hosted.listed(&crate::forge::select(&[WEB])).await.0), [WEB.to_owned()].into());
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn what_was_opened_without_its_labels_and_people_gets_those_that_are_missing() {
+    let (hosted, _) = open(SignIn::App).await;
+    hosted.embedded.label(&name(WEB), 1, "Base-Image").unwrap();
+    let new = NewPullRequest {
+        labels: vec!["base-image".into(), "security".into()],
+        reviewers: vec!["@ada".into(), "@acme/platform".into()],
+        assignees: vec!["bob".into()],
+        ..new_pull_request()
+    };
+    for writes in [4, 0] {
+        hosted.requests();
+        let warnings = hosted.adapter.finish_opening(&name(WEB), 1, &new).await.unwrap();
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(count(&hosted.requests(), "POST /api/v3/repos/acme/web"), writes, "labels, assignees, users, teams");
+    }
+    let found = hosted.embedded.pull_request(&name(WEB), 1).unwrap();
+    assert_eq!(found.labels.into_iter().collect::<Vec<_>>(), ["Base-Image", "security"]);
+    assert_eq!((found.assignees.len(), found.reviewers.len(), found.team_reviewers.len()), (1, 1, 1));
     hosted.finish();
 }

@@ -112,10 +112,15 @@ pub fn settings(directory: &Path) -> Settings {
 
 /// A program that does something before it becomes git.
 pub fn wrapper(directory: &Path, script: &str) -> PathBuf {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::io::Write as _;
     let path = directory.join("wrapper");
-    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by another process: a git that a test beside this one starts would inherit the open file, and nobody can
+    // run a program that is open for writing.
+    let mut writer = std::process::Command::new("/bin/sh");
+    let writer = writer.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
+    let mut writer = writer.spawn().unwrap();
+    writer.stdin.take().unwrap().write_all(format!("#!/bin/sh\n{script}\n").as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
     path
 }
 

@@ -28,6 +28,7 @@ mod forge_github_writes;
 mod forge_gitlab;
 mod fuzz_corpus;
 mod git;
+mod git_made;
 mod git_push;
 mod git_world;
 mod metrics;

@@ -1,10 +1,10 @@
-//! Which pull requests the forge is told to merge, and whose commits are refrom's own.
+//! Which pull requests the forge is told to merge, which openings are finished, and whose commits are refrom's own.
 
 use refrom::domain::plan::HOLD_LABEL;
 use refrom::domain::policy::AutoMerge;
 use refrom::domain::pull_request::Pipeline;
 
-use crate::plan_world::{API_EMAILS, WEB, WHOLE, World, digest};
+use crate::plan_world::{API_EMAILS, WEB, WHOLE, World, branch, digest};
 
 const NOTHING: [&str; 0] = [];
 const PERSON: &str = "person@acme.example";
@@ -119,6 +119,16 @@ fn a_commit_that_the_forge_made_for_us_is_ours_and_a_persons_edit_on_its_pages_i
         let said = left_behind(author, committer);
         assert!(said[0].contains("somebody else's commit"), "{said:?}");
     }
+}
+
+#[test]
+fn an_opening_that_was_not_finished_is_finished_by_an_update() {
+    let mut world = World::one_open();
+    let key = world.facts()[0].key();
+    world.unfinished.entry(key).or_default().insert(branch(WHOLE));
+    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→b"]);
+    assert_eq!(world.writes[2..], ["edit #1", "finish #1"], "nothing is pushed");
+    assert_eq!(world.cycle(), ["#1 is up to date"]);
 }
 
 #[test]

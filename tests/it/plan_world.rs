@@ -67,6 +67,7 @@ pub struct World {
     numbers: u64,
     /// What the store remembers of it.
     pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
+    pub unfinished: BTreeMap<RepositoryKey, BTreeSet<BranchName>>,
 }
 
 pub fn digest(letter: char) -> Digest {
@@ -146,6 +147,7 @@ impl World {
             cadence: CadenceMode::Honour,
             writes: Vec::new(),
             told_to_merge: BTreeMap::new(),
+            unfinished: BTreeMap::new(),
             numbers: 0,
         }
     }
@@ -267,6 +269,7 @@ impl World {
             own_emails: [OURS.to_owned()].into(),
             api_emails: [("github".to_owned(), API_EMAILS.map(str::to_owned).into())].into(),
             told_to_merge: self.told_to_merge.clone(),
+            unfinished: self.unfinished.clone(),
             ..Knowledge::default()
         };
         for facts in facts {
@@ -364,6 +367,10 @@ impl World {
                 open.body = proposal.body.with_commit(&head);
                 open.head = head;
                 open.mergeable = Mergeable::Clean;
+                if proposal.finishes_opening {
+                    self.writes.push(format!("finish #{}", pull_request.number));
+                    self.unfinished.clear();
+                }
             }
             Action::AutoMerge { branch, target } => {
                 let open = self.repo(name).pull_requests.iter_mut();

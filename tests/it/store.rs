@@ -298,3 +298,40 @@ async fn a_pin_is_stale_since_the_first_digest_after_it() {
     let other = TagRef { image: nginx(), tag: "2".parse().unwrap() };
     assert_eq!(store.stale_since(&other, &digests[0]).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn what_a_forge_was_told_to_merge_is_remembered_with_its_last_head() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let (web, heads) = ("acme/web".parse().unwrap(), ["1", "2"].map(|digit| digit.repeat(40).parse().unwrap()));
+    let store = SqliteStore::open(&path, now()).await.unwrap();
+    for head in &heads {
+        store.put_told_to_merge("github", &web, 7, head).await.unwrap();
+    }
+    store.put_told_to_merge("other", &web, 7, &heads[0]).await.unwrap();
+    store.close().await;
+    let store = SqliteStore::open(&path, now()).await.unwrap();
+    let told = store.told_to_merge("github").await.unwrap();
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), [((web, 7), heads[1].clone())]);
+    assert!(store.told_to_merge("none").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_opening_is_remembered_until_it_is_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let (web, branch) = ("acme/web".parse().unwrap(), "refrom/base-images".parse().unwrap());
+    let store = SqliteStore::open(&path, now()).await.unwrap();
+    for _ in 0..2 {
+        store.put_opening("github", &web, &branch).await.unwrap();
+    }
+    store.close().await;
+    let store = SqliteStore::open(&path, now()).await.unwrap();
+    assert_eq!(
+        store.openings("github").await.unwrap().into_iter().collect::<Vec<_>>(),
+        [(web.clone(), branch.clone())]
+    );
+    assert!(store.openings("other").await.unwrap().is_empty());
+    store.remove_opening("github", &web, &branch).await.unwrap();
+    assert!(store.openings("github").await.unwrap().is_empty());
+}

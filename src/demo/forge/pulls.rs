@@ -17,6 +17,7 @@ pub(super) fn answer(world: &mut World, asked: &Asked, (id, rest): (u64, &[&str]
     let number = |text: &str| text.parse::<u64>().map_err(|_| Reply::not_found());
     match (asked.method.as_str(), rest) {
         ("POST", ["pulls"]) => open(world, asked, id),
+        ("GET", ["pulls", text]) => Ok(Reply::new(200, json_of(world, (id, number(text)?))?)),
         ("PATCH", ["pulls", text]) => change(world, asked, (id, number(text)?)),
         ("POST", ["pulls", text, "requested_reviewers"]) => request_reviews(world, asked, (id, number(text)?)),
         ("POST", ["issues", text, "labels"]) => add_labels(world, asked, (id, number(text)?)),

@@ -290,6 +290,7 @@ impl<'a> Decision<'a> {
             && !marker.is_withdrawn
             && marker.comment == self.facts.policy.comment
             && head.is_some()
+            && !self.branches.is_unfinished(&seen.pull_request.branch)
             && marker.commit == head
             && seen.pull_request.mergeable != Mergeable::Conflicting
     }
@@ -323,6 +324,7 @@ impl<'a> Decision<'a> {
             reviewers: policy.reviewers.clone(),
             assignees: policy.assignees.clone(),
             draft: policy.draft,
+            finishes_opening: self.branches.is_unfinished(branch),
         }
     }
 

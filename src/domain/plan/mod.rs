@@ -13,6 +13,7 @@
 //! | merged after the files were read | nothing new for its pins; the next cycle reads them |
 //! | `refrom:hold` | left exactly as it is |
 //! | a branch and no pull request | open; the commit is there already |
+//! | opened by a cycle that was ended before the labels were set | update, which sets them |
 //! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
 //! | `automerge: when_green` | the forge is told to merge, once for each head; who takes that back is not overruled |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
@@ -60,6 +61,8 @@ pub struct Knowledge {
     pub own_emails: BTreeSet<String>,
     /// By the forge's name: the addresses of commits that were made through its API.
     pub api_emails: BTreeMap<String, BTreeSet<String>>,
+    /// Branches whose pull request a cycle was opening when it was ended.
+    pub unfinished: BTreeMap<RepositoryKey, BTreeSet<BranchName>>,
     /// The heads for which forges were told before to merge by themselves, by the pull request's number.
     pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
     /// When repositories last had their turn; what is not in it never had one.
@@ -138,6 +141,8 @@ pub struct Proposal {
     pub reviewers: Vec<String>,
     pub assignees: Vec<String>,
     pub draft: bool,
+    /// Whether an update also sets labels, reviewers and assignees: the cycle that opened it was ended before it could.
+    pub finishes_opening: bool,
 }
 
 /// How a pull request of ours is closed: its body first, so that the closing is not taken for a refusal, then the

@@ -66,6 +66,11 @@ impl<'a> Branches<'a> {
         self.get(name).map(|branch| branch.head.clone())
     }
 
+    /// Whether a cycle was ended while it opened the pull request from this branch.
+    pub(super) fn is_unfinished(&self, name: &BranchName) -> bool {
+        self.knowledge.unfinished.get(&self.facts.key()).is_some_and(|unfinished| unfinished.contains(name))
+    }
+
     /// Pull requests from this branch, newest first.
     pub(super) fn seen(&self, name: &BranchName) -> impl Iterator<Item = &'a Seen<'a>> {
         self.seen.iter().filter(move |seen| seen.pull_request.branch == *name)

@@ -259,6 +259,16 @@ impl Forge for GitHub {
     }
 
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
+    async fn finish_opening(
+        &self,
+        repository: &RepoName,
+        number: u64,
+        new: &NewPullRequest,
+    ) -> Result<Vec<String>, ForgeError> {
+        writes::finish(self, repository, number, new).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
     async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError> {
         writes::update(self, repository, number, title, body).await
     }

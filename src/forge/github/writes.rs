@@ -72,6 +72,67 @@ pub(super) async fn open(github: &GitHub, repository: &RepoName, new: &NewPullRe
     Ok(Opened { number, url, warnings })
 }
 
+/// What goes with a pull request, as it is.
+#[derive(Deserialize)]
+struct Present {
+    labels: Vec<Label>,
+    #[serde(default)]
+    assignees: Vec<Login>,
+    #[serde(default)]
+    requested_reviewers: Vec<Login>,
+    #[serde(default)]
+    requested_teams: Vec<Team>,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Team {
+    slug: String,
+}
+
+/// Sets what goes with an open pull request and is not there yet.
+pub(super) async fn finish(
+    github: &GitHub,
+    repository: &RepoName,
+    number: u64,
+    new: &NewPullRequest,
+) -> Result<Vec<String>, ForgeError> {
+    let account = github.account(owner_and_name(repository)?.0).await?;
+    let what = format!("pull request #{number} of `{repository}`");
+    let path = format!("/repos/{repository}/pulls/{number}");
+    let call = Call { api: Api::Rest, method: Method::GET, path, body: None, what };
+    let present: Present = github.retry.run(|| account.call(&call)).await?.json(&call.what)?;
+    let new = present.missing(new);
+    Ok(set_extras(github, &account, repository, (number, &new)).await)
+}
+
+impl Present {
+    /// The same without what is there.
+    fn missing(&self, new: &NewPullRequest) -> NewPullRequest {
+        let without = |wanted: &[String], present: Vec<&str>| -> Vec<String> {
+            let name = |written: &str| written.trim_start_matches('@').to_lowercase();
+            let is_missing = |wanted: &&String| !present.iter().any(|present| name(present) == name(wanted));
+            wanted.iter().filter(is_missing).cloned().collect()
+        };
+        let is_asked = |team: &String| {
+            let slug = team.split_once('/').map(|(_, slug)| slug);
+            self.requested_teams.iter().any(|it| slug.is_some_and(|slug| slug.eq_ignore_ascii_case(&it.slug)))
+        };
+        let mut reviewers = without(&new.reviewers, logins(&self.requested_reviewers));
+        reviewers.retain(|reviewer| !is_asked(reviewer));
+        NewPullRequest {
+            labels: without(&new.labels, self.labels.iter().map(|it| it.name.as_str()).collect()),
+            assignees: without(&new.assignees, logins(&self.assignees)),
+            reviewers,
+            ..new.clone()
+        }
+    }
+}
+
 /// Opening is not repeated before it was looked whether it happened.
 async fn open_as(
     github: &GitHub,
@@ -170,6 +231,10 @@ fn slugs<'a>(repository: &RepoName, teams: &[&'a str]) -> (Vec<&'a str>, Vec<Str
         }
     }
     (slugs, warnings)
+}
+
+fn logins(people: &[Login]) -> Vec<&str> {
+    people.iter().map(|person| person.login.as_str()).collect()
 }
 
 fn texts(names: &[String]) -> Vec<&str> {

@@ -1,6 +1,6 @@
 //! Commits that the forge makes: proposed, kept, and finished whenever a cycle ends.
 
-use refrom::demo::git_repository::Person;
+use refrom::demo::git_repository::{Content, Filters, Person};
 use refrom::domain::digest::Digest;
 
 use super::meddling::Meddling;
@@ -98,6 +98,75 @@ async fn killed_between_the_push_and_the_words_of_an_update_the_commit_stays() {
 }
 
 #[tokio::test]
+async fn modes_and_bytes_are_kept_and_a_server_that_leaves_nothing_out_serves_too() {
+    for filters in [Filters::On, Filters::Off] {
+        let (mut world, _) = behind(SignIn::App).await;
+        let second = world.release(IMAGE, "1.27", "2");
+        let first = world.release(IMAGE, "1.27", "1");
+        let text = format!("# \u{e4} nginx 1.27.1\r\nFROM dhi.io/nginx:1.27@{first}\r\n");
+        let latin1: Vec<u8> = text.chars().map(|c| c as u8).collect();
+        let changes = [("run.Dockerfile", Content::Executable(&latin1)), ("Dockerfile", Content::Absent)];
+        let bare = world.bare(WEB);
+        bare.set_filters(filters).unwrap();
+        bare.commit(&branch("main"), &changes, "another file").unwrap();
+        assert_eq!(world.release(IMAGE, "1.27", "2"), second);
+        world.run().await;
+        world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+        let head = bare.head(&branch(BRANCH)).unwrap().unwrap();
+        let expected = text.replace("1.27.1", "1.27.2").replace(&first.to_string(), &second.to_string());
+        let expected: Vec<u8> = expected.chars().map(|c| c as u8).collect();
+        assert_eq!(bare.read(&head, "run.Dockerfile").unwrap(), Some(expected), "{filters:?}");
+        let git = git2::Repository::open_bare(bare.directory()).unwrap();
+        let tree = git.find_commit(git2::Oid::from_str(head.as_str()).unwrap()).unwrap().tree().unwrap();
+        assert_eq!(tree.get_name("run.Dockerfile").unwrap().filemode(), 0o100_755);
+        world.finish();
+    }
+}
+
+#[tokio::test]
+async fn a_base_that_moves_while_the_commit_is_made_harms_nothing() {
+    let (mut world, second) = behind(SignIn::App).await;
+    let bare = world.bare(WEB);
+    let push = move || {
+        bare.commit(&branch("main"), &[("new", Content::File(b"new\n"))], "new").unwrap();
+    };
+    world.meddlings.next(COMMIT, Meddling::Meanwhile(Box::new(push)));
+    world.run().await;
+    assert_eq!(world.file(WEB, BRANCH, "Dockerfile"), nginx("1.27.2", &second));
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.finish();
+}
+
+#[tokio::test]
+async fn one_that_conflicts_is_made_anew_on_the_new_head() {
+    let (mut world, second) = behind(SignIn::App).await;
+    world.run().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    assert_eq!(world.release(IMAGE, "1.27", "2"), second);
+    let moved = format!("# nginx 1.27.1\nFROM dhi.io/nginx:1.27@{first} AS web\n");
+    world.commit(WEB, "main", &[("Dockerfile", &moved)]);
+    world.run().await;
+    expect_one(&world, &moved.replace("1.27.1", "1.27.2").replace(&first.to_string(), &second.to_string()));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_person_who_is_quicker_than_the_push_is_not_overwritten() {
+    let (mut world, _) = behind(SignIn::App).await;
+    world.run().await;
+    world.release(IMAGE, "1.27", "3");
+    let bare = world.bare(WEB);
+    let push = move || {
+        bare.commit(&branch(BRANCH), &[("README.md", Content::File(b"mine\n"))], "mine").unwrap();
+    };
+    world.meddlings.next(COMMIT, Meddling::Meanwhile(Box::new(push)));
+    world.run_with_problems(&["moved meanwhile"]).await;
+    assert_eq!(world.file(WEB, BRANCH, "README.md"), "mine\n");
+    world.finish();
+}
+
+#[tokio::test]
 async fn an_edit_on_the_forges_pages_is_somebody_elses_commit() {
     let (mut world, _) = behind(SignIn::App).await;
     world.run().await;
@@ -105,7 +174,7 @@ async fn an_edit_on_the_forges_pages_is_somebody_elses_commit() {
     let bare = world.bare(WEB);
     let head = bare.head(&branch(BRANCH)).unwrap().unwrap();
     let (_, committer) = bare.emails(&head).unwrap();
-    let files = [("README.md", refrom::demo::git_repository::Content::File(b"mine\n"))];
+    let files = [("README.md", Content::File(b"mine\n"))];
     bare.commit_by(Person { name: "Ada", email: "ada@example.com" }, &branch(BRANCH), &files, "mine").unwrap();
     world.release(IMAGE, "1.27", "3");
     world.run().await;

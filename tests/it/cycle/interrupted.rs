@@ -3,6 +3,7 @@
 use refrom::demo::forge::{Face, Origin};
 use refrom::demo::git_repository::Content;
 use refrom::domain::digest::Digest;
+use refrom::domain::plan::Action;
 
 use super::meddling::Meddling;
 use crate::forge::{Kind, known_by};
@@ -102,8 +103,49 @@ async fn killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle(face: Fa
 async fn killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled(face: Face) {
     let (mut world, [_, second]) = behind(face).await;
     world.policy(&["reviewers: [ada]", "assignees: [ada]"]);
-    assert!(world.run_piece_by_piece().await >= 2);
+    assert_eq!(world.run_piece_by_piece().await, 5, "a push, an opening, a label, an assignee, a reviewer");
     expect_one(&world, &second);
+    expect_extras(&world);
+    world.finish();
+}
+
+/// What goes with the pull request is all there.
+fn expect_extras(world: &World) {
+    let hosted = world.pull_request(WEB, 1);
+    let sets = [hosted.labels, hosted.assignees, hosted.reviewers].map(|set| set.into_iter().collect::<Vec<_>>());
+    assert_eq!(sets, [["base-image"], ["ada"], ["ada"]]);
+}
+
+#[tokio::test]
+async fn killed_before_labels_and_people_were_set_the_next_cycle_sets_them_once() {
+    for (step, missing) in [("/issues/1/labels", 3), ("/issues/1/assignees", 2), ("/pulls/1/requested_reviewers", 1)] {
+        let (mut world, [_, second]) = behind(Face::GitHub).await;
+        world.policy(&["reviewers: [ada]", "assignees: [ada]"]);
+        assert!(world.run_until(step, Meddling::Hang).await, "{step}");
+        let report = world.dry_run().await;
+        assert!(matches!(report.repositories[0].plan.actions.as_slice(), [Action::Update { .. }]), "{step}");
+        world.run().await;
+        expect_one(&world, &second);
+        expect_extras(&world);
+        assert_eq!((world.asked(PUSH), world.costs().writes), (0, missing), "{step}");
+        // A person takes the label off again, who is not overruled.
+        world.forge.unlabel(&name(WEB), 1, "base-image").unwrap();
+        world.run().await;
+        assert_eq!(world.costs().writes, 0, "{step}");
+        world.finish();
+    }
+}
+
+#[tokio::test]
+async fn what_was_opened_without_its_labels_is_held_like_any_other() {
+    let (mut world, _) = behind(Face::GitHub).await;
+    assert!(world.run_until("/issues/1/labels", Meddling::Hang).await);
+    world.forge.label(&name(WEB), 1, "refrom:hold").unwrap();
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.forge.unlabel(&name(WEB), 1, "refrom:hold").unwrap();
+    world.run().await;
+    assert_eq!(world.pull_request(WEB, 1).labels.into_iter().collect::<Vec<_>>(), ["base-image"]);
     world.finish();
 }
 
