@@ -27,4 +27,5 @@ mod meddling;
 mod policies;
 mod processes;
 mod situations;
+mod two_forges;
 pub mod world;
