@@ -5,12 +5,15 @@ use jiff::Timestamp;
 use super::Failure;
 use super::arguments::{Format, Run};
 use super::exit::Outcome;
+use super::metrics_file;
 use super::output::Output;
 use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
-use super::use_record::{shown_image, shown_reason, shown_status};
-use crate::cycle::{self, AssemblyError, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request};
+use super::use_record::shown_reason;
+use crate::cycle::{
+    self, AssemblyError, CadenceMode, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request,
+};
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::RepoName;
@@ -30,24 +33,30 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
     let request = Request {
         repositories: repositories.collect::<Result<_, _>>()?,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+        cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
     };
+    let started = Timestamp::now();
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
-    let report = cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &watcher }).await?;
+    let host = Host { clock: &Timestamp::now, watcher: &watcher, stopping: &|| false };
+    let report = cycle::run(&parts, &request, host).await?;
     drop(progress);
     match arguments.format {
         Format::Json => output.json(&RunRecord::from(&report))?,
         Format::Table => print(&report, output)?,
     }
     note(&report, output);
+    if let Some(path) = &arguments.metrics_file {
+        metrics_file::write(path, &parts, (&request, &report), started).await?;
+    }
     Ok(if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done })
 }
 
 /// A store that somebody holds and a git that is missing are things that could not be done; certificates and proxy are
 /// configuration.
-fn assembly_failure(error: AssemblyError) -> Failure {
+pub fn assembly_failure(error: AssemblyError) -> Failure {
     match error {
         AssemblyError::Network(_) => Failure::usage(error),
         AssemblyError::Git(_) | AssemblyError::Store(_) | AssemblyError::StateDirectory { .. } => error.into(),
@@ -91,20 +100,30 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
             output.line(format!("    warning: {warning}"))?;
         }
     }
+    if let Some(wait) = plan.waits() {
+        output.line(format!("{name}: {wait}"))?;
+    }
     for open in &plan.up_to_date {
         output.line(format!("{name}: #{} is up to date  {}", open.number, open.url))?;
     }
     for left in &plan.left_alone {
-        output.line(format!("{name}: #{} is left alone: {}  {}", left.number, left.reason, left.url))?;
+        output.line(match &left.reason {
+            Reason::Waits(_) => format!("{name}: #{} waits as it is  {}", left.number, left.url),
+            reason => format!("{name}: #{} is left alone: {reason}  {}", left.number, left.url),
+        })?;
     }
     for waiting in &plan.not_proposed {
         let NotProposed { path, line, tag, reason, .. } = waiting;
-        let what = if matches!(reason, Reason::Unknown(_)) { "unknown" } else { "not proposed" };
-        let (image, why) = (tag.image.familiar(), shown_reason(tag, reason));
-        output.line(format!("{name}: {path}:{line}  {image}:{}  {what}: {why}", tag.tag))?;
+        let why = match reason {
+            // Until when and why stands above, once.
+            Reason::Waits(_) => "waits".to_owned(),
+            Reason::Unknown(_) => format!("unknown: {}", shown_reason(tag, reason)),
+            _ => format!("not proposed: {}", shown_reason(tag, reason)),
+        };
+        output.line(format!("{name}: {path}:{line}  {}:{}  {why}", tag.image.familiar(), tag.tag))?;
     }
     for Noticed { path, image_use } in &repository.noticed {
-        let (image, status) = (shown_image(image_use), shown_status(image_use));
+        let (image, status) = (image_use.shown(), image_use.shown_status());
         output.line(format!("{name}: {path}:{}  {image}  {status}", image_use.line))?;
     }
     for warning in &plan.warnings {

@@ -96,6 +96,11 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
         Err(ForgeError::Protocol { message: "not done yet".to_owned() })
     }
 
+    /// Whether [`Forge::commit`] leaves [`ApiCommit::scratch`] behind, at the commit that it made.
+    fn leaves_scratch_branch(&self) -> bool {
+        false
+    }
+
     /// The e-mail addresses that the forge gives to author and committer of commits made by [`Forge::commit`].
     async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
         Err(ForgeError::Protocol { message: "not done yet".to_owned() })

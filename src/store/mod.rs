@@ -3,15 +3,19 @@
 mod lock;
 mod sqlite;
 
-use async_trait::async_trait;
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteReader, SqliteStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +44,38 @@ pub struct LeftOutFile {
     pub reason: String,
 }
 
+/// A pull request of ours, with what the mean time to patch is made of. Times of opening and merging are the forge's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestTimes {
+    pub number: u64,
+    pub branch: BranchName,
+    /// When the oldest digest that it was opened with was first seen for its tag.
+    pub first_seen: Timestamp,
+    pub opened: Timestamp,
+    pub ended: Option<Ending>,
+}
+
+/// How a pull request ended, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Merged(Timestamp),
+    /// Without merging, or it is not shown any more.
+    Closed(Timestamp),
+}
+
+/// What the store knows of the whole fleet, for figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Digests that were seen for tags, each for each tag, as far as they are remembered.
+    pub digests_seen: u64,
+    /// Pull requests that were closed without merging.
+    pub closed: u64,
+    /// From first sight to opening, of every pull request.
+    pub to_opened: Vec<SignedDuration>,
+    /// From first sight to merging, of every one that was merged.
+    pub to_merged: Vec<SignedDuration>,
+}
+
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -52,6 +88,9 @@ pub enum StoreError {
     /// No database of refrom, or one with damage. All of it can be lost without harm.
     #[error("the store `{store}` is damaged: {detail}; move it away and a new one is made")]
     Damaged { store: String, detail: String },
+    /// Only read, and not there.
+    #[error("the store `{store}` is not there yet: the first cycle makes it")]
+    Missing { store: String },
     #[error("the store `{store}` cannot be {what}")]
     Io { store: String, what: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -78,8 +117,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// never first seen before one that was there already.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
 
+    /// Notes tags that did not answer, until they do.
+    async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError>;
+
+    /// What a tag pointed to when it was last asked for, and when that was. `None` where it never answered, or did not
+    /// answer the last time.
+    async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError>;
+
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Whether any tag of this image was ever looked up, which is done for pins alone.
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError>;
 
     /// What is known of a digest; content never changes under one.
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError>;
@@ -89,6 +138,52 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Notes that a pull request was opened, for `max_new_per_hour`.
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError>;
 
+    /// When each repository last had its turn.
+    async fn turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
+    /// Notes that these repositories had their turn.
+    async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
+
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
+
+    /// The pull requests of a forge that it was told to merge by itself, each with the head for which it was told last.
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError>;
+
+    /// Notes that a forge was told to merge this pull request at this head, whatever it answered.
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError>;
+
+    /// Since when the tag has pointed to something newer than the digest that is pinned: the first sight of the first
+    /// digest that came after it, however many followed. Where the ledger never saw the pinned one, the first sight of
+    /// any other.
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// What is known of a pull request.
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError>;
+
+    /// Notes a pull request, or how a known one ended or that it is open again; its first times stay.
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError>;
+
+    /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
+
+    /// Counts and times of everything that is remembered.
+    async fn facts(&self) -> Result<StoreFacts, StoreError>;
+
+    /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
+    /// among them is forgotten.
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError>;
+
+    /// What was last known of the fleet.
+    async fn status(&self) -> Result<FleetStatus, StoreError>;
 }

@@ -6,6 +6,13 @@ CREATE TABLE turn (
     PRIMARY KEY (forge, repository)
 ) STRICT, WITHOUT ROWID;
 
+-- Tags that did not answer when they were last asked for: their last sighting does not stand for an answer.
+CREATE TABLE unanswered (
+    image TEXT NOT NULL,
+    tag   TEXT NOT NULL,
+    PRIMARY KEY (image, tag)
+) STRICT, WITHOUT ROWID;
+
 -- What was last known of a repository, for the status page and `refrom status`.
 CREATE TABLE status (
     forge      TEXT NOT NULL,
@@ -25,11 +32,15 @@ CREATE TABLE pull_request (
     forge      TEXT NOT NULL,
     repository TEXT NOT NULL,
     number     INTEGER NOT NULL,
-    first_seen INTEGER NOT NULL, -- of the oldest digest in it
+    branch     TEXT NOT NULL,
+    first_seen INTEGER NOT NULL, -- of the oldest digest that it was opened with
     opened     INTEGER NOT NULL,
     merged     INTEGER,
+    closed     INTEGER, -- without merging; at most one of the two
     PRIMARY KEY (forge, repository, number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pull_request_open ON pull_request (forge, repository) WHERE merged IS NULL AND closed IS NULL;
 
 -- The head for which the forge was last told to merge by itself: a person who takes that back is not overruled.
 CREATE TABLE auto_merge (

@@ -1,5 +1,15 @@
 //! The store in one SQLite file.
 
+mod auto_merge;
+mod followed;
+mod looks;
+mod pull_requests;
+mod reader;
+mod staleness;
+mod status;
+mod turns;
+
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,11 +20,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+
+pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -105,6 +119,7 @@ impl SqliteStore {
         let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
         let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
         query.execute(&self.pool).await.map_err(self.write_error())?;
+        self.forget_looks().await?;
         let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
@@ -201,8 +216,19 @@ impl Store for SqliteStore {
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())
+    }
+
+    async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
+        self.note_unanswered(tags).await
+    }
+
+    async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
+        self.last_look(tag).await
     }
 
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
@@ -210,6 +236,10 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
         seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError> {
+        self.has_sightings(image).await
     }
 
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
@@ -244,10 +274,64 @@ impl Store for SqliteStore {
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
+    async fn turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.all_turns().await
+    }
+
+    async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
+        self.note_turns(repositories, at).await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
         u64::try_from(count).map_err(|error| self.damaged(error))
+    }
+
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
+        self.read_told_to_merge(forge).await
+    }
+
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError> {
+        self.write_told_to_merge((forge, repository), number, head).await
+    }
+
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        self.read_stale_since(tag, pinned).await
+    }
+
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError> {
+        self.read_pull_request(key, number).await
+    }
+
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError> {
+        self.write_pull_request(key, times).await
+    }
+
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
+        self.read_open_pull_requests().await
+    }
+
+    async fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.read_facts().await
+    }
+
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError> {
+        self.write_status(repositories, whole).await.map_err(self.write_error())
+    }
+
+    async fn status(&self) -> Result<FleetStatus, StoreError> {
+        status::read(&self.pool).await.map_err(self.read_error())
     }
 }
 
@@ -263,6 +347,9 @@ fn lock_path(path: &Path) -> PathBuf {
 fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     match code.map(|code| code & 0xff) {
+        _ if matches!(error, sqlx::Error::Decode(_)) => {
+            StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
+        }
         Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
         _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
     }

@@ -1,9 +1,11 @@
 //! The configuration from outside: what is refused and how, what holds where, and the example.
 
+mod cadence;
 mod commands;
 mod example;
 mod layers;
 mod mistakes;
+mod serve;
 mod settings;
 
 use std::path::Path;

@@ -19,11 +19,15 @@ macro_rules! on_both_forges {
     };
 }
 
+mod api_commits;
+mod automerge;
+mod cadence;
 mod checks;
 mod failures;
+mod figures;
 mod images;
 mod interrupted;
-mod meddling;
+pub mod meddling;
 mod policies;
 mod processes;
 mod situations;

@@ -156,7 +156,7 @@ async fn one_cycle(hosted: &Hosted, registry: &Registry, folder: &std::path::Pat
     let config = Config::load(&path, &environment, Secrets::Read).unwrap();
     let now = || Timestamp::from_second(1_795_000_000).unwrap();
     let parts = cycle::assemble(config, now()).await.unwrap();
-    cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {} }).await.unwrap()
+    cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
 }
 
 /// What a cycle with nothing new asks, after one that opened something in each of so many repositories.

@@ -8,6 +8,8 @@ mod fault;
 mod gitlab;
 mod graphql;
 mod http;
+mod merging;
+mod objects;
 mod people;
 mod pulls;
 mod rest;

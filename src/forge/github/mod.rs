@@ -5,7 +5,9 @@
 
 mod account;
 mod answer;
+mod auto_merge;
 mod comments;
+mod commits;
 pub mod documents;
 mod endpoints;
 mod graph;
@@ -14,6 +16,7 @@ mod listing;
 mod pull_requests;
 mod repository;
 mod selection;
+mod tally;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,11 +36,11 @@ use self::graph::Graph;
 use self::installations::Installations;
 use super::pace::Pace;
 use super::portion::Portion;
-use super::{Forge, ForgeError, Listing, Opened, Selection};
+use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
     BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
-use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
+use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
 
 /// The longest body of a pull request or comment, in characters; GitHub answers 422 beyond it.
@@ -75,6 +78,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// The least time between two writes.
     pub pacing: Duration,
+    /// Where calls are noted.
+    pub tally: Tally,
 }
 
 impl Settings {
@@ -88,6 +93,7 @@ impl Settings {
             network: Network::default(),
             retry: RetryPolicy::default(),
             pacing: WRITE_PACING,
+            tally: Tally::default(),
         }
     }
 }
@@ -100,6 +106,8 @@ pub struct GitHub {
     retry: RetryPolicy,
     signed_in: SignedIn,
     pace: Pace,
+    /// Of commits that are made through the API, once they were asked for.
+    commit_emails: tokio::sync::OnceCell<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -111,11 +119,11 @@ enum SignedIn {
 impl GitHub {
     /// Prepares the client. Errors are those of proxy and certificates.
     pub fn new(settings: Settings) -> Result<Self, NetworkError> {
-        let Settings { name, url, api_url, auth, network, retry, pacing } = settings;
+        let Settings { name, url, api_url, auth, network, retry, pacing, tally } = settings;
         // Redirects mean a new name here, which is reported and not followed.
         let client = net::client(&network, Redirects::Manual)?;
         let endpoints = Endpoints::new(&url, api_url.as_ref());
-        let connection = Arc::new(Connection { client, endpoints });
+        let connection = Arc::new(Connection { client, endpoints, meter: tally.meter(TargetKind::Forge, &name) });
         let account = |credentials| Arc::new(Account::new(Arc::clone(&connection), credentials));
         let signed_in = match auth {
             Auth::Token(secret) => SignedIn::Token(account(Credentials::Token(secret))),
@@ -124,7 +132,7 @@ impl GitHub {
                 Arc::clone(&connection),
             )),
         };
-        Ok(Self { name, connection, retry, signed_in, pace: Pace::new(pacing) })
+        Ok(Self { name, connection, retry, signed_in, pace: Pace::new(pacing), commit_emails: Default::default() })
     }
 
     /// The identity that serves an owner's repositories.
@@ -263,6 +271,20 @@ impl Forge for GitHub {
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
     async fn comment_once(&self, repository: &RepoName, number: u64, key: &str, text: &str) -> Result<(), ForgeError> {
         comments::once(self, comments::Comment { repository, number, key, text }).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
+    async fn auto_merge(&self, repository: &RepoName, number: u64, head: &CommitId) -> Result<(), ForgeError> {
+        auto_merge::enable(self, repository, number, head).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
+    async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
+        commits::make(self, repository, commit).await
+    }
+
+    async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
+        self.commit_emails.get_or_try_init(|| commits::emails(self)).await.cloned()
     }
 
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError> {

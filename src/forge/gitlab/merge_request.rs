@@ -108,6 +108,7 @@ impl MergeRequestParts {
             title: without_draft(&self.title).to_owned(),
             body: self.description.unwrap_or_default(),
             labels: all_labels(gitlab, (repository, number), self.labels).await?,
+            is_draft: without_draft(&self.title) != self.title,
             mergeable: mergeable(self.merge_status_enum.as_deref()),
             pipeline: pipeline(self.head_pipeline.as_ref().map(|it| it.status.as_str()), state),
             is_auto_merging: self.auto_merge_enabled.unwrap_or_default(),

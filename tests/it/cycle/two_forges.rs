@@ -55,7 +55,9 @@ impl Both {
         let config = Config::load(&path, &environment, Secrets::Read).unwrap();
         let now = || Timestamp::from_second(1_795_161_600).unwrap();
         let parts = cycle::assemble_with(config, now(), RETRY).await.unwrap();
-        cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {} }).await.unwrap()
+        cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {}, stopping: &|| false })
+            .await
+            .unwrap()
     }
 }
 

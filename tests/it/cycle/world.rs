@@ -27,6 +27,9 @@ use expectations::expect_problems;
 
 pub const FORGE_TOKEN: &str = "ghp_aTokenThatNobodyMaySee0123456789";
 pub const REGISTRY_PASSWORD: &str = "dckr_pat_aPasswordThatNobodyMaySee";
+/// What the forge proves its webhooks with, and the bearer token of the service.
+pub const WEBHOOK_SECRET: &str = "aWebhookSecretThatNobodyMaySee";
+pub const SERVE_TOKEN: &str = "aBearerTokenThatNobodyMaySee";
 const REGISTRY_USER: &str = "acme";
 const APP_KEY: &str = include_str!("../keys/app_only_for_tests.pem");
 const APP_PUBLIC_KEY: &str = include_str!("../keys/app_only_for_tests.pub.pem");
@@ -59,6 +62,8 @@ pub struct World {
     include: String,
     policy: String,
     top: String,
+    webhook_secret: &'static str,
+    of_registries: String,
     registry_host: String,
     other_host: String,
     /// Everything that was asked, and what was asked in the last cycle.
@@ -156,6 +161,8 @@ impl World {
             include: "\"acme/*\"".to_owned(),
             policy: String::new(),
             top: String::new(),
+            webhook_secret: "",
+            of_registries: String::new(),
             asked: Vec::new(),
             last: Vec::new(),
             costs: Costs::default(),
@@ -208,6 +215,16 @@ impl World {
         self.top = format!("{line}\n");
     }
 
+    /// From now on the forge has a secret for its webhooks.
+    pub fn takes_webhooks(&mut self) {
+        self.webhook_secret = "    webhook_secret: { env: WEBHOOK_SECRET }\n";
+    }
+
+    /// Errors are logged, and belong to the test.
+    pub fn expect_errors(&mut self) {
+        self.has_expected_problems = true;
+    }
+
     /// From now on these repositories are selected.
     pub fn select(&mut self, include: &[&str]) {
         self.include = include.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
@@ -216,6 +233,11 @@ impl World {
     /// From now on another registry is asked in place of the embedded one.
     pub fn use_registry(&mut self, host: String) {
         self.registry_host = host;
+    }
+
+    /// From now on this stands at both registries, too.
+    pub fn use_registry_settings(&mut self, setting: &str) {
+        self.of_registries = format!(", {setting}");
     }
 
     /// Time goes by.
@@ -240,9 +262,9 @@ impl World {
     }
 
     fn yaml(&self) -> String {
-        let (registry, other) = (&self.registry_host, &self.other_host);
+        let (registry, other, of_registries) = (&self.registry_host, &self.other_host, &self.of_registries);
         let endpoints: String = [(HOST, registry), (OTHER_HOST, other)]
-            .map(|(host, endpoint)| format!("  {host}: {{ endpoint: \"http://{endpoint}/{host}\" }}\n"))
+            .map(|(host, endpoint)| format!("  {host}: {{ endpoint: \"http://{endpoint}/{host}\"{of_registries} }}\n"))
             .concat();
         let auth = match self.sign_in {
             SignIn::Token => "{ token: { env: FORGE_TOKEN } }".to_owned(),
@@ -251,27 +273,23 @@ impl World {
         let policy = if self.policy.is_empty() { "" } else { "policy:\n" };
         format!(
             "forges:\n  - kind: {kind}\n    url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
-             write_interval: 0s\nregistries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
+             write_interval: 0s\n{secret}registries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
              password: {{ env: REGISTRY_PASSWORD }} }} }}\n{top}{policy}{lines}",
             kind = self.forge_name(),
             forge = self.forge.url().unwrap(),
             include = self.include,
+            secret = self.webhook_secret,
             top = self.top,
             lines = self.policy,
         )
     }
 
     pub async fn assemble(&self) -> Result<Parts, AssemblyError> {
-        let environment = |name: &str| match name {
-            "FORGE_TOKEN" => Some(FORGE_TOKEN.to_owned()),
-            "REGISTRY_PASSWORD" => Some(REGISTRY_PASSWORD.to_owned()),
-            _ => None,
-        };
         let config = Config::load(&self.configuration(), &environment, Secrets::Read).unwrap();
         cycle::assemble_with(config, self.time(), RETRY).await
     }
 
-    fn time(&self) -> Timestamp {
+    pub fn time(&self) -> Timestamp {
         Timestamp::from_second(self.now.load(Ordering::Relaxed)).unwrap()
     }
 
@@ -282,10 +300,7 @@ impl World {
 
     /// One cycle with exactly these problems, by a part of each.
     pub async fn run_with_problems(&mut self, expected: &[&str]) -> Report {
-        let report = self.cycle(Request::default()).await;
-        self.has_expected_problems |= !expected.is_empty();
-        expect_problems(&report, expected);
-        report
+        self.run_request_with_problems(Request::default(), expected).await
     }
 
     /// One cycle over these repositories alone.
@@ -298,7 +313,28 @@ impl World {
         self.cycle(Request { mode: Mode::DryRun, ..Request::default() }).await
     }
 
-    async fn cycle(&mut self, request: Request) -> Report {
+    /// One cycle with these parts, which stay.
+    pub async fn run_with(&mut self, parts: &Parts) -> Report {
+        let before = self.begin();
+        let clock = || self.time();
+        let report =
+            cycle::run(parts, &Request::default(), Host { clock: &clock, watcher: &|_| {}, stopping: &|| false })
+                .await
+                .unwrap();
+        self.end(&before);
+        expect_problems(&report, &[]);
+        report
+    }
+
+    /// One cycle with exactly these problems, as it is asked for.
+    pub async fn run_request_with_problems(&mut self, request: Request, expected: &[&str]) -> Report {
+        let report = self.cycle(request).await;
+        self.has_expected_problems |= !expected.is_empty();
+        expect_problems(&report, expected);
+        report
+    }
+
+    pub async fn cycle(&mut self, request: Request) -> Report {
         let before = self.begin();
         let report = self.one_cycle(request).await;
         self.end(&before);
@@ -308,7 +344,7 @@ impl World {
     async fn one_cycle(&self, request: Request) -> Report {
         let parts = self.assemble().await.unwrap();
         let clock = || self.time();
-        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {} }).await.unwrap()
+        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
     }
 
     /// A cycle that ends in the middle: when a request that is known by this arrives, or has taken effect. Whether it
@@ -341,6 +377,17 @@ impl World {
         }
         panic!("the cycles come to no end");
     }
+}
+
+/// The environment that refrom runs in.
+pub fn environment(name: &str) -> Option<String> {
+    let known = [
+        ("FORGE_TOKEN", FORGE_TOKEN),
+        ("REGISTRY_PASSWORD", REGISTRY_PASSWORD),
+        ("WEBHOOK_SECRET", WEBHOOK_SECRET),
+        ("SERVE_TOKEN", SERVE_TOKEN),
+    ];
+    known.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }
 
 impl Drop for World {
