@@ -102,6 +102,7 @@ fn connect(
                 network: config.network.clone(),
                 pacing: forge.write_interval,
                 retry,
+                tally: tally.clone(),
                 ..gitlab::Settings::new(forge.name.clone(), forge.url.clone(), token.clone())
             };
             Ok(Box::new(GitLab::new(settings)?))

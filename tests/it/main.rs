@@ -47,3 +47,4 @@ mod serve;
 mod source_files;
 mod status;
 mod store;
+mod tally;
