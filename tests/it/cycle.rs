@@ -31,4 +31,5 @@ pub mod meddling;
 mod policies;
 mod processes;
 mod situations;
+mod two_forges;
 pub mod world;

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use refrom::config::{Config, Secrets};
 use refrom::cycle::{self, Host, Report, Request};
-use refrom::demo::forge::{Fault, FaultKind};
+use refrom::demo::forge::{Face, Fault, FaultKind};
 use refrom::demo::git_repository::Content;
 use refrom::demo::registry::{Access, ImageSpec, Registry};
+use refrom::demo::server::Exchange;
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::forge::ForgeError;
 
@@ -140,8 +141,12 @@ async fn asking_for_less_has_an_end() {
 /// One cycle over `acme` as a process of its own would do it.
 async fn one_cycle(hosted: &Hosted, registry: &Registry, folder: &std::path::Path) -> Report {
     let (forge, registry) = (hosted.embedded.url().unwrap(), registry.url());
+    let kind = match hosted.face {
+        Face::GitHub => "github",
+        Face::GitLab => "gitlab",
+    };
     let yaml = format!(
-        "state_dir: ./state\nforges:\n  - name: test\n    kind: github\n    url: {forge}\n    \
+        "state_dir: ./state\nforges:\n  - name: test\n    kind: {kind}\n    url: {forge}\n    \
          auth: {{ token: {{ env: TOKEN }} }}\n    repositories: {{ include: [\"acme/*\"] }}\n    write_interval: 0s\n\
          registries:\n  dhi.io: {{ endpoint: \"{registry}dhi.io\" }}\n"
     );
@@ -154,31 +159,49 @@ async fn one_cycle(hosted: &Hosted, registry: &Registry, folder: &std::path::Pat
     cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
 }
 
-/// Per 100 repositories that is 1 request for their heads, and 1 per 100 branches to look at: 3 of each repository with
-/// one pin, because a digest that was refused under another grouping stays refused.
-#[tokio::test]
-async fn a_cycle_with_nothing_new_asks_for_heads_and_pull_requests_and_nothing_else() {
-    const REPOSITORIES: usize = 34;
-    let (hosted, folder) = (Hosted::github(SignIn::Token).await, tempfile::tempdir().unwrap());
-    let registry = Registry::start(Access::Open).await.unwrap();
+/// What a cycle with nothing new asks, after one that opened something in each of so many repositories.
+async fn asked_with_nothing_new(hosted: &Hosted, repositories: usize) -> Vec<Exchange> {
+    let (registry, folder) = (Registry::start(Access::Open).await.unwrap(), tempfile::tempdir().unwrap());
     let release = |build: &str| {
         let spec = ImageSpec::index(&["linux/amd64"], build);
         registry.publish("dhi.io/nginx", "1.27", &spec)
     };
     let dockerfile = format!("FROM dhi.io/nginx:1.27@{}\n", release("1"));
-    for text in fill(&hosted, REPOSITORIES) {
+    for text in fill(hosted, repositories) {
         let bare = hosted.embedded.repository(&name(&text)).unwrap();
         bare.commit(&branch("main"), &[("Dockerfile", Content::File(dockerfile.as_bytes()))], "pin").unwrap();
     }
     release("2");
-    let first = one_cycle(&hosted, &registry, folder.path()).await;
+    let first = one_cycle(hosted, &registry, folder.path()).await;
     assert!(!first.is_incomplete(), "{first:?}");
-    let opened = hosted.embedded.traffic().take();
-    assert_eq!(count(&opened, "/pulls"), REPOSITORIES);
-    let second = one_cycle(&hosted, &registry, folder.path()).await;
+    let opened = hosted.requests();
+    let is_opening = |it: &&Exchange| it.method == "POST" && it.status == 201 && !it.path.contains("/access_tokens");
+    assert_eq!(opened.iter().filter(is_opening).count(), repositories);
+    let second = one_cycle(hosted, &registry, folder.path()).await;
     assert!(!second.is_incomplete(), "{second:?}");
-    let requests = hosted.requests();
+    hosted.requests()
+}
+
+/// Per 100 repositories that is 1 request for their heads, and 1 per 100 branches to look at: 3 of each repository with
+/// one pin, because a digest that was refused under another grouping stays refused.
+#[tokio::test]
+async fn a_cycle_with_nothing_new_asks_for_heads_and_pull_requests_and_nothing_else() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    let requests = asked_with_nothing_new(&hosted, 34).await;
     let asked: Vec<_> = questions(&requests).into_iter().map(|(operation, _)| operation).collect();
     assert_eq!(asked, ["OwnerRepositories", "PullRequests", "PullRequests"]);
     assert_eq!(requests.len(), asked.len(), "nothing else of the API, and nothing of git: {requests:?}");
+}
+
+/// GitLab's limit on what a question weighs makes it 1 for the heads of 100 repositories, 3 for the names of our
+/// branches and 1 for their heads, 1 for all merge requests, and 1 for who we are.
+#[tokio::test]
+async fn a_cycle_over_a_hundred_repositories_with_nothing_new_asks_gitlab_seven_times() {
+    let hosted = Hosted::gitlab().await;
+    let requests = asked_with_nothing_new(&hosted, 100).await;
+    let asked: Vec<_> = questions(&requests).into_iter().map(|(operation, _)| operation).collect();
+    let names = ["BranchNames"; 3];
+    assert_eq!(asked, [["NamespaceProjects"].as_slice(), &names, &["BranchHeads", "MergeRequests"]].concat());
+    assert_eq!(requests.len(), asked.len() + count(&requests, "GET /api/v4/user"), "{requests:?}");
+    assert_eq!(requests.len(), 7);
 }

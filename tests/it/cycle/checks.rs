@@ -1,5 +1,6 @@
 //! The checks that every test of a cycle ends with see what they are there for.
 
+use refrom::demo::forge::Face;
 use refrom::demo::git_repository::{Content, Person};
 
 use super::meddling::Meddling;
@@ -8,7 +9,11 @@ use super::world::{FORGE_TOKEN, REGISTRY_PASSWORD, World, branch, nginx};
 const WEB: &str = "acme/web";
 
 async fn behind() -> World {
-    let world = World::new().await;
+    behind_on(Face::GitHub).await
+}
+
+async fn behind_on(face: Face) -> World {
+    let world = World::on(face).await;
     let first = world.release("dhi.io/nginx", "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.release("dhi.io/nginx", "1.27", "2");
@@ -38,6 +43,24 @@ async fn a_secret_in_a_commit_is_seen() {
 async fn a_secret_in_a_pull_request_is_seen() {
     let mut world = behind().await;
     world.policy(&[&format!("title: \"{FORGE_TOKEN}\"")]);
+    world.run().await;
+    world.finish();
+}
+
+#[tokio::test]
+#[should_panic(expected = "the words of another forge")]
+async fn a_pull_request_on_gitlab_is_seen() {
+    let mut world = behind_on(Face::GitLab).await;
+    world.policy(&["title: \"A pull request\""]);
+    world.run().await;
+    world.finish();
+}
+
+#[tokio::test]
+#[should_panic(expected = "the words of another forge")]
+async fn a_merge_request_on_github_is_seen() {
+    let mut world = behind_on(Face::GitHub).await;
+    world.policy(&["title: \"A merge request\""]);
     world.run().await;
     world.finish();
 }

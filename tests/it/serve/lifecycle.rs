@@ -208,7 +208,7 @@ async fn a_changed_configuration_holds_from_the_next_cycle_and_a_broken_one_chan
     let (status, told) = readiness(&house).await;
     assert_eq!(status, 503);
     let reason = told["reasons"][0].as_str().unwrap();
-    assert!(reason.contains("refrom.yaml:14:3: `policy.lables`: unknown key"), "{reason}");
+    assert!(reason.contains("refrom.yaml:15:3: `policy.lables`: unknown key"), "{reason}");
 
     let third = house.world.release(IMAGE, "1.27", "3");
     house.world.policy(&["labels: [fresh]", "group: image"]);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use refrom::cycle::{Outcome, Report};
-use refrom::demo::forge::HostedPullRequest;
+use refrom::demo::forge::{Face, HostedPullRequest};
 use refrom::demo::git_repository::SOMEBODY;
 use refrom::demo::server::Exchange;
-use refrom::domain::pull_request::{BranchName, PullRequestState};
+use refrom::domain::pull_request::{BranchName, PullRequestState, Vocabulary};
 
 use super::super::meddling;
 use super::{Costs, FORGE_TOKEN, REGISTRY_PASSWORD, SERVE_TOKEN, WEBHOOK_SECRET, World, branch, name};
@@ -142,6 +142,9 @@ impl World {
             }
         };
         check("the logs", logged.as_bytes());
+        for exchange in self.asked.iter().filter(|exchange| exchange.path.contains("/api/")) {
+            self.check_words(&exchange.request_body);
+        }
         for exchange in &self.asked {
             check("a request's path", exchange.path.as_bytes());
             check("a request's body", &exchange.request_body);
@@ -163,6 +166,16 @@ impl World {
             // SQLite may be removing its log just now.
             check(&path.display().to_string(), &std::fs::read(&path).unwrap_or_default());
         }
+    }
+
+    /// What is shown on a forge is in its own words; a form has `+` for a blank.
+    fn check_words(&self, body: &[u8]) {
+        let text = String::from_utf8_lossy(body).to_lowercase().replace('+', " ");
+        let foreign = match self.face {
+            Face::GitHub => Vocabulary::MergeRequest,
+            Face::GitLab => Vocabulary::PullRequest,
+        };
+        assert!(!text.contains(foreign.noun()), "the words of another forge: {text}");
     }
 
     /// The secrets of the configuration, and everything that was sent to prove an identity.
