@@ -1,13 +1,11 @@
 //! What the service tells of itself to whoever measures it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::metrics::Metrics;
 use super::webhook::Outcome;
 use crate::cycle::{Parts, Report, Request};
 use crate::store::StoreError;
@@ -21,7 +19,7 @@ pub struct CycleEnd<'a> {
     pub at: Timestamp,
 }
 
-/// Who measures: told what happened, asked by `/metrics`.
+/// Who measures: told what happened, asked by `/metrics`. [`Metrics`], or whoever wants to know it besides.
 #[async_trait]
 pub trait Instruments: Send + Sync + std::fmt::Debug {
     fn cycle_ended(&self, end: &CycleEnd<'_>);
@@ -29,53 +27,24 @@ pub trait Instruments: Send + Sync + std::fmt::Debug {
     /// `source` is the name of a forge or a webhook in the configuration, or `unknown`.
     fn webhook(&self, source: &str, outcome: Outcome);
 
-    /// OpenMetrics text.
-    async fn exposition(&self, parts: &Parts, now: Timestamp) -> String;
-}
-
-/// Counts and nothing more.
-#[derive(Debug, Default)]
-pub struct Counts {
-    webhooks: Mutex<BTreeMap<(String, Outcome), u64>>,
-    cycles: Mutex<BTreeMap<&'static str, u64>>,
-}
-
-impl Counts {
-    /// How many webhooks of this source ended so.
-    pub fn webhooks(&self, source: &str, outcome: Outcome) -> u64 {
-        let webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
-        webhooks.get(&(source.to_owned(), outcome)).copied().unwrap_or_default()
-    }
+    /// OpenMetrics text. Errors: the store does not answer, and half of the figures would be wrong.
+    async fn exposition(&self, parts: &Parts, now: Timestamp) -> Result<String, StoreError>;
 }
 
 #[async_trait]
-impl Instruments for Counts {
+impl Instruments for Metrics {
     fn cycle_ended(&self, end: &CycleEnd<'_>) {
-        let outcome = match end.result {
-            Ok(report) if report.is_incomplete() => "incomplete",
-            Ok(_) => "done",
-            Err(_) => "failed",
-        };
-        *self.cycles.lock().unwrap_or_else(PoisonError::into_inner).entry(outcome).or_default() += 1;
+        match end.result {
+            Ok(report) => self.observe_cycle(end.request, report, end.took, end.at),
+            Err(_) => self.observe_failed_cycle(end.took),
+        }
     }
 
     fn webhook(&self, source: &str, outcome: Outcome) {
-        let mut webhooks = self.webhooks.lock().unwrap_or_else(PoisonError::into_inner);
-        *webhooks.entry((source.to_owned(), outcome)).or_default() += 1;
+        self.note_webhook(source, outcome.as_str());
     }
 
-    async fn exposition(&self, _: &Parts, _: Timestamp) -> String {
-        let mut text = "# TYPE refrom_cycles counter\n".to_owned();
-        // Writing to a `String` does not fail.
-        for (outcome, count) in &*self.cycles.lock().unwrap_or_else(PoisonError::into_inner) {
-            let _ = writeln!(text, "refrom_cycles_total{{outcome=\"{outcome}\"}} {count}");
-        }
-        text.push_str("# TYPE refrom_webhooks counter\n");
-        for ((source, outcome), count) in &*self.webhooks.lock().unwrap_or_else(PoisonError::into_inner) {
-            let outcome = outcome.as_str();
-            let _ = writeln!(text, "refrom_webhooks_total{{source=\"{source}\",outcome=\"{outcome}\"}} {count}");
-        }
-        text.push_str("# EOF\n");
-        text
+    async fn exposition(&self, parts: &Parts, now: Timestamp) -> Result<String, StoreError> {
+        Ok(self.render(&parts.tally, &parts.store.facts().await?, now))
     }
 }

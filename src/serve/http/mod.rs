@@ -33,7 +33,7 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 /// Everything that is served. Each group has its own guard; the host is checked before all but the probes.
 pub fn router(service: Arc<Service>) -> Router {
     let pages = Router::new()
-        .route("/metrics", get(probes::metrics))
+        .route("/metrics", get(probes::measured))
         .layer(from_fn_with_state(Arc::clone(&service), guard::page));
     let api = Router::new()
         .route("/api/v1/repositories/{*rest}", post(api::run))

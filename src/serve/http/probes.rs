@@ -9,10 +9,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
 use super::answer;
+use crate::serve::metrics;
 use crate::serve::service::Service;
-
-/// OpenMetrics 1.0, "Protocol Negotiation".
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `/healthz`: it answers.
 pub async fn alive() -> Response {
@@ -27,8 +25,10 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// `/metrics`.
-pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
+pub async fn measured(State(service): State<Arc<Service>>) -> Response {
     let (parts, now) = (service.parts(), service.setup.clock.now());
-    let text = service.setup.instruments.exposition(&parts, now).await;
-    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    match service.setup.instruments.exposition(&parts, now).await {
+        Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(error) => answer::text(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+    }
 }
