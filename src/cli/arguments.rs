@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::status::{Sort, StateFilter};
+
 /// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
 ///
 /// Exit status: 0 nothing behind, all done; 1 something is behind (`check` only); 2 wrong usage or configuration;
@@ -52,6 +54,8 @@ pub enum Command {
     Serve(Serve),
     /// When repositories may be proposed to next, and which rule makes it so: offline.
     Schedule(Schedule),
+    /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
+    Status(Status),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -124,6 +128,28 @@ pub struct Schedule {
     /// How many times.
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub next: u16,
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only repositories of this state: attention, behind, waiting, open, failed, unknown, error, current, off.
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<StateFilter>,
+    /// Only repositories of this forge.
+    #[arg(long, value_name = "NAME")]
+    pub forge: Option<String>,
+    /// Only repositories with this in their name, an image, a path, a digest or a pull request's title.
+    #[arg(long, value_name = "TEXT")]
+    pub query: Option<String>,
+    /// The order: urgency, oldest, name, due.
+    #[arg(long, value_name = "ORDER")]
+    pub sort: Option<Sort>,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

@@ -11,7 +11,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::settings::{self, Secrets};
 use super::table::Table;
-use super::use_record::{UseRecord, shown_image, shown_reason, shown_status};
+use super::use_record::{UseRecord, shown_reason};
 use super::work_tree::{self, LeftOutRecord, WorkTreeFile};
 use crate::cycle::{self, lookup};
 use crate::domain::candidates::{Candidate, Observations, UseState};
@@ -138,13 +138,13 @@ fn print(checked: &[(&WorkTreeFile, &ImageUse, Verdict)], output: &mut Output) -
     for (file, image_use, verdict) in checked {
         let state = match verdict.state {
             Some(state) => state.to_owned(),
-            None => shown_status(&told(image_use, verdict)),
+            None => told(image_use, verdict).shown_status(),
         };
         *counts.entry(verdict.state.unwrap_or("not followed")).or_default() += 1;
         table.row([
             state,
             format!("{}:{}", file.shown, image_use.line),
-            shown_image(image_use),
+            image_use.shown(),
             image_use.digest.map(|digest| digest.short()).unwrap_or_default(),
             verdict.current.map(|digest| digest.short()).unwrap_or_default(),
             verdict.error.clone().unwrap_or_default(),

@@ -6,7 +6,7 @@ use super::exit::Outcome;
 use super::output::Output;
 use super::settings::{self, Secrets};
 use super::table::Table;
-use super::use_record::{UseRecord, shown_image, shown_status};
+use super::use_record::UseRecord;
 use super::work_tree::{self, Tree};
 
 /// Prints the uses. What could not be read is named, and ends with 3.
@@ -39,9 +39,9 @@ fn table(trees: &[Tree]) -> Table {
         table.row([
             format!("{}:{}", file.shown, image_use.line),
             image_use.kind.to_string(),
-            shown_image(image_use),
+            image_use.shown(),
             image_use.digest.map(|digest| digest.short()).unwrap_or_default(),
-            shown_status(image_use),
+            image_use.shown_status(),
         ]);
     }
     table

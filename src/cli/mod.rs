@@ -17,6 +17,7 @@ mod run_record;
 pub mod schedule;
 mod serve;
 mod settings;
+mod status;
 mod table;
 mod use_record;
 mod work_tree;
@@ -97,6 +98,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Run(arguments) => run::run(arguments, output).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
+        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

@@ -10,7 +10,7 @@ use super::output::Output;
 use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
-use super::use_record::{shown_image, shown_reason, shown_status};
+use super::use_record::shown_reason;
 use crate::cycle::{
     self, AssemblyError, CadenceMode, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request,
 };
@@ -123,7 +123,7 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         output.line(format!("{name}: {path}:{line}  {}:{}  {why}", tag.image.familiar(), tag.tag))?;
     }
     for Noticed { path, image_use } in &repository.noticed {
-        let (image, status) = (shown_image(image_use), shown_status(image_use));
+        let (image, status) = (image_use.shown(), image_use.shown_status());
         output.line(format!("{name}: {path}:{}  {image}  {status}", image_use.line))?;
     }
     for warning in &plan.warnings {

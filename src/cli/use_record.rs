@@ -55,19 +55,6 @@ impl UseRecord {
     }
 }
 
-/// `nginx:1.27`, for people.
-pub fn shown_image(image_use: &ImageUse) -> String {
-    let name = match &image_use.image {
-        Some(image) => image.familiar(),
-        None if image_use.written_name.is_empty() => "?".to_owned(),
-        None => image_use.written_name.clone(),
-    };
-    match &image_use.tag {
-        Some(tag) => format!("{name}:{tag}"),
-        None => name,
-    }
-}
-
 /// Why a pin is not moved, for people who see the tag beside it.
 pub fn shown_reason(tag: &TagRef, reason: &Reason) -> String {
     let text = match reason {
@@ -75,13 +62,4 @@ pub fn shown_reason(tag: &TagRef, reason: &Reason) -> String {
         other => other.to_string(),
     };
     text.strip_prefix(&format!("`{tag}`: ")).map(ToOwned::to_owned).unwrap_or(text)
-}
-
-/// `skipped: no-tag`, with the findings, for people.
-pub fn shown_status(image_use: &ImageUse) -> String {
-    let status = match image_use.status {
-        Status::Skipped(reason) => format!("skipped: {reason}"),
-        Status::Pinned | Status::Unpinned => image_use.status.to_string(),
-    };
-    image_use.findings.iter().fold(status, |shown, finding| format!("{shown} ({finding})"))
 }

@@ -16,6 +16,7 @@ mod patch_times;
 mod poll;
 mod report;
 mod scan;
+mod status;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +124,14 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     }
     report.describe(&gathered, &knowledge);
     figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report).await?;
+    if request.mode == Mode::Act {
+        let at = (host.clock)();
+        let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
+        let ended = status::Ended { parts, request, fleet, knowledge, report: &report, started: now, at };
+        if let Err(error) = ended.keep().await {
+            report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));
+        }
+    }
     Ok(report)
 }
 

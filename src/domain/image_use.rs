@@ -141,6 +141,28 @@ impl ImageUse {
             Status::Unpinned | Status::Skipped(_) => None,
         }
     }
+
+    /// `nginx:1.27`, for people.
+    pub fn shown(&self) -> String {
+        let name = match &self.image {
+            Some(image) => image.familiar(),
+            None if self.written_name.is_empty() => "?".to_owned(),
+            None => self.written_name.clone(),
+        };
+        match &self.tag {
+            Some(tag) => format!("{name}:{tag}"),
+            None => name,
+        }
+    }
+
+    /// `skipped: no-tag`, with the findings, for people.
+    pub fn shown_status(&self) -> String {
+        let status = match self.status {
+            Status::Skipped(reason) => format!("skipped: {reason}"),
+            Status::Pinned | Status::Unpinned => self.status.to_string(),
+        };
+        self.findings.iter().fold(status, |shown, finding| format!("{shown} ({finding})"))
+    }
 }
 
 macro_rules! words {

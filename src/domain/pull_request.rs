@@ -154,6 +154,8 @@ impl Vocabulary {
 }
 
 impl Pipeline {
+    pub const ALL: [Self; 5] = [Self::Absent, Self::Pending, Self::Passed, Self::Failed, Self::Unknown];
+
     /// The word in tables and JSON.
     pub fn as_str(self) -> &'static str {
         match self {

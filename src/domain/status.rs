@@ -1,11 +1,29 @@
 //! How the fleet stands: what an administrator looks at.
 
+mod figures;
+mod filter;
+mod words;
+
 use jiff::Timestamp;
 
 use super::candidates::RepositoryKey;
 use super::digest::Digest;
+use super::proposal::Reason;
 use super::pull_request::{BranchName, Pipeline};
 use super::reference::TagRef;
+
+pub use figures::{Figures, OldestStale};
+pub use filter::{Filter, FilterError, Sort, StateFilter};
+pub use words::{duration, error_count, plural};
+
+/// Everything that is known of the fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FleetStatus {
+    /// `None`: there was no cycle over the whole fleet yet.
+    pub cycle: Option<CycleStatus>,
+    /// By forge and name.
+    pub repositories: Vec<RepositoryStatus>,
+}
 
 /// The last cycle over the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,17 +38,22 @@ pub struct CycleStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryStatus {
     pub repository: RepositoryKey,
-    pub looked_at: Timestamp,
+    /// Where people find it.
+    pub url: Option<String>,
+    /// When it could be read the last time; `None`: never.
+    pub looked_at: Option<Timestamp>,
     pub is_enabled: bool,
     /// By path, then as in the file.
     pub pins: Vec<PinStatus>,
+    /// Digests that are not followed, and what else somebody should look at. By path, then as in the file.
+    pub noticed: Vec<NoticedStatus>,
     /// Newest first.
     pub pull_requests: Vec<PullRequestStatus>,
     /// When it may be proposed to next; `None`: now.
     pub due_at: Option<Timestamp>,
     /// Which rule makes it so, for people.
     pub due_because: String,
-    /// The last thing that went wrong, for people.
+    /// What went wrong the last time, for people.
     pub error: Option<String>,
 }
 
@@ -55,16 +78,39 @@ pub struct PinStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinState {
     Current,
-    /// Behind since the newer digest was first seen, by refrom's clock.
     Behind {
         newest: Digest,
+        /// What the newest image says of itself, where it was looked up.
+        newest_version: Option<String>,
+        /// Since the tag was first seen at another digest after the pinned one, by refrom's clock.
         since: Option<Timestamp>,
-        /// Why it is not proposed, for people; `None`: it stands in a pull request.
-        waits: Option<String>,
+        /// Why it is not proposed; `None`: it stands in a pull request.
+        waits: Option<Wait>,
     },
     Unknown {
         reason: String,
     },
+}
+
+/// Why nothing happens to a pin or a pull request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// For people.
+    pub why: String,
+    /// Whether it stays so until somebody does something; else it settles by itself, or somebody wants it so.
+    pub needs_person: bool,
+}
+
+/// A use of an image that nobody would be told of otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticedStatus {
+    pub path: String,
+    /// 1-based.
+    pub line: u32,
+    /// As people write it.
+    pub image: String,
+    /// For people: `skipped: no-tag`.
+    pub what: String,
 }
 
 /// One open pull request of ours.
@@ -77,6 +123,135 @@ pub struct PullRequestStatus {
     pub pipeline: Pipeline,
     pub is_auto_merging: bool,
     pub opened_at: Option<Timestamp>,
-    /// Why it is left alone, for people.
-    pub left_alone: Option<String>,
+    /// Why it is left as it is.
+    pub left_alone: Option<Wait>,
+}
+
+/// A repository in one word. The order is that of urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Standing {
+    /// Somebody has to do something.
+    NeedsPerson,
+    /// Something is behind, and on its way or waiting for its time.
+    Behind,
+    /// Nothing to do.
+    Current,
+    /// The policy's `enabled: false`.
+    Off,
+}
+
+impl RepositoryStatus {
+    pub fn standing(&self) -> Standing {
+        if self.needs_person() {
+            Standing::NeedsPerson
+        } else if !self.is_enabled {
+            Standing::Off
+        } else if self.is_behind() {
+            Standing::Behind
+        } else {
+            Standing::Current
+        }
+    }
+
+    /// Whether something went wrong, is not known, or waits for somebody.
+    pub fn needs_person(&self) -> bool {
+        self.error.is_some()
+            || self.pins.iter().any(PinStatus::needs_person)
+            || self.pull_requests.iter().any(PullRequestStatus::needs_person)
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.pins.iter().any(PinStatus::is_behind)
+    }
+
+    /// Since when its oldest stale pin is behind.
+    pub fn behind_since(&self) -> Option<Timestamp> {
+        self.pins.iter().filter_map(PinStatus::behind_since).min()
+    }
+}
+
+impl PinStatus {
+    pub fn is_behind(&self) -> bool {
+        matches!(self.state, PinState::Behind { .. })
+    }
+
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.state, PinState::Unknown { .. })
+    }
+
+    /// Whether it is behind and stands in no pull request.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, PinState::Behind { waits: Some(_), .. })
+    }
+
+    pub fn behind_since(&self) -> Option<Timestamp> {
+        match self.state {
+            PinState::Behind { since, .. } => since,
+            PinState::Current | PinState::Unknown { .. } => None,
+        }
+    }
+
+    /// Whether nothing comes of it until somebody looks.
+    pub fn needs_person(&self) -> bool {
+        match &self.state {
+            PinState::Current => false,
+            PinState::Behind { waits, .. } => waits.as_ref().is_some_and(|wait| wait.needs_person),
+            PinState::Unknown { .. } => true,
+        }
+    }
+
+    /// The age of what is pinned: since it was built, else since it was first seen.
+    pub fn dates_from(&self) -> Option<Timestamp> {
+        self.created.or(self.first_seen)
+    }
+}
+
+impl PullRequestStatus {
+    /// Whether nothing comes of it until somebody looks.
+    pub fn needs_person(&self) -> bool {
+        self.pipeline == Pipeline::Failed || self.left_alone.as_ref().is_some_and(|wait| wait.needs_person)
+    }
+}
+
+impl From<&Reason> for Wait {
+    fn from(reason: &Reason) -> Self {
+        let needs_person = matches!(
+            reason,
+            Reason::Unknown(_)
+                | Reason::Ambiguous
+                | Reason::SinglePlatform
+                | Reason::NoLongerIndex
+                | Reason::PlatformsGone(_)
+                | Reason::ForeignCommit(_)
+                | Reason::ForeignBranch(_)
+                | Reason::UnreadableMarker(..)
+        );
+        Self { why: reason.to_string(), needs_person }
+    }
+}
+
+impl Standing {
+    /// In the order of urgency.
+    pub const ALL: [Self; 4] = [Self::NeedsPerson, Self::Behind, Self::Current, Self::Off];
+
+    /// The word in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NeedsPerson => "attention",
+            Self::Behind => "behind",
+            Self::Current => "current",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl PinState {
+    /// The word in tables and JSON.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::Behind { .. } => "behind",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
 }

@@ -13,8 +13,9 @@ use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteReader, SqliteStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,9 @@ pub enum StoreError {
     /// No database of refrom, or one with damage. All of it can be lost without harm.
     #[error("the store `{store}` is damaged: {detail}; move it away and a new one is made")]
     Damaged { store: String, detail: String },
+    /// Only read, and not there.
+    #[error("the store `{store}` is not there yet: the first cycle makes it")]
+    Missing { store: String },
     #[error("the store `{store}` cannot be {what}")]
     Io { store: String, what: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -171,4 +175,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;
+
+    /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
+    /// among them is forgotten.
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError>;
+
+    /// What was last known of the fleet.
+    async fn status(&self) -> Result<FleetStatus, StoreError>;
 }

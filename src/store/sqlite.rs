@@ -4,7 +4,9 @@ mod auto_merge;
 mod followed;
 mod looks;
 mod pull_requests;
+mod reader;
 mod staleness;
+mod status;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -24,6 +26,9 @@ use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+
+pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
 const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
@@ -316,6 +321,18 @@ impl Store for SqliteStore {
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
     }
+
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError> {
+        self.write_status(repositories, whole).await.map_err(self.write_error())
+    }
+
+    async fn status(&self) -> Result<FleetStatus, StoreError> {
+        status::read(&self.pool).await.map_err(self.read_error())
+    }
 }
 
 /// `refrom.db` → `refrom.db.lock`.
@@ -330,6 +347,9 @@ fn lock_path(path: &Path) -> PathBuf {
 fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
     match code.map(|code| code & 0xff) {
+        _ if matches!(error, sqlx::Error::Decode(_)) => {
+            StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
+        }
         Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
         _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
     }

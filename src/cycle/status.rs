@@ -1,0 +1,295 @@
+//! A cycle's report and knowledge → how each repository stands, kept in the store for whoever looks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::report::{Noticed, Outcome, Report, RepositoryReport};
+use super::{Parts, Request};
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, UseState};
+use crate::domain::digest::Digest;
+use crate::domain::image::Image;
+use crate::domain::plan::{Action, Knowledge, RepositoryPlan};
+use crate::domain::proposal::Reason;
+use crate::domain::pull_request::{Pipeline, PullRequest, PullRequestState, RepoName};
+use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::status::{
+    CycleStatus, NoticedStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait,
+};
+use crate::store::{Store, StoreError};
+
+/// A cycle that has ended.
+#[derive(Debug)]
+pub(super) struct Ended<'a> {
+    pub parts: &'a Parts,
+    pub request: &'a Request,
+    pub fleet: &'a [RepositoryFacts],
+    pub knowledge: &'a Knowledge,
+    pub report: &'a Report,
+    pub started: Timestamp,
+    pub at: Timestamp,
+}
+
+impl Ended<'_> {
+    /// Keeps how everything stands that was looked at. A cycle over some repositories replaces theirs; one over the whole
+    /// fleet forgets those that are gone.
+    pub async fn keep(&self) -> Result<(), StoreError> {
+        let before = self.before().await?;
+        let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
+            self.fleet.iter().map(|facts| (facts.key(), facts)).collect();
+        let mut books = Books { store: self.parts.store.as_ref(), sights: BTreeMap::new(), images: BTreeMap::new() };
+        let mut now: BTreeMap<RepositoryKey, RepositoryStatus> = BTreeMap::new();
+        for report in &self.report.repositories {
+            let key = &report.plan.repository;
+            let Some(facts) = facts.get(key) else { continue };
+            now.insert(key.clone(), self.repository(facts, report, before.get(key), &mut books).await?);
+        }
+        self.unread(&before, &mut now);
+        let cycle = CycleStatus { started: self.started, ended: self.at, problems: self.elsewhere(&now) };
+        let whole = self.request.repositories.is_empty().then_some(&cycle);
+        let now: Vec<RepositoryStatus> = now.into_values().collect();
+        self.parts.store.put_status(&now, whole).await
+    }
+
+    /// What was known before, as far as this cycle could not see for itself.
+    async fn before(&self) -> Result<BTreeMap<RepositoryKey, RepositoryStatus>, StoreError> {
+        if self.report.problems.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let before = self.parts.store.status().await?.repositories;
+        Ok(before.into_iter().map(|status| (status.repository.clone(), status)).collect())
+    }
+
+    /// What could not be read stays as it was last seen, with what went wrong. A repository that a forge did not list is
+    /// gone only where that forge listed everything.
+    fn unread(
+        &self,
+        before: &BTreeMap<RepositoryKey, RepositoryStatus>,
+        now: &mut BTreeMap<RepositoryKey, RepositoryStatus>,
+    ) {
+        for problem in &self.report.problems {
+            let Some(key) = self.repository_named(&problem.subject) else { continue };
+            if now.contains_key(&key) {
+                continue;
+            }
+            let known = before.get(&key).cloned().unwrap_or_else(|| self.never_read(key.clone()));
+            now.insert(key, RepositoryStatus { error: Some(problem.message.clone()), ..known });
+        }
+        let incomplete: BTreeSet<&str> = (self.parts.forges.iter().map(|forge| forge.name()))
+            .filter(|forge| self.report.problems.iter().any(|problem| self.is_of_forge(forge, &problem.subject)))
+            .collect();
+        for (key, status) in before.iter().filter(|(key, _)| incomplete.contains(key.forge.as_str())) {
+            if self.request.repositories.is_empty() {
+                now.entry(key.clone()).or_insert_with(|| status.clone());
+            }
+        }
+    }
+
+    /// Whether a problem is one of a forge, or of a part of it that is no single repository.
+    fn is_of_forge(&self, forge: &str, subject: &str) -> bool {
+        subject == forge
+            || subject.strip_prefix(forge).is_some_and(|rest| rest.starts_with(':'))
+                && self.repository_named(subject).is_none()
+    }
+
+    fn repository_named(&self, subject: &str) -> Option<RepositoryKey> {
+        self.parts.forges.iter().find_map(|forge| {
+            let name = subject.strip_prefix(forge.name())?.strip_prefix(':')?;
+            Some(RepositoryKey { forge: forge.name().to_owned(), name: name.parse::<RepoName>().ok()? })
+        })
+    }
+
+    /// Problems that stand at no repository.
+    fn elsewhere(&self, now: &BTreeMap<RepositoryKey, RepositoryStatus>) -> Vec<(String, String)> {
+        let at_repository = |subject: &str| self.repository_named(subject).is_some_and(|key| now.contains_key(&key));
+        let problems = self.report.problems.iter().filter(|problem| !at_repository(&problem.subject));
+        problems.map(|problem| (problem.subject.clone(), problem.message.clone())).collect()
+    }
+
+    fn never_read(&self, repository: RepositoryKey) -> RepositoryStatus {
+        RepositoryStatus {
+            url: self.url(&repository),
+            repository,
+            looked_at: None,
+            is_enabled: true,
+            pins: Vec::new(),
+            noticed: Vec::new(),
+            pull_requests: Vec::new(),
+            due_at: None,
+            due_because: String::new(),
+            error: None,
+        }
+    }
+
+    async fn repository(
+        &self,
+        facts: &RepositoryFacts,
+        report: &RepositoryReport,
+        before: Option<&RepositoryStatus>,
+        books: &mut Books<'_>,
+    ) -> Result<RepositoryStatus, StoreError> {
+        let repository = facts.key();
+        let plan = &report.plan;
+        let waiting = waiting(report);
+        let mut pins = Vec::new();
+        for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
+            let wait = waiting.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
+            pins.push(books.pin(candidate, wait).await?);
+        }
+        let pull_requests = match self.knowledge.pull_requests.get(&repository) {
+            Some(Err(_)) => before.map(|before| before.pull_requests.clone()).unwrap_or_default(),
+            Some(Ok(read)) => open_now(report, read, self.at),
+            None => open_now(report, &[], self.at),
+        };
+        let (due_at, due_because) = due(plan);
+        Ok(RepositoryStatus {
+            url: self.url(&repository),
+            looked_at: Some(self.started),
+            is_enabled: facts.policy.enabled,
+            pins,
+            noticed: report.noticed.iter().map(noticed).collect(),
+            pull_requests,
+            due_at,
+            due_because,
+            error: self.error(report),
+            repository,
+        })
+    }
+
+    /// Everything that went wrong with a repository.
+    fn error(&self, report: &RepositoryReport) -> Option<String> {
+        let subject = report.plan.repository.to_string();
+        let problems = self.report.problems.iter().filter(|problem| problem.subject == subject);
+        let failed = report.deeds.iter().filter_map(|deed| match &deed.outcome {
+            Outcome::Failed(error) => Some(error.clone()),
+            Outcome::Planned | Outcome::Done => None,
+        });
+        let errors: Vec<String> = problems.map(|problem| problem.message.clone()).chain(failed).collect();
+        (!errors.is_empty()).then(|| errors.join("; "))
+    }
+
+    fn url(&self, repository: &RepositoryKey) -> Option<String> {
+        let forge = self.parts.config.forges.iter().find(|forge| forge.name == repository.forge)?;
+        Some(format!("{}/{}", forge.url.as_str().trim_end_matches('/'), repository.name))
+    }
+}
+
+/// When a repository may be proposed to next (`None`: now), and which rule makes it so.
+fn due(_plan: &RepositoryPlan) -> (Option<Timestamp>, String) {
+    (None, String::new())
+}
+
+/// Why pins wait, by path and the index of their use.
+fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
+    let failed =
+        report.plan.actions.iter().zip(&report.deeds).filter_map(|(action, deed)| match (action, &deed.outcome) {
+            (Action::Open { proposal, .. } | Action::Update { proposal, .. }, Outcome::Failed(_)) => Some(proposal),
+            _ => None,
+        });
+    let failed = failed.flat_map(|proposal| proposal.changes.values().flatten()).map(|pin| {
+        let why = "its pull request could not be written".to_owned();
+        ((pin.path.as_str(), pin.use_index), Wait { why, needs_person: true })
+    });
+    let not_proposed = report.plan.not_proposed.iter();
+    failed.chain(not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::from(&pin.reason)))).collect()
+}
+
+/// The open pull requests of ours, as the cycle left them.
+fn open_now(report: &RepositoryReport, read: &[PullRequest], at: Timestamp) -> Vec<PullRequestStatus> {
+    let ours = read.iter().filter(|it| it.state == PullRequestState::Open && it.branch.is_ours());
+    let mut open: BTreeMap<u64, PullRequestStatus> = ours.map(|it| (it.number, standing(it))).collect();
+    for (action, deed) in report.plan.actions.iter().zip(&report.deeds) {
+        let (Outcome::Done, Some((number, url))) = (&deed.outcome, &deed.pull_request) else { continue };
+        if let Action::Open { replaces: Some(closing), .. } | Action::Close(closing) = action {
+            open.remove(&closing.number);
+        }
+        if let Action::Open { proposal, .. } | Action::Update { proposal, .. } = action {
+            let before = open.remove(number);
+            let status = PullRequestStatus {
+                number: *number,
+                url: url.clone(),
+                title: proposal.title.clone(),
+                branch: proposal.branch.clone(),
+                // Of the new head the forge has said nothing yet.
+                pipeline: Pipeline::Unknown,
+                is_auto_merging: before.as_ref().is_some_and(|before| before.is_auto_merging),
+                opened_at: before.map_or(Some(at), |before| before.opened_at),
+                left_alone: None,
+            };
+            open.insert(*number, status);
+        }
+    }
+    for left in &report.plan.left_alone {
+        if let Some(status) = open.get_mut(&left.number) {
+            status.left_alone = Some(Wait::from(&left.reason));
+        }
+    }
+    open.into_values().rev().collect()
+}
+
+fn standing(open: &PullRequest) -> PullRequestStatus {
+    let PullRequest { number, url, title, branch, pipeline, is_auto_merging, opened_at, .. } = open.clone();
+    PullRequestStatus { number, url, title, branch, pipeline, is_auto_merging, opened_at, left_alone: None }
+}
+
+fn noticed(noticed: &Noticed) -> NoticedStatus {
+    let found = &noticed.image_use;
+    NoticedStatus { path: noticed.path.clone(), line: found.line, image: found.shown(), what: found.shown_status() }
+}
+
+/// What the store knows of digests, each asked for once: many repositories pin the same ones.
+struct Books<'a> {
+    store: &'a dyn Store,
+    sights: BTreeMap<(TagRef, Digest), Sights>,
+    images: BTreeMap<(ImageName, Digest), Option<Image>>,
+}
+
+/// When a digest was first seen for its tag, and when its tag moved on from it.
+#[derive(Clone, Copy)]
+struct Sights {
+    first_seen: Option<Timestamp>,
+    moved_on: Option<Timestamp>,
+}
+
+impl Books<'_> {
+    async fn pin(&mut self, candidate: Candidate, wait: Option<Wait>) -> Result<PinStatus, StoreError> {
+        let Candidate { path, line, tag, old, state, .. } = candidate;
+        let Sights { first_seen, moved_on } = self.sights(&tag, &old).await?;
+        let image = self.image(&tag.image, &old).await?;
+        let (version, created) =
+            (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
+        let state = match state {
+            UseState::Current => PinState::Current,
+            UseState::Behind { new } => PinState::Behind {
+                newest: new,
+                newest_version: self.image(&tag.image, &new).await?.and_then(|image| image.version),
+                since: moved_on,
+                waits: wait,
+            },
+            UseState::Unknown(unknown) => PinState::Unknown { reason: unknown.reason },
+            UseState::Ambiguous => PinState::Unknown { reason: Reason::Ambiguous.to_string() },
+        };
+        Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
+    }
+
+    async fn sights(&mut self, tag: &TagRef, digest: &Digest) -> Result<Sights, StoreError> {
+        let key = (tag.clone(), *digest);
+        if let Some(known) = self.sights.get(&key) {
+            return Ok(*known);
+        }
+        let first_seen = self.store.first_seen(tag, digest).await?;
+        let sights = Sights { first_seen, moved_on: self.store.stale_since(tag, digest).await? };
+        self.sights.insert(key, sights);
+        Ok(sights)
+    }
+
+    async fn image(&mut self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        let key = (name.clone(), *digest);
+        if let Some(known) = self.images.get(&key) {
+            return Ok(known.clone());
+        }
+        let image = self.store.image(name, digest).await?;
+        self.images.insert(key, image.clone());
+        Ok(image)
+    }
+}

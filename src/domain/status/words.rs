@@ -1,0 +1,67 @@
+//! Lengths of time and numbers, as people say them.
+
+use jiff::Timestamp;
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// A twelfth of a year of 365.25 days.
+const MONTH: i64 = 2_629_800;
+const YEAR: i64 = 12 * MONTH;
+
+/// Units with the first length that is said in the next one: two of a unit come before one of the next, because
+/// `30 hours` says more than `1 day`.
+const UNITS: [(i64, i64, &str); 5] = [
+    (HOUR, MINUTE, "minute"),
+    (2 * DAY, HOUR, "hour"),
+    (2 * MONTH, DAY, "day"),
+    (2 * YEAR, MONTH, "month"),
+    (i64::MAX, YEAR, "year"),
+];
+
+/// The time between two moments, whichever comes first, in its greatest fitting unit: `3 days`.
+pub fn duration(one: Timestamp, other: Timestamp) -> String {
+    let seconds = one.duration_since(other).abs().as_secs();
+    let unit = UNITS.iter().find(|(end, unit, _)| seconds >= *unit && seconds < *end);
+    let Some((_, unit, name)) = unit else { return "less than a minute".to_owned() };
+    let count = seconds / unit;
+    if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
+}
+
+/// `1 repository`, `2 repositories`.
+pub fn plural(count: usize, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
+/// `no errors`, `1 error`, `2 errors`.
+pub fn error_count(count: usize) -> String {
+    if count == 0 { "no errors".to_owned() } else { plural(count, "error", "errors") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn a_length_of_time_is_said_in_one_unit() {
+        let start = Timestamp::UNIX_EPOCH;
+        for (seconds, words) in [
+            (0, "less than a minute"),
+            (59, "less than a minute"),
+            (60, "1 minute"),
+            (3_599, "59 minutes"),
+            (3_600, "1 hour"),
+            (47 * HOUR, "47 hours"),
+            (48 * HOUR, "2 days"),
+            (60 * DAY, "60 days"),
+            (61 * DAY, "2 months"),
+            (23 * MONTH, "23 months"),
+            (24 * MONTH, "2 years"),
+        ] {
+            let then = start + SignedDuration::from_secs(seconds);
+            assert_eq!(duration(start, then), words);
+            assert_eq!(duration(then, start), words);
+        }
+    }
+}

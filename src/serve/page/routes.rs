@@ -1,0 +1,103 @@
+//! The page and the same as JSON, over HTTP. Who may see them is decided before.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, Query as Pairs, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::{Page, PageError, Query, message, render};
+use crate::serve::record::StatusRecord;
+use crate::store::{Store, StoreError};
+
+/// What time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the routes need of the service.
+#[derive(Clone)]
+pub struct StatusState {
+    pub store: Arc<dyn Store>,
+    pub clock: Clock,
+}
+
+impl fmt::Debug for StatusState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatusState").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// `GET /` and `GET /api/v1/status`.
+pub fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    StatusState: FromRef<S>,
+{
+    Router::new().route("/", get(page)).route("/api/v1/status", get(record))
+}
+
+async fn page(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<String, String>>) -> Response {
+    let query = match Query::read(&pairs) {
+        Ok(query) => query,
+        Err(error) => return html(StatusCode::BAD_REQUEST, message("No such filter", &sentence(&error))),
+    };
+    match state.store.status().await {
+        Ok(fleet) => html(StatusCode::OK, render(&fleet, &query, (state.clock)())),
+        Err(error) => html(unavailable(&error), message("The store does not answer", &sentence(&error))),
+    }
+}
+
+async fn record(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<String, String>>) -> Response {
+    let filter = match Query::read(&pairs) {
+        Ok(query) => query.filter,
+        Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    match state.store.status().await {
+        Ok(fleet) => (headers(), Json(StatusRecord::new(&fleet, &filter, (state.clock)()))).into_response(),
+        Err(error) => refusal(unavailable(&error), &error.to_string()),
+    }
+}
+
+/// Notes why; what is said to whoever asked.
+fn unavailable(error: &StoreError) -> StatusCode {
+    tracing::error!(%error, "the status cannot be read");
+    StatusCode::SERVICE_UNAVAILABLE
+}
+
+fn refusal(status: StatusCode, error: &str) -> Response {
+    (status, headers(), Json(json!({ "error": error }))).into_response()
+}
+
+fn headers() -> [(&'static str, &'static str); 2] {
+    [("x-content-type-options", "nosniff"), ("cache-control", "no-store")]
+}
+
+fn html(status: StatusCode, page: Result<Page, PageError>) -> Response {
+    match page {
+        Ok(Page { html, headers }) => {
+            let mut response = (status, html).into_response();
+            for (name, value) in headers {
+                if let Ok(value) = value.parse() {
+                    response.headers_mut().insert(name, value);
+                }
+            }
+            response
+        }
+        Err(error) => {
+            tracing::error!(error = ?error, "the status page cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// An error as people read it on a page.
+fn sentence(error: &impl fmt::Display) -> String {
+    let text = error.to_string().replace('`', "");
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
+}

@@ -1,0 +1,54 @@
+//! Looking into a store that another process may be using.
+
+use std::path::Path;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions as _, SqlitePool};
+
+use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use crate::domain::status::FleetStatus;
+use crate::store::StoreError;
+
+/// The first schema that has a status.
+const STATUS_SINCE: i64 = 2;
+
+/// A store that is only read. It takes no lock: with SQLite's write-ahead log a reader sees what the last transaction
+/// left, however busy a writer is, and never keeps it waiting.
+#[derive(Debug)]
+pub struct SqliteReader {
+    name: String,
+    pool: SqlitePool,
+    format: i64,
+}
+
+impl SqliteReader {
+    /// Opens the file and changes nothing. Errors: [`StoreError::Missing`], [`StoreError::Newer`],
+    /// [`StoreError::Damaged`].
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let name = path.display().to_string();
+        if !path.exists() {
+            return Err(StoreError::Missing { store: name });
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .disable_statement_logging();
+        let opened = |error| super::sql_error(&name, "opened", error);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(opened)?;
+        let format: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&pool).await.map_err(opened)?;
+        let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+        if format > known {
+            return Err(StoreError::Newer { store: name, found: format, known });
+        }
+        Ok(Self { name, pool, format })
+    }
+
+    /// What was last known of the fleet; nothing where the last cycle was an older refrom's.
+    pub async fn status(&self) -> Result<FleetStatus, StoreError> {
+        if self.format < STATUS_SINCE {
+            return Ok(FleetStatus::default());
+        }
+        status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+}

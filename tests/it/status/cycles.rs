@@ -1,0 +1,241 @@
+//! What a cycle leaves in the store, for each situation.
+
+use jiff::Timestamp;
+use refrom::demo::forge::{Fault as ForgeFault, FaultKind};
+use refrom::demo::registry::Fault;
+use refrom::domain::pull_request::Pipeline;
+use refrom::domain::status::{FleetStatus, PinState, PinStatus, RepositoryStatus, Standing, StateFilter};
+use refrom::store::SqliteReader;
+
+use crate::cycle::world::{BRANCH, World, name, nginx};
+
+const WEB: &str = "acme/web";
+const NGINX: &str = "dhi.io/nginx";
+
+async fn status(world: &World) -> FleetStatus {
+    SqliteReader::open(&world.state().join("refrom.db")).await.unwrap().status().await.unwrap()
+}
+
+async fn only(world: &World) -> RepositoryStatus {
+    let mut all = status(world).await.repositories;
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.pop().unwrap()
+}
+
+fn names(fleet: &FleetStatus) -> Vec<&str> {
+    fleet.repositories.iter().map(|status| status.repository.name.as_str()).collect()
+}
+
+#[track_caller]
+fn behind(pin: &PinStatus) -> (Option<Timestamp>, Option<&str>) {
+    match &pin.state {
+        PinState::Behind { since, waits, .. } => (*since, waits.as_ref().map(|wait| wait.why.as_str())),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-20T{text}:00Z").parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_pin_is_current_then_behind_since_the_tag_moved_and_in_a_pull_request() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    let kept = only(&world).await;
+    assert_eq!(kept.repository.to_string(), "github:acme/web");
+    assert_eq!(kept.url.unwrap(), format!("{}/acme/web", world.forge.url().unwrap().as_str().trim_end_matches('/')));
+    let pin = &kept.pins[0];
+    assert_eq!((pin.path.as_str(), pin.line, pin.tag.to_string().as_str()), ("Dockerfile", 2, "dhi.io/nginx:1.27"));
+    assert_eq!((pin.digest, pin.first_seen, &pin.state), (first, Some(at("08:00")), &PinState::Current));
+
+    let second = world.release(NGINX, "1.27", "2");
+    world.wait_minutes(60);
+    world.run().await;
+    world.wait_minutes(60);
+    world.release(NGINX, "1.27", "3");
+    world.run().await;
+    let kept = only(&world).await;
+    assert_eq!(kept.looked_at, Some(at("10:00")));
+    let pin = &kept.pins[0];
+    assert_eq!(pin.digest, first);
+    // The tag moved twice; the pin is behind since the first time.
+    assert_eq!(behind(pin), (Some(at("09:00")), None));
+    assert_ne!(pin.state, PinState::Behind { newest: second, newest_version: None, since: None, waits: None });
+    assert_eq!(pin.version.as_deref(), Some("1.27.1"));
+    assert_eq!(pin.created.map(|at| at.to_string()).as_deref(), Some("2026-11-01T04:00:00Z"));
+    let open = &kept.pull_requests[0];
+    assert_eq!((open.number, open.branch.as_str(), kept.pull_requests.len()), (1, BRANCH, 1));
+    assert!(open.url.ends_with("/acme/web/pull/1") && open.title.contains("nginx"), "{open:?}");
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_pin_that_was_never_current_here_is_behind_since_its_tag_was_first_seen() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(NGINX, "1.27", "2");
+    world.run().await;
+    world.wait_minutes(90);
+    world.release(NGINX, "1.27", "3");
+    world.run().await;
+    assert_eq!(behind(&only(&world).await.pins[0]).0, Some(at("08:00")));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_refused_digest_says_why_it_waits_and_needs_nobody() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(NGINX, "1.27", "2");
+    world.run().await;
+    world.forge.close(&name(WEB), 1).unwrap();
+    world.run().await;
+    let kept = only(&world).await;
+    assert_eq!(behind(&kept.pins[0]).1, Some("refused by closing #1"));
+    assert!(kept.pull_requests.is_empty());
+    assert_eq!(kept.standing(), Standing::Behind);
+    world.finish();
+}
+
+#[tokio::test]
+async fn somebody_elses_commit_needs_a_person() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(NGINX, "1.27", "2");
+    world.run().await;
+    world.commit(WEB, BRANCH, &[("notes", "mine")]);
+    world.run().await;
+    let kept = only(&world).await;
+    assert_eq!(behind(&kept.pins[0]).1, Some("somebody else's commit is on the branch of #1"));
+    assert!(kept.pull_requests[0].left_alone.as_ref().is_some_and(|wait| wait.needs_person));
+    assert_eq!(kept.standing(), Standing::NeedsPerson);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_tag_that_could_not_be_asked_is_unknown_with_the_reason() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.registry.inject(Fault::status("/v2/dhi.io/nginx/manifests/1.27", 403));
+    world.run_with_problems(&["nginx"]).await;
+    let kept = only(&world).await;
+    let PinState::Unknown { reason } = &kept.pins[0].state else { panic!("{kept:?}") };
+    assert!(reason.contains("dhi.io/nginx"), "{reason}");
+    assert_eq!(kept.standing(), Standing::NeedsPerson);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_repository_that_is_off_is_kept_without_pins_and_digests_without_a_tag_are_named() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &format!("FROM dhi.io/nginx@{first}\n"))]);
+    world.repository("acme/off", &[("Dockerfile", &nginx("1.27.1", &first)), (".refrom.yaml", "enabled: false\n")]);
+    world.run().await;
+    let fleet = status(&world).await;
+    assert_eq!(names(&fleet), ["acme/off", WEB]);
+    assert_eq!((fleet.repositories[0].standing(), fleet.repositories[0].pins.len()), (Standing::Off, 0));
+    let noticed = &fleet.repositories[1].noticed[0];
+    assert_eq!((noticed.image.as_str(), noticed.what.as_str(), noticed.line), ("dhi.io/nginx", "skipped: no-tag", 1));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_read_stays_as_it_was_with_its_error() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    world.wait_minutes(60);
+    world.commit(WEB, "main", &[(".refrom.yaml", "base: trunk\n")]);
+    world.setting("repository_may_set: [base]");
+    world.run_with_problems(&["its base branch `trunk` is not there"]).await;
+    let kept = only(&world).await;
+    assert_eq!((kept.looked_at, kept.pins.len()), (Some(at("08:00")), 1));
+    assert!(kept.error.as_deref().is_some_and(|error| error.contains("trunk")), "{kept:?}");
+    let cycle = status(&world).await.cycle.unwrap();
+    assert_eq!((cycle.started, cycle.problems.len()), (at("09:00"), 0));
+    // Mended: the error is gone with its cause.
+    world.commit(WEB, "main", &[(".refrom.yaml", "base: main\n")]);
+    world.run().await;
+    assert_eq!(only(&world).await.error, None);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_whole_cycle_forgets_what_is_gone_and_one_over_some_replaces_theirs() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.repository("acme/other", &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    world.wait_minutes(60);
+    world.run_only(&[WEB]).await;
+    let fleet = status(&world).await;
+    assert_eq!(names(&fleet), ["acme/other", WEB]);
+    let looked: Vec<_> = fleet.repositories.iter().map(|status| status.looked_at.unwrap()).collect();
+    assert_eq!(looked, [at("08:00"), at("09:00")]);
+    assert_eq!(fleet.cycle.unwrap().started, at("08:00"));
+    world.select(&[WEB]);
+    world.run().await;
+    assert_eq!(names(&status(&world).await), [WEB]);
+    // A dry run changes nothing, here neither.
+    world.wait_minutes(60);
+    world.dry_run().await;
+    assert_eq!(only(&world).await.looked_at, Some(at("09:00")));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_forge_that_does_not_answer_makes_nobody_forget_its_repositories() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    world.forge.fail(ForgeFault::next("POST /graphql", FaultKind::Status(401)));
+    world.run_with_problems(&["its repositories cannot be listed"]).await;
+    let fleet = status(&world).await;
+    assert_eq!(names(&fleet), [WEB]);
+    let cycle = fleet.cycle.unwrap();
+    assert_eq!((cycle.problems.len(), cycle.problems[0].0.as_str()), (1, "github"));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_pull_request_that_could_not_be_opened_is_an_error_that_its_pins_name() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(NGINX, "1.27", "2");
+    world.forge.fail(ForgeFault::next("POST /repos/acme/web/pulls", FaultKind::Status(403)));
+    world.run_with_problems(&["not allowed"]).await;
+    let kept = only(&world).await;
+    assert_eq!(behind(&kept.pins[0]).1, Some("its pull request could not be written"));
+    assert!(kept.error.is_some() && kept.pull_requests.is_empty(), "{kept:?}");
+    world.finish();
+}
+
+#[tokio::test]
+async fn an_open_pull_request_keeps_its_age_and_is_gone_when_it_is_merged() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(NGINX, "1.27", "2");
+    world.run().await;
+    let opened = only(&world).await.pull_requests[0].clone();
+    assert_eq!((opened.opened_at, opened.pipeline), (Some(at("08:00")), Pipeline::Unknown));
+    world.forge.merge(&name(WEB), 1).unwrap();
+    world.run().await;
+    let fleet = status(&world).await;
+    assert!(fleet.repositories[0].pull_requests.is_empty(), "{fleet:?}");
+    let current = refrom::domain::status::Filter { state: Some(StateFilter::Current), ..Default::default() };
+    assert_eq!(fleet.select(&current).len(), 1);
+    world.finish();
+}
