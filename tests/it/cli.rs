@@ -7,6 +7,7 @@ mod commands;
 mod list;
 mod logs;
 mod run;
+mod schedule;
 mod streams;
 mod work_trees;
 

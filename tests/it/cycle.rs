@@ -2,6 +2,7 @@
 
 mod api_commits;
 mod automerge;
+mod cadence;
 mod checks;
 mod failures;
 mod figures;

@@ -17,6 +17,18 @@ impl Office {
         Self { fleet, world }
     }
 
+    /// From now on this stands in the configuration's `policy`, too.
+    pub fn policy(&self, line: &str) {
+        let text = self.world.text("refrom.yaml").replace("\npolicy:\n", &format!("\npolicy:\n  {line}\n"));
+        assert!(text.contains(line), "{text}");
+        self.world.write("refrom.yaml", text.as_bytes());
+    }
+
+    /// The vendor publishes another build of nginx.
+    pub fn release(&self, build: &str) {
+        self.fleet.release(NGINX, build, "2026-11-04");
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Answer {
         self.run_in(&[], arguments)
     }
@@ -48,7 +60,7 @@ impl Office {
     }
 }
 
-fn keys(value: &Value) -> Vec<&str> {
+pub(super) fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
