@@ -25,6 +25,7 @@ mod forge_contract;
 mod forge_costs;
 mod forge_github;
 mod forge_github_writes;
+mod forge_gitlab;
 mod fuzz_corpus;
 mod git;
 mod git_push;

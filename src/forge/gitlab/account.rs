@@ -17,6 +17,7 @@ use url::Url;
 use super::answer::Answer;
 use crate::domain::pull_request::RepoName;
 use crate::forge::{ForgeError, root_cause};
+use crate::net::Meter;
 use crate::secret::Secret;
 
 /// The header of personal, project and group tokens
@@ -63,6 +64,7 @@ impl Endpoints {
 #[derive(Debug)]
 pub(super) struct Account {
     client: reqwest::Client,
+    pub meter: Meter,
     pub endpoints: Endpoints,
     token: Secret,
     /// Until when GitLab must not be asked.
@@ -76,8 +78,8 @@ struct Call<'a> {
 }
 
 impl Account {
-    pub fn new(client: reqwest::Client, endpoints: Endpoints, token: Secret) -> Self {
-        Self { client, endpoints, token, closed_until: Mutex::default() }
+    pub fn new((client, meter): (reqwest::Client, Meter), endpoints: Endpoints, token: Secret) -> Self {
+        Self { client, meter, endpoints, token, closed_until: Mutex::default() }
     }
 
     pub fn token(&self) -> Result<SecretString, ForgeError> {
@@ -91,7 +93,9 @@ impl Account {
         what: &str,
     ) -> Result<T, ForgeError> {
         let call = Call { account: self, what };
-        endpoint.query_async(&call).await.map_err(|error| failed(error, what))
+        let result = endpoint.query_async(&call).await.map_err(|error| failed(error, what));
+        self.meter.outcome(&result);
+        result
     }
 
     /// Reads a list page by page, up to so many items.
@@ -103,7 +107,9 @@ impl Account {
     ) -> Result<Vec<T>, ForgeError> {
         let call = Call { account: self, what };
         let endpoint = paged(endpoint, Pagination::Limit(items_max));
-        endpoint.query_async(&call).await.map_err(|error| failed(error, what))
+        let result = endpoint.query_async(&call).await.map_err(|error| failed(error, what));
+        self.meter.outcome(&result);
+        result
     }
 
     fn check_limit(&self) -> Result<(), ForgeError> {
@@ -131,11 +137,13 @@ impl Account {
         let request = reqwest::Request::try_from(request).map_err(|error| protocol(&error))?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
         let broken = |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
+        self.meter.request();
         let answer = self.client.execute(request).await.map_err(|error| broken(&error))?;
         let (head, body) = Response::<reqwest::Body>::from(answer).into_parts();
         let body = axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;
         let answer = Answer { status: head.status, headers: head.headers, body };
         tracing::debug!(%method, path, status = answer.status.as_u16(), "asked GitLab");
+        answer.note(&self.meter);
         if let Some(wait) = answer.rate_limit().or_else(|| answer.used_up()) {
             self.close(wait);
         }
