@@ -24,6 +24,8 @@ use crate::forge::RETRY;
 
 /// Listens on a port of the system's choice.
 pub const LISTEN: &str = "serve: { listen: '127.0.0.1:0' }";
+/// After which a test fails instead of waiting for what does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A clock that only moves when it is moved.
 #[derive(Debug, Clone)]
@@ -135,8 +137,10 @@ impl House {
     pub async fn reach(&self, seconds: i64) {
         let at = self.after(seconds);
         let mut waiting = self.clock.waiting.subscribe();
-        let found = waiting.wait_for(|waiting| waiting.is_some_and(|waiting| waiting >= at)).await.unwrap();
-        assert_eq!(*found, Some(at));
+        let comes = waiting.wait_for(|waiting| *waiting == Some(at));
+        let Ok(found) = tokio::time::timeout(PATIENCE, comes).await else {
+            panic!("it waits until {:?} and not until {at}", *self.clock.waiting.borrow());
+        };
         drop(found);
         self.clock.now.send_replace(at);
     }
@@ -195,7 +199,7 @@ impl House {
 
     /// The same for a service that somebody else stops.
     pub async fn ended(self) -> (Ending, World) {
-        let ending = tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
+        let ending = tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
         let mut world = self.world;
         world.end(&self.before);
         (ending, world)
