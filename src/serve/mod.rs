@@ -24,7 +24,7 @@ mod webhook;
 
 pub use clock::{Clock, SystemClock};
 pub use health::Readiness;
-pub use instruments::{Counts, CycleEnd, Instruments};
+pub use instruments::{CycleEnd, Instruments};
 pub use scheduler::Ending;
 pub use service::{ServeError, Server, Service, Setup};
 pub use signals::{Signal, Signals};

@@ -3,7 +3,7 @@
 //! | path | who |
 //! |---|---|
 //! | `/healthz`, `/readyz` | everybody, under any host name |
-//! | `/metrics` and the pages | with the token, unless the service listens on loopback |
+//! | `/`, `/api/v1/status`, `/metrics` | with the token, unless the service listens on loopback |
 //! | `POST /api/v1/repositories/{name}/run` | with the token, always |
 //! | `POST /webhooks/…` | who knows the webhook's secret |
 
@@ -17,10 +17,11 @@ mod probes;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
+use super::page::{self, StatusState};
 use super::service::Service;
 
 pub use connections::{Limits, serve};
@@ -33,7 +34,8 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 /// Everything that is served. Each group has its own guard; the host is checked before all but the probes.
 pub fn router(service: Arc<Service>) -> Router {
     let pages = Router::new()
-        .route("/metrics", get(probes::metrics))
+        .route("/metrics", get(probes::measured))
+        .merge(page::routes())
         .layer(from_fn_with_state(Arc::clone(&service), guard::page));
     let api = Router::new()
         .route("/api/v1/repositories/{*rest}", post(api::run))
@@ -58,4 +60,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .layer(from_fn_with_state(service.setup.limits, guard::in_time))
         .layer(from_fn(guard::security_headers))
         .with_state(service)
+}
+
+impl FromRef<Arc<Service>> for StatusState {
+    fn from_ref(service: &Arc<Service>) -> Self {
+        let clock = Arc::clone(&service.setup.clock);
+        Self { store: Arc::clone(&service.parts().store), clock: Arc::new(move || clock.now()) }
+    }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
 use super::answer;
-use crate::serve::metrics::CONTENT_TYPE;
+use crate::serve::metrics;
 use crate::serve::service::Service;
 
 /// `/healthz`: it answers.
@@ -24,8 +25,8 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 }
 
 /// `/metrics`.
-pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
+pub async fn measured(State(service): State<Arc<Service>>) -> Response {
     let (parts, now) = (service.parts(), service.setup.clock.now());
     let text = service.setup.instruments.exposition(&parts, now).await;
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
+    ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }

@@ -87,6 +87,10 @@ async fn pages_need_the_token_where_others_reach_them() {
     assert_eq!(answer(house.get("/metrics").bearer_auth(SERVE_TOKEN)).await.0, 200);
     // What a browser can do.
     assert_eq!(answer(house.get("/metrics").basic_auth("me", Some(SERVE_TOKEN))).await.0, 200);
+    for path in ["/", "/api/v1/status"] {
+        assert_eq!(answer(house.get(path)).await.0, 401, "{path}");
+        assert_eq!(answer(house.get(path).bearer_auth(SERVE_TOKEN)).await.0, 200, "{path}");
+    }
     for probe in ["/healthz", "/readyz"] {
         assert_eq!(answer(house.get(probe)).await.0, 200, "{probe}");
     }
@@ -94,9 +98,24 @@ async fn pages_need_the_token_where_others_reach_them() {
 }
 
 #[tokio::test]
+async fn the_page_and_its_json_show_what_the_last_cycle_found() {
+    let house = house(LISTEN).await;
+    let response = house.get("/").send().await.unwrap();
+    let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    let text = response.text().await.unwrap().replace("<wbr>", "");
+    let body = text.split("</style>").nth(1).unwrap();
+    assert!(body.contains("acme/web") && body.contains("dhi.io/nginx"), "{body}");
+    let (status, text) = answer(house.get("/api/v1/status?state=behind")).await;
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, told["repositories"].as_array().map(Vec::len)), (200, Some(0)), "{told}");
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn every_answer_forbids_what_it_does_not_need() {
     let house = house(LISTEN).await;
-    for path in ["/metrics", "/healthz", "/nowhere", "/api/v1/nowhere"] {
+    for path in ["/metrics", "/", "/api/v1/status", "/healthz", "/nowhere", "/api/v1/nowhere"] {
         let response = house.get(path).send().await.unwrap();
         let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         assert!(header("content-security-policy").starts_with("default-src 'none'"), "{path}");

@@ -11,7 +11,9 @@ use refrom::config::{Config, Secrets};
 use refrom::cycle::Parts;
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::http::Limits;
-use refrom::serve::{Clock, Counts, CycleEnd, Ending, Instruments, Outcome, Server, Setup, Signal};
+use refrom::serve::metrics::Metrics;
+use refrom::serve::{Clock, CycleEnd, Ending, Instruments, Outcome, Server, Setup, Signal};
+use refrom::store::StoreError;
 use reqwest::{RequestBuilder, Response};
 use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
@@ -22,6 +24,8 @@ use crate::forge::RETRY;
 
 /// Listens on a port of the system's choice.
 pub const LISTEN: &str = "serve: { listen: '127.0.0.1:0' }";
+/// After which a test fails instead of waiting for what does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A clock that only moves when it is moved.
 #[derive(Debug, Clone)]
@@ -53,26 +57,26 @@ impl Clock for ScriptedClock {
     }
 }
 
-/// Counts cycles and webhooks, and tells when a cycle has ended.
+/// The metrics; and tells when a cycle has ended, and over what.
 #[derive(Debug, Default)]
 pub struct Watched {
-    counts: Counts,
+    metrics: Metrics,
     cycles: watch::Sender<Vec<bool>>,
 }
 
 #[async_trait]
 impl Instruments for Watched {
     fn cycle_ended(&self, end: &CycleEnd<'_>) {
-        self.counts.cycle_ended(end);
+        self.metrics.cycle_ended(end);
         self.cycles.send_modify(|cycles| cycles.push(end.request.repositories.is_empty()));
     }
 
     fn webhook(&self, source: &str, outcome: Outcome) {
-        self.counts.webhook(source, outcome);
+        self.metrics.webhook(source, outcome);
     }
 
     async fn exposition(&self, parts: &Parts, now: Timestamp) -> String {
-        self.counts.exposition(parts, now).await
+        self.metrics.exposition(parts, now).await
     }
 }
 
@@ -133,8 +137,10 @@ impl House {
     pub async fn reach(&self, seconds: i64) {
         let at = self.after(seconds);
         let mut waiting = self.clock.waiting.subscribe();
-        let found = waiting.wait_for(|waiting| waiting.is_some_and(|waiting| waiting >= at)).await.unwrap();
-        assert_eq!(*found, Some(at));
+        let comes = waiting.wait_for(|waiting| *waiting == Some(at));
+        let Ok(found) = tokio::time::timeout(PATIENCE, comes).await else {
+            panic!("it waits until {:?} and not until {at}", *self.clock.waiting.borrow());
+        };
         drop(found);
         self.clock.now.send_replace(at);
     }
@@ -177,8 +183,12 @@ impl House {
         request.header("x-github-event", event).header("x-github-delivery", delivery).body(body).send().await.unwrap()
     }
 
-    pub fn webhooks(&self, source: &str, outcome: Outcome) -> u64 {
-        self.watched.counts.webhooks(source, outcome)
+    /// How many webhooks of this source ended so, as `/metrics` tells.
+    pub async fn webhooks(&self, source: &str, outcome: &str) -> u64 {
+        let (status, text) = answer(self.get("/metrics")).await;
+        assert_eq!(status, 200, "{text}");
+        let series = format!("refrom_webhooks_total{{source=\"{source}\",outcome=\"{outcome}\"}} ");
+        text.lines().find_map(|line| line.strip_prefix(&series)).map_or(0, |count| count.parse().unwrap())
     }
 
     /// Stops the service and looks what it did.
@@ -189,7 +199,7 @@ impl House {
 
     /// The same for a service that somebody else stops.
     pub async fn ended(self) -> (Ending, World) {
-        let ending = tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
+        let ending = tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
         let mut world = self.world;
         world.end(&self.before);
         (ending, world)
