@@ -3,7 +3,7 @@
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use refrom::demo::server::Exchange;
+use refrom::demo::server::{self, Exchange};
 
 /// How often the program's memory is looked at while it runs. The kernel keeps the peak.
 const LOOK: Duration = Duration::from_millis(1);
@@ -80,7 +80,7 @@ impl Requests {
 }
 
 fn is_write(exchange: &Exchange) -> bool {
-    let is_query = exchange.path.contains("/graphql") && !exchange.request_body.starts_with(b"{\"query\":\"mutation");
+    let is_query = exchange.path.contains("/graphql") && !server::is_mutation(&exchange.request_body);
     let is_fetch = exchange.path.contains("git-upload-pack");
     exchange.method != "GET" && exchange.method != "HEAD" && !is_query && !is_fetch
 }

@@ -13,9 +13,10 @@ use crate::domain::status::{Sort, StateFilter};
 #[derive(Debug, Parser)]
 #[command(name = "refrom", version, max_term_width = 110)]
 pub struct Arguments {
-    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `refrom::git=debug`.
-    #[arg(long, global = true, value_name = "FILTER", default_value = "warn")]
-    pub log: String,
+    /// What is logged to stderr: error, warn, info, debug, trace, or a filter such as `refrom::git=debug`; `info` for
+    /// `serve`, else `warn`.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
 
     /// How log lines look.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
@@ -23,6 +24,14 @@ pub struct Arguments {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// What is logged: a service tells what it does, a command tells what is wrong.
+    pub fn log_filter(&self) -> &str {
+        let default = if matches!(self.command, Command::Serve(_)) { "warn,refrom=info" } else { "warn" };
+        self.log.as_deref().unwrap_or(default)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,6 +52,10 @@ pub enum Command {
     Run(Run),
     /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
     Status(Status),
+    /// Cycle after cycle, woken by webhooks, with health, metrics and a status page over HTTP.
+    Serve(Serve),
+    /// When repositories may be proposed to next, and which rule makes it so: offline.
+    Schedule(Schedule),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -93,6 +106,9 @@ pub struct Run {
     /// Look at everything, print the plan, and write nothing to a forge or a repository.
     #[arg(long)]
     pub dry_run: bool,
+    /// Do not wait for `poll`, `schedule`, `window` and `freeze`: ask for everything, and propose whatever may be.
+    #[arg(long)]
+    pub now: bool,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -118,6 +134,29 @@ pub struct Status {
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// The configuration. No secret is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// This repository; without it the policy, and each override over it.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// How many times.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub next: u16,
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The configuration; read anew when it changes, and on SIGHUP.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

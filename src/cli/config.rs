@@ -7,6 +7,7 @@ use super::exit::Outcome;
 use super::output::Output;
 use super::{Failure, arguments};
 use crate::config::{Config, ConfigErrors, EffectivePolicy, Environment, Secrets, process_environment, schema};
+use crate::domain::cadence::{Cadence, Rule, Span, shown_duration, zone_name};
 use crate::domain::pattern::Pattern;
 use crate::domain::pull_request::RepoName;
 
@@ -99,10 +100,40 @@ fn policy_yaml(effective: &EffectivePolicy) -> String {
     yaml.value("draft", &policy.draft.to_string());
     yaml.value("base", &optional(policy.base.as_ref().map(|branch| quoted(branch.as_str()))));
     yaml.value("max_open", &optional(policy.max_open.map(|number| number.to_string())));
+    yaml.value("commits", policy.commits.as_str());
+    yaml.value("automerge", policy.automerge.as_str());
+    cadence(&mut yaml, &policy.cadence);
     yaml.value("title", &optional(policy.title.as_deref().map(quoted)));
     yaml.value("body", &optional(policy.body.as_deref().map(quoted)));
     yaml.value("commit_message", &optional(policy.commit_message.as_deref().map(quoted)));
     yaml.text
+}
+
+/// The keys about time. Each window and freeze says where it comes from, since several may hold.
+fn cadence(yaml: &mut Yaml<'_>, cadence: &Cadence) {
+    let schedule = match cadence.schedule.as_ref().map(|schedule| &schedule.value) {
+        Some(schedule) => match schedule.period() {
+            Some(period) => format!("{{ every: {} }}", shown_duration(period)),
+            None => quoted(&schedule.to_string()),
+        },
+        None if yaml.effective.origins.contains_key("schedule") => "always".to_owned(),
+        None => "null".to_owned(),
+    };
+    yaml.value("schedule", &schedule);
+    yaml.value("timezone", &quoted(zone_name(&cadence.zone)));
+    let windows = cadence.windows.iter().flat_map(|window| {
+        window.value.spans().iter().map(|span| {
+            let (days, Span { from, to, .. }) = (span.days.names().join(", "), span);
+            format!("{{ days: [{days}], from: \"{from}\", to: \"{to}\" }}  # {}", window.origin)
+        })
+    });
+    yaml.items_with_origin("window", windows.collect(), "null");
+    let freezes = cadence.freezes.iter().map(|freeze| {
+        let Rule { value, origin, .. } = freeze;
+        format!("{{ from: {}, to: {}, reason: {} }}  # {origin}", value.from(), value.to(), quoted(value.reason()))
+    });
+    yaml.items_with_origin("freeze", freezes.collect(), "[]");
+    yaml.value("jitter", &shown_duration(cadence.jitter));
 }
 
 struct Yaml<'a> {
@@ -124,6 +155,17 @@ impl Yaml<'_> {
             return self.value(key, "[]");
         }
         let _ = writeln!(self.text, "{key}:  # {}", self.effective.origin(key));
+        for item in items {
+            let _ = writeln!(self.text, "  - {item}");
+        }
+    }
+
+    /// The same where each item says itself where it comes from; `none` where there are none.
+    fn items_with_origin(&mut self, key: &str, items: Vec<String>, none: &str) {
+        if items.is_empty() {
+            return self.value(key, none);
+        }
+        let _ = writeln!(self.text, "{key}:");
         for item in items {
             let _ = writeln!(self.text, "  - {item}");
         }

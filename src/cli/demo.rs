@@ -14,7 +14,7 @@ use super::run;
 use crate::config::{Config, Secrets};
 use crate::cycle::{self, Host, Mode, Report, Request};
 use crate::demo::fleet::{Fleet, NGINX};
-use crate::demo::server::Exchange;
+use crate::demo::server::{self, Exchange};
 use crate::domain::plan::Action;
 use crate::domain::pull_request::RepoName;
 
@@ -94,7 +94,7 @@ impl Showing<'_> {
         let config = Config::load(&self.fleet.configuration, &Fleet::environment, Secrets::Read)?;
         let parts = cycle::assemble(config, Timestamp::now()).await?;
         let request = Request { mode, ..Request::default() };
-        Ok(cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &|_| {} }).await?)
+        Ok(cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &|_| {}, stopping: &|| false }).await?)
     }
 
     /// Starts counting anew.
@@ -153,7 +153,7 @@ fn is_git(exchange: &Exchange) -> bool {
 
 /// Everything that could change something: REST's writing methods, a mutation, a push.
 fn is_write(exchange: &Exchange) -> bool {
-    let is_query = exchange.path.contains("/graphql") && !exchange.request_body.starts_with(b"{\"query\":\"mutation");
+    let is_query = exchange.path.contains("/graphql") && !server::is_mutation(&exchange.request_body);
     let is_fetch = exchange.path.contains("git-upload-pack");
     exchange.method != "GET" && exchange.method != "HEAD" && !is_query && !is_fetch
 }

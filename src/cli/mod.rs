@@ -12,6 +12,8 @@ pub mod output;
 mod progress;
 mod run;
 mod run_record;
+pub mod schedule;
+mod serve;
 mod settings;
 mod status;
 mod table;
@@ -91,13 +93,15 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Bump(arguments) => bump::run(arguments, output).await,
         Command::Run(arguments) => run::run(arguments, output).await,
         Command::Status(arguments) => status::run(arguments, output).await,
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }
 }
 
 fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log)?;
+    let filter = EnvFilter::try_new(arguments.log_filter())?;
     // A stderr that nobody reads any more is no reason to end: telling of it there would.
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);

@@ -10,7 +10,9 @@ use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
 use super::use_record::shown_reason;
-use crate::cycle::{self, AssemblyError, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request};
+use crate::cycle::{
+    self, AssemblyError, CadenceMode, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request,
+};
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::RepoName;
@@ -30,12 +32,14 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
     let request = Request {
         repositories: repositories.collect::<Result<_, _>>()?,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
+        cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
     };
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
-    let report = cycle::run(&parts, &request, Host { clock: &Timestamp::now, watcher: &watcher }).await?;
+    let host = Host { clock: &Timestamp::now, watcher: &watcher, stopping: &|| false };
+    let report = cycle::run(&parts, &request, host).await?;
     drop(progress);
     match arguments.format {
         Format::Json => output.json(&RunRecord::from(&report))?,
@@ -47,7 +51,7 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
 
 /// A store that somebody holds and a git that is missing are things that could not be done; certificates and proxy are
 /// configuration.
-fn assembly_failure(error: AssemblyError) -> Failure {
+pub fn assembly_failure(error: AssemblyError) -> Failure {
     match error {
         AssemblyError::Network(_) => Failure::usage(error),
         AssemblyError::Git(_) | AssemblyError::Store(_) | AssemblyError::StateDirectory { .. } => error.into(),
@@ -91,17 +95,27 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
             output.line(format!("    warning: {warning}"))?;
         }
     }
+    if let Some(wait) = plan.waits() {
+        output.line(format!("{name}: {wait}"))?;
+    }
     for open in &plan.up_to_date {
         output.line(format!("{name}: #{} is up to date  {}", open.number, open.url))?;
     }
     for left in &plan.left_alone {
-        output.line(format!("{name}: #{} is left alone: {}  {}", left.number, left.reason, left.url))?;
+        output.line(match &left.reason {
+            Reason::Waits(_) => format!("{name}: #{} waits as it is  {}", left.number, left.url),
+            reason => format!("{name}: #{} is left alone: {reason}  {}", left.number, left.url),
+        })?;
     }
     for waiting in &plan.not_proposed {
         let NotProposed { path, line, tag, reason, .. } = waiting;
-        let what = if matches!(reason, Reason::Unknown(_)) { "unknown" } else { "not proposed" };
-        let (image, why) = (tag.image.familiar(), shown_reason(tag, reason));
-        output.line(format!("{name}: {path}:{line}  {image}:{}  {what}: {why}", tag.tag))?;
+        let why = match reason {
+            // Until when and why stands above, once.
+            Reason::Waits(_) => "waits".to_owned(),
+            Reason::Unknown(_) => format!("unknown: {}", shown_reason(tag, reason)),
+            _ => format!("not proposed: {}", shown_reason(tag, reason)),
+        };
+        output.line(format!("{name}: {path}:{line}  {}:{}  {why}", tag.image.familiar(), tag.tag))?;
     }
     for Noticed { path, image_use } in &repository.noticed {
         let (image, status) = (image_use.shown(), image_use.shown_status());

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
+use crate::domain::cadence::{self, Due, WaitCause};
 use crate::domain::digest::Digest;
-use crate::domain::plan::{Action, ClosingCause, DeletionCause};
+use crate::domain::plan::{Action, ClosingCause, DeletionCause, MergeTarget};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::TagRef;
@@ -31,6 +32,15 @@ struct RepositoryRecord {
     noticed: Vec<UseRecord>,
     warnings: Vec<String>,
     error: Option<String>,
+    due: DueRecord,
+}
+
+/// When something may be opened or updated.
+#[derive(Debug, Serialize)]
+struct DueRecord {
+    /// RFC 3339, by the repository's clock; absent: now.
+    at: Option<String>,
+    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -144,6 +154,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
             noticed: report.noticed.iter().map(|noticed| UseRecord::new(&noticed.path, &noticed.image_use)).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
+            due: DueRecord::from(&plan.due),
         }
     }
 }
@@ -168,6 +179,7 @@ fn action_record(action: &Action, deed: &Deed) -> ActionRecord {
     };
     match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => record.title = Some(proposal.title.clone()),
+        Action::AutoMerge { .. } => {}
         Action::Close(closing) => record.cause = Some(closing_word(closing.cause)),
         Action::DeleteBranch { cause, .. } => record.cause = Some(deletion_word(*cause)),
     }
@@ -179,6 +191,7 @@ pub fn word(action: &Action) -> &'static str {
     match action {
         Action::Open { .. } => "open",
         Action::Update { .. } => "update",
+        Action::AutoMerge { .. } => "auto-merge",
         Action::Close(_) => "close",
         Action::DeleteBranch { .. } => "delete-branch",
     }
@@ -189,7 +202,7 @@ pub fn branch_of(action: &Action) -> String {
     match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => proposal.branch.to_string(),
         Action::Close(closing) => closing.branch.to_string(),
-        Action::DeleteBranch { branch, .. } => branch.to_string(),
+        Action::AutoMerge { branch, .. } | Action::DeleteBranch { branch, .. } => branch.to_string(),
     }
 }
 
@@ -197,7 +210,7 @@ pub fn branch_of(action: &Action) -> String {
 pub fn pins_of(action: &Action) -> impl Iterator<Item = &Pin> {
     let changes = match action {
         Action::Open { proposal, .. } | Action::Update { proposal, .. } => Some(&proposal.changes),
-        Action::Close(_) | Action::DeleteBranch { .. } => None,
+        Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
     };
     changes.into_iter().flat_map(|changes| changes.values().flatten())
 }
@@ -205,8 +218,11 @@ pub fn pins_of(action: &Action) -> impl Iterator<Item = &Pin> {
 fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     match action {
         Action::Update { pull_request, .. } => Some((pull_request.number, pull_request.url.clone())),
+        Action::AutoMerge { target: MergeTarget::Standing { number, url, .. }, .. } => Some((*number, url.clone())),
         Action::Close(closing) => Some((closing.number, closing.url.clone())),
-        Action::Open { .. } | Action::DeleteBranch { .. } => None,
+        Action::AutoMerge { target: MergeTarget::Proposed, .. } | Action::Open { .. } | Action::DeleteBranch { .. } => {
+            None
+        }
     }
 }
 
@@ -227,6 +243,11 @@ fn reason_word(reason: &Reason) -> &'static str {
         Reason::MaxOpen(_) => "max-open",
         Reason::MaxNewPerHour(_) => "max-new-per-hour",
         Reason::TooMany => "too-many",
+        Reason::Waits(wait) => match wait.cause {
+            WaitCause::Schedule => "not-due",
+            WaitCause::Window => "window",
+            WaitCause::Freeze => "freeze",
+        },
     }
 }
 
@@ -272,6 +293,12 @@ impl From<&NotProposed> for NotProposedRecord {
     fn from(waiting: &NotProposed) -> Self {
         let pin = PinRecord::new((&waiting.path, waiting.line), &waiting.tag, waiting.old, waiting.new);
         Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.to_string() }
+    }
+}
+
+impl From<&Due> for DueRecord {
+    fn from(due: &Due) -> Self {
+        Self { at: due.at().map(cadence::rfc3339), because: due.because().to_owned() }
     }
 }
 

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use super::cadence_file::FreezeFile;
 pub use super::policy_file::{PolicyFile, PolicyKey};
+pub use super::serve_file::{ServeFile, WebhookFile, WebhookKind};
 
 /// Settings of refrom.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -28,12 +30,18 @@ pub struct ConfigFile {
     pub commit: Option<CommitFile>,
     /// How many pull requests may be opened within an hour in the whole fleet; no limit where it is left out.
     pub max_new_per_hour: Option<u32>,
+    /// How often a tag is asked for at most: `15m`. `run` asks in each cycle where it is left out, `serve` each 15 minutes.
+    pub poll: Option<String>,
+    /// Dates between which no pull request is opened or updated in the whole fleet.
+    pub freeze: Option<Vec<FreezeFile>>,
     /// The keys of `policy` that a repository's own `.refrom.yaml` may set.
     pub repository_may_set: Option<Vec<PolicyKey>>,
     /// Defaults for every repository.
     pub policy: Option<PolicyFile>,
     /// Overrides for some repositories, in order; for each key the last match wins.
     pub repositories: Option<Vec<OverrideFile>>,
+    /// `refrom serve`: where it listens, and who may wake it.
+    pub serve: Option<ServeFile>,
 }
 
 /// A forge.
@@ -54,6 +62,8 @@ pub struct ForgeFile {
     pub repositories: Option<SelectionFile>,
     /// The least time between two writes: `1s`, `500ms`.
     pub write_interval: Option<String>,
+    /// What the forge proves its webhooks with, which `refrom serve` takes at `/webhooks/NAME`.
+    pub webhook_secret: Option<SecretReference>,
 }
 
 /// The protocols of forges.
@@ -119,12 +129,14 @@ pub struct SelectionFile {
 
 /// Settings for one registry.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint` or `auth`")]
+#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint`, `auth` or `poll`")]
 pub struct RegistryFile {
     /// Where the registry is asked instead: scheme, host, port and a path prefix of a pull-through mirror.
     pub endpoint: Option<String>,
     /// How refrom signs in; the Docker configuration where it is left out.
     pub auth: Option<RegistryAuthFile>,
+    /// How often a tag of this registry is asked for at most; the top-level `poll` where it is left out.
+    pub poll: Option<String>,
 }
 
 /// How refrom signs in at a registry: one of the four ways, and the realm.

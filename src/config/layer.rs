@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use regex::Regex;
 
+use super::cadence;
 use super::check::Checker;
+use super::effective::Origin;
 use super::mistake::{KeyPath, nearest};
 use super::policy_file::{OneOrMany, PatternFile, PolicyFile, PolicyKey, TagFile};
 use super::yaml::Place;
+use crate::domain::cadence::{Freeze, Schedule, Window};
 use crate::domain::message::{TemplateKind, validate_template};
 use crate::domain::pattern::{self, Pattern};
-use crate::domain::policy::{CommentMode, FilePattern, Grouping, Policy};
+use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, FilePattern, Grouping, Policy};
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::Tag;
 
@@ -47,6 +52,15 @@ pub enum Setting {
     Draft(bool),
     Base(BranchName),
     MaxOpen(u32),
+    Commits(CommitMode),
+    Automerge(AutoMerge),
+    /// `None`: always.
+    Schedule(Option<Schedule>),
+    Timezone(TimeZone),
+    Window(Window),
+    /// Each with its place.
+    Freeze(Vec<(Place, Freeze)>),
+    Jitter(SignedDuration),
     Title(String),
     Body(String),
     CommitMessage(String),
@@ -69,6 +83,13 @@ impl Setting {
             Self::Draft(_) => PolicyKey::Draft,
             Self::Base(_) => PolicyKey::Base,
             Self::MaxOpen(_) => PolicyKey::MaxOpen,
+            Self::Commits(_) => PolicyKey::Commits,
+            Self::Automerge(_) => PolicyKey::Automerge,
+            Self::Schedule(_) => PolicyKey::Schedule,
+            Self::Timezone(_) => PolicyKey::Timezone,
+            Self::Window(_) => PolicyKey::Window,
+            Self::Freeze(_) => PolicyKey::Freeze,
+            Self::Jitter(_) => PolicyKey::Jitter,
             Self::Title(_) => PolicyKey::Title,
             Self::Body(_) => PolicyKey::Body,
             Self::CommitMessage(_) => PolicyKey::CommitMessage,
@@ -84,8 +105,10 @@ impl Setting {
         }
     }
 
-    /// Puts the value in the place of the one that held before.
-    pub fn apply(&self, policy: &mut Policy) {
+    /// Puts the value in the place of the one that held before; freezes come to those that hold. `origin` names a place in
+    /// the file of the value, for people.
+    pub fn apply(&self, policy: &mut Policy, origin: &Origin) {
+        let cadence = &mut policy.cadence;
         match self.clone() {
             Self::Enabled(value) => policy.enabled = value,
             Self::Images(value) => policy.images = value,
@@ -101,6 +124,15 @@ impl Setting {
             Self::Draft(value) => policy.draft = value,
             Self::Base(value) => policy.base = Some(value),
             Self::MaxOpen(value) => policy.max_open = Some(value),
+            Self::Commits(value) => policy.commits = value,
+            Self::Automerge(value) => policy.automerge = value,
+            Self::Schedule(value) => cadence.set_schedule(value, origin.to_string()),
+            Self::Timezone(value) => cadence.set_zone(value),
+            Self::Window(value) => cadence.set_window(value, origin.to_string()),
+            Self::Freeze(value) => {
+                value.into_iter().for_each(|(place, freeze)| cadence.add_freeze(freeze, origin.at(place).to_string()));
+            }
+            Self::Jitter(value) => cadence.jitter = value,
             Self::Title(value) => policy.title = Some(value),
             Self::Body(value) => policy.body = Some(value),
             Self::CommitMessage(value) => policy.commit_message = Some(value),
@@ -140,6 +172,9 @@ pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> La
     builder.set(PolicyKey::Draft, &file.draft, |_, _, value| Some(Setting::Draft(*value)));
     builder.set(PolicyKey::Base, &file.base, |checker, path, text| base(checker, path, text).map(Setting::Base));
     builder.set(PolicyKey::MaxOpen, &file.max_open, |checker, path, value| at_least_one(checker, path, *value));
+    builder.set(PolicyKey::Commits, &file.commits, |_, _, value| Some(Setting::Commits((*value).into())));
+    builder.set(PolicyKey::Automerge, &file.automerge, |_, _, value| Some(Setting::Automerge((*value).into())));
+    keys_of_time(&mut builder, file);
     let templates: [(PolicyKey, TemplateKind, &Option<String>, FromText); 3] = [
         (PolicyKey::Title, TemplateKind::Title, &file.title, Setting::Title),
         (PolicyKey::Body, TemplateKind::Body, &file.body, Setting::Body),
@@ -150,6 +185,25 @@ pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> La
             .set(key, text, |checker, path, text| template(checker, path, kind, text).then(|| setting(text.clone())));
     }
     Layer(builder.settings)
+}
+
+/// The keys about time.
+fn keys_of_time(builder: &mut Builder<'_, '_>, file: &PolicyFile) {
+    builder.set(PolicyKey::Schedule, &file.schedule, |checker, path, value| {
+        cadence::schedule(checker, path, value).map(Setting::Schedule)
+    });
+    builder.set(PolicyKey::Timezone, &file.timezone, |checker, path, text| {
+        cadence::timezone(checker, path, text).map(Setting::Timezone)
+    });
+    builder.set(PolicyKey::Window, &file.window, |checker, path, spans| {
+        cadence::window(checker, path, spans).map(Setting::Window)
+    });
+    builder.set(PolicyKey::Freeze, &file.freeze, |checker, path, files| {
+        Some(Setting::Freeze(cadence::freezes(checker, path, files)))
+    });
+    builder.set(PolicyKey::Jitter, &file.jitter, |checker, path, text| {
+        cadence::jitter(checker, path, text).map(Setting::Jitter)
+    });
 }
 
 struct Builder<'a, 'c> {

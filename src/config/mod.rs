@@ -4,6 +4,8 @@
 //! tells all of its mistakes, and the next one goes on with the rest. This module is the only one that reads the
 //! environment.
 
+mod cadence;
+mod cadence_file;
 mod check;
 mod effective;
 mod file;
@@ -13,16 +15,20 @@ mod policy_file;
 mod read;
 mod repository_file;
 pub mod schema;
+mod serve;
+mod serve_file;
 mod settings;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
 
+use crate::domain::cadence::Freeze;
 use crate::domain::pattern::Pattern;
 use crate::forge::Selection;
 use crate::net::Network;
@@ -34,7 +40,7 @@ use yaml::{Node, Value};
 
 pub use check::{Environment, Secrets};
 pub use effective::{EffectivePolicy, Origin};
-pub use file::{ForgeKind, PolicyKey};
+pub use file::{ForgeKind, PolicyKey, WebhookKind};
 pub use mistake::{ConfigErrors, KeyPath, Mistake, Segment};
 pub use repository_file::{REPOSITORY_FILE, RepositoryFile};
 pub use yaml::Place;
@@ -62,9 +68,14 @@ pub struct Config {
     pub commit: CommitConfig,
     /// Pull requests that may be opened within an hour in the whole fleet.
     pub max_new_per_hour: Option<u32>,
+    /// How often a tag is asked for at most; `None`: in each cycle of `run`, and at the pace of `serve`.
+    pub poll: Option<Duration>,
     pub repository_may_set: BTreeSet<PolicyKey>,
+    pub serve: ServeConfig,
     /// As it was given.
     file: PathBuf,
+    /// Of the whole fleet, each with its place.
+    freezes: Vec<(Place, Freeze)>,
     policy: Layer,
     overrides: Vec<Override>,
 }
@@ -81,6 +92,8 @@ pub struct ForgeConfig {
     pub selection: Selection,
     /// The least time between two writes.
     pub write_interval: Duration,
+    /// What the forge proves its webhooks with; without one none is taken.
+    pub webhook_secret: Option<Secret>,
 }
 
 /// How refrom signs in at a forge.
@@ -102,6 +115,8 @@ pub struct RegistryConfig {
     pub auth: RegistryAuth,
     /// A token service on another host that may get the credentials; `https` only.
     pub realm: Option<Url>,
+    /// How often a tag is asked for at most, where it is not the top-level `poll`.
+    pub poll: Option<Duration>,
 }
 
 /// How refrom signs in at a registry.
@@ -127,6 +142,30 @@ pub struct CommitConfig {
     pub sign_off: bool,
     /// An SSH private key.
     pub signing_key: Option<Secret>,
+}
+
+/// `refrom serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeConfig {
+    /// **Invariant**: on loopback, or there is a token.
+    pub listen: SocketAddr,
+    pub token: Option<Secret>,
+    /// In lower case, without port; IPv6 addresses in brackets.
+    pub allowed_hosts: BTreeSet<String>,
+    /// How long a cycle may go on after the process was told to end.
+    pub shutdown_grace: Duration,
+    /// Each with a name of its own.
+    pub webhooks: Vec<WebhookConfig>,
+}
+
+/// A registry that tells of pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    pub name: String,
+    pub kind: WebhookKind,
+    /// As it stands in references: `docker.io`, `registry.example.com:5000`.
+    pub registry: String,
+    pub secret: Secret,
 }
 
 /// What holds for the repositories that match.
@@ -159,8 +198,16 @@ impl Config {
         let patterns_left = Some(PATTERNS_MAX);
         let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes };
         let config = settings::config(&mut checker, &file, path);
-        let mistakes = checker.mistakes;
+        let mut mistakes = checker.mistakes;
+        if mistakes.is_empty() {
+            mistakes = config.conflicts();
+        }
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
+    }
+
+    /// How often a tag of this registry, by host and port, is asked for at most; `None`: in each cycle.
+    pub fn poll_of(&self, registry: &str) -> Option<Duration> {
+        self.registries.get(registry).and_then(|registry| registry.poll).or(self.poll)
     }
 
     /// What holds at a work tree without a configuration: the defaults, and whatever its own file says, since there is

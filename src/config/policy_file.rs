@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use crate::domain::policy::{CommentMode, Grouping};
+pub use super::cadence_file::{FreezeFile, ScheduleFile, WindowFile};
+use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
 /// What is followed in a repository, and how it is proposed. Lists replace those of the layer below.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -37,6 +38,21 @@ pub struct PolicyFile {
     pub base: Option<String>,
     /// How many of refrom's pull requests may be open at once in a repository; no limit where it is left out.
     pub max_open: Option<u32>,
+    /// How commits are made.
+    pub commits: Option<CommitsFile>,
+    /// Whether the forge is told to merge by itself.
+    pub automerge: Option<AutoMergeFile>,
+    /// When a repository's turn to be proposed to comes; always, where it is left out.
+    pub schedule: Option<ScheduleFile>,
+    /// By whose clock schedule, window and freezes count: `Europe/Berlin`.
+    pub timezone: Option<String>,
+    /// The days and hours in which pull requests may be opened or updated; a repository's own is cut with the
+    /// administrator's.
+    pub window: Option<Vec<WindowFile>>,
+    /// Dates between which none may be. Those of all layers hold together.
+    pub freeze: Option<Vec<FreezeFile>>,
+    /// Over how long the turns of one time are spread: each repository has a place of its own, which stays.
+    pub jitter: Option<String>,
     /// Template (minijinja) of the title; refrom's own where it is left out.
     pub title: Option<String>,
     /// Template (minijinja) of the body; refrom's own where it is left out.
@@ -62,6 +78,13 @@ pub enum PolicyKey {
     Draft,
     Base,
     MaxOpen,
+    Commits,
+    Automerge,
+    Schedule,
+    Timezone,
+    Window,
+    Freeze,
+    Jitter,
     Title,
     Body,
     CommitMessage,
@@ -111,6 +134,27 @@ pub enum CommentFile {
     Keep,
 }
 
+/// How commits are made.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommitsFile {
+    /// By refrom, as `commit.author`, with `commit.signing_key`.
+    Git,
+    /// By the forge, as the account that refrom is signed in as; GitHub signs those of an App.
+    Api,
+}
+
+/// Whether the forge is told to merge by itself.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AutoMergeFile {
+    /// People merge. `off` is a boolean in YAML 1.1, and what other tools write may say so.
+    #[serde(alias = "false")]
+    Off,
+    /// Once the checks that the base branch requires have passed.
+    WhenGreen,
+}
+
 /// Another file, by a regular expression.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "`{ files: PATTERN, regex: EXPRESSION }`")]
@@ -138,7 +182,7 @@ impl<'de> Deserialize<'de> for OneOrMany {
             type Value = OneOrMany;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a pattern or a list of them")
+                f.write_str("a text or a list of texts")
             }
 
             fn visit_str<E>(self, text: &str) -> Result<OneOrMany, E> {
@@ -166,7 +210,7 @@ impl JsonSchema for OneOrMany {
 
 impl PolicyKey {
     /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::Enabled,
         Self::Images,
         Self::Tags,
@@ -180,6 +224,13 @@ impl PolicyKey {
         Self::Draft,
         Self::Base,
         Self::MaxOpen,
+        Self::Commits,
+        Self::Automerge,
+        Self::Schedule,
+        Self::Timezone,
+        Self::Window,
+        Self::Freeze,
+        Self::Jitter,
         Self::Title,
         Self::Body,
         Self::CommitMessage,
@@ -201,6 +252,13 @@ impl PolicyKey {
             Self::Draft => "draft",
             Self::Base => "base",
             Self::MaxOpen => "max_open",
+            Self::Commits => "commits",
+            Self::Automerge => "automerge",
+            Self::Schedule => "schedule",
+            Self::Timezone => "timezone",
+            Self::Window => "window",
+            Self::Freeze => "freeze",
+            Self::Jitter => "jitter",
             Self::Title => "title",
             Self::Body => "body",
             Self::CommitMessage => "commit_message",
@@ -224,6 +282,24 @@ impl From<CommentFile> for CommentMode {
             CommentFile::Update => Self::Update,
             CommentFile::Write => Self::Write,
             CommentFile::Keep => Self::Keep,
+        }
+    }
+}
+
+impl From<CommitsFile> for CommitMode {
+    fn from(commits: CommitsFile) -> Self {
+        match commits {
+            CommitsFile::Git => Self::Git,
+            CommitsFile::Api => Self::Api,
+        }
+    }
+}
+
+impl From<AutoMergeFile> for AutoMerge {
+    fn from(automerge: AutoMergeFile) -> Self {
+        match automerge {
+            AutoMergeFile::Off => Self::Off,
+            AutoMergeFile::WhenGreen => Self::WhenGreen,
         }
     }
 }

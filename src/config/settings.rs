@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::cadence;
 use super::check::{Checker, Secrets};
 use super::file::{
     AppFile, ConfigFile, ForgeAuthFile, ForgeFile, NetworkFile, OverrideFile, PolicyKey, RegistryAuthFile,
@@ -13,6 +14,7 @@ use super::file::{
 };
 use super::layer::{Layer, layer};
 use super::mistake::KeyPath;
+use super::serve::serve;
 use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override, RegistryAuth, RegistryConfig};
 use crate::domain::reference::ImageName;
 use crate::forge::Selection;
@@ -30,8 +32,9 @@ const DEFAULT_AUTHOR_NAME: &str = "refrom";
 /// `.invalid` is nobody's (RFC 2606), so that no forge takes the commits for somebody's.
 const DEFAULT_AUTHOR_EMAIL: &str = "refrom@refrom.invalid";
 /// What a repository's own file may set unless the administrator says otherwise: nothing that leads to other images,
-/// other files' formats or other people's words.
-const DEFAULT_MAY_SET: [PolicyKey; 7] = [
+/// other files' formats or other people's words. Its owners know best when they have time for pull requests; windows and
+/// freezes only add to the administrator's.
+const DEFAULT_MAY_SET: [PolicyKey; 11] = [
     PolicyKey::Enabled,
     PolicyKey::Group,
     PolicyKey::Labels,
@@ -39,6 +42,10 @@ const DEFAULT_MAY_SET: [PolicyKey; 7] = [
     PolicyKey::Assignees,
     PolicyKey::Files,
     PolicyKey::Comment,
+    PolicyKey::Schedule,
+    PolicyKey::Timezone,
+    PolicyKey::Window,
+    PolicyKey::Freeze,
 ];
 const HTTP: [&str; 2] = ["https", "http"];
 
@@ -55,8 +62,11 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         network: network(checker, &top.key("network"), file.network.as_ref()),
         commit: commit(checker, &top.key("commit"), file),
         max_new_per_hour: max_new_per_hour(checker, &top.key("max_new_per_hour"), file.max_new_per_hour),
+        poll: file.poll.as_ref().and_then(|text| cadence::poll(checker, &top.key("poll"), text)),
         repository_may_set: may_set(file),
+        serve: serve(checker, &top.key("serve"), file.serve.as_ref()),
         file: path.to_owned(),
+        freezes: cadence::freezes(checker, &top.key("freeze"), file.freeze.as_deref().unwrap_or_default()),
         policy: file.policy.as_ref().map(|file| layer(checker, &top.key("policy"), file)).unwrap_or_default(),
         overrides: overrides(checker, &top.key("repositories"), file.repositories.as_deref().unwrap_or_default()),
     }
@@ -96,6 +106,10 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     let selection = selection(checker, &path.key("repositories"), file.repositories.as_ref());
     let interval = file.write_interval.as_deref().unwrap_or(DEFAULT_WRITE_INTERVAL);
     let write_interval = duration(checker, &path.key("write_interval"), interval);
+    let secret_path = path.key("webhook_secret");
+    let reference = file.webhook_secret.as_ref();
+    let webhook_secret =
+        checker.for_the_fleet(|checker| reference.and_then(|secret| checker.secret(&secret_path, secret)));
     Some(ForgeConfig {
         name: name.to_owned(),
         kind: file.kind.unwrap_or_default(),
@@ -104,6 +118,7 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
         auth: auth?,
         selection,
         write_interval: write_interval?,
+        webhook_secret,
     })
 }
 
@@ -182,7 +197,7 @@ fn registries(checker: &mut Checker<'_>, path: &KeyPath, file: &ConfigFile) -> B
     registries
 }
 
-fn registry_host(written: &str) -> Option<String> {
+pub(super) fn registry_host(written: &str) -> Option<String> {
     let name: ImageName = format!("{written}/name").parse().ok()?;
     let is_host = name.registry() == written || written == "index.docker.io";
     is_host.then(|| name.registry().to_owned())
@@ -190,11 +205,12 @@ fn registry_host(written: &str) -> Option<String> {
 
 fn registry(checker: &mut Checker<'_>, path: &KeyPath, file: &RegistryFile) -> RegistryConfig {
     let endpoint = file.endpoint.as_ref().and_then(|text| checker.url(&path.key("endpoint"), text, &HTTP));
+    let poll = file.poll.as_ref().and_then(|text| cadence::poll(checker, &path.key("poll"), text));
     let path = path.key("auth");
     let no_auth = RegistryAuthFile::default();
     let auth = file.auth.as_ref().unwrap_or(&no_auth);
     let realm = auth.realm.as_ref().and_then(|text| checker.url(&path.key("realm"), text, &["https"]));
-    RegistryConfig { endpoint, auth: registry_auth(checker, &path, auth).unwrap_or_default(), realm }
+    RegistryConfig { endpoint, auth: registry_auth(checker, &path, auth).unwrap_or_default(), realm, poll }
 }
 
 fn registry_auth(checker: &mut Checker<'_>, path: &KeyPath, file: &RegistryAuthFile) -> Option<RegistryAuth> {

@@ -6,22 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use tracing::Instrument as _;
 
-use super::build;
+use super::api_commit;
+use super::build::{self, Built};
 use super::report::{Deed, Outcome, Report, RepositoryReport};
 use super::{Host, Parts, Step};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
-use crate::domain::plan::{Action, Closing, Plan, Proposal, RepositoryPlan};
+use crate::domain::plan::{Action, Closing, MergeTarget, Plan, Proposal, RepositoryPlan};
+use crate::domain::policy::CommitMode;
 use crate::domain::pull_request::{BranchName, CommitId, NewPullRequest, PullRequest, RepoName};
-use crate::forge::Forge;
+use crate::forge::{Forge, ForgeError};
 use crate::git::{PushOutcome, Update};
 
 /// Repositories that are written to at once; the forge paces its writes itself.
 const CONCURRENCY: usize = 4;
+
+/// Why an action was left to the next cycle.
+const STOPPING: &str = "not begun: refrom is about to end";
 
 /// Carries out the plan of every repository; a failure stays in its repository.
 pub async fn fleet(parts: &Parts, fleet: &[RepositoryFacts], plan: Plan, host: Host<'_>, report: &mut Report) {
@@ -58,14 +63,17 @@ async fn repository(
         let report = RepositoryReport::new(plan, Vec::new());
         return (report, vec!["it is planned for and was not gathered".to_owned()]);
     };
-    let actor = Actor { parts, facts, forge: forge.as_ref(), host };
+    let mut actor = Actor { parts, facts, forge: forge.as_ref(), host, proposed: BTreeMap::new() };
     let mut deeds = Vec::new();
     for action in &plan.actions {
-        deeds.push(actor.act(action).await);
+        deeds.push(if (host.stopping)() { not_begun() } else { actor.act(action).await });
     }
     let mut problems = Vec::new();
     for left_alone in &plan.left_alone {
         let Some(comment) = &left_alone.comment else { continue };
+        if (host.stopping)() {
+            break;
+        }
         let result = forge.comment_once(actor.name(), left_alone.number, comment.key, comment.text).await;
         if let Err(error) = result {
             problems.push(format!("cannot comment on #{}: {error}", left_alone.number));
@@ -74,11 +82,25 @@ async fn repository(
     (RepositoryReport::new(plan, deeds), problems)
 }
 
+fn not_begun() -> Deed {
+    Deed { outcome: Outcome::Failed(STOPPING.to_owned()), pull_request: None, warnings: Vec::new() }
+}
+
 struct Actor<'a> {
     parts: &'a Parts,
     facts: &'a RepositoryFacts,
     forge: &'a dyn Forge,
     host: Host<'a>,
+    /// What was opened and updated so far.
+    proposed: BTreeMap<BranchName, Standing>,
+}
+
+/// An open pull request at its head.
+#[derive(Clone)]
+struct Standing {
+    number: u64,
+    url: String,
+    head: CommitId,
 }
 
 impl Actor<'_> {
@@ -86,11 +108,12 @@ impl Actor<'_> {
         &self.facts.head.name
     }
 
-    async fn act(&self, action: &Action) -> Deed {
+    async fn act(&mut self, action: &Action) -> Deed {
         let mut deed = Deed { outcome: Outcome::Done, pull_request: None, warnings: Vec::new() };
         let result = match action {
             Action::Open { proposal, replaces } => self.open(proposal, replaces.as_ref(), &mut deed).await,
             Action::Update { proposal, pull_request } => self.update(proposal, pull_request, &mut deed).await,
+            Action::AutoMerge { branch, target } => self.auto_merge(branch, target, &mut deed).await,
             Action::Close(closing) => self.close(closing, &mut deed).await,
             Action::DeleteBranch { branch, lease, .. } => self.delete(branch, lease, &mut deed).await,
         };
@@ -101,11 +124,11 @@ impl Actor<'_> {
         deed
     }
 
-    async fn open(&self, proposal: &Proposal, replaces: Option<&Closing>, deed: &mut Deed) -> anyhow::Result<()> {
+    async fn open(&mut self, proposal: &Proposal, replaces: Option<&Closing>, deed: &mut Deed) -> anyhow::Result<()> {
         if let Some(closing) = replaces {
             self.close(closing, &mut deed.clone()).await?;
         }
-        let commit = self.push_commit(proposal).await?;
+        let commit = self.push_commit(proposal, deed).await?;
         let new = NewPullRequest {
             branch: proposal.branch.clone(),
             base: proposal.base.clone(),
@@ -118,21 +141,48 @@ impl Actor<'_> {
         };
         let opened = self.forge.open(self.name(), &new).await?;
         tracing::info!(pr.number = opened.number, branch = %proposal.branch, "opened a pull request");
-        deed.pull_request = Some((opened.number, opened.url));
-        deed.warnings = opened.warnings;
+        let url = opened.url;
+        deed.pull_request = Some((opened.number, url.clone()));
+        deed.warnings.extend(opened.warnings);
+        self.proposed.insert(proposal.branch.clone(), Standing { number: opened.number, url, head: commit });
         self.parts.store.record_opened(self.forge.name(), self.name(), (self.host.clock)()).await?;
         Ok(())
     }
 
-    async fn update(&self, proposal: &Proposal, open: &PullRequest, deed: &mut Deed) -> anyhow::Result<()> {
+    async fn update(&mut self, proposal: &Proposal, open: &PullRequest, deed: &mut Deed) -> anyhow::Result<()> {
         deed.pull_request = Some((open.number, open.url.clone()));
-        let commit = self.push_commit(proposal).await?;
+        let commit = self.push_commit(proposal, deed).await?;
         let body = proposal.body.with_commit(&commit);
         if open.title != proposal.title || open.body != body {
             self.forge.update(self.name(), open.number, &proposal.title, &body).await?;
         }
         tracing::info!(pr.number = open.number, branch = %proposal.branch, "updated a pull request");
+        let (number, url) = (open.number, open.url.clone());
+        self.proposed.insert(proposal.branch.clone(), Standing { number, url, head: commit });
         Ok(())
+    }
+
+    /// Tells the forge to merge, and notes that it was told. A refusal is a remark: it stays one until the next head.
+    async fn auto_merge(&self, branch: &BranchName, target: &MergeTarget, deed: &mut Deed) -> anyhow::Result<()> {
+        let Standing { number, url, head } = match target {
+            MergeTarget::Standing { number, url, head } => {
+                Standing { number: *number, url: url.clone(), head: head.clone() }
+            }
+            MergeTarget::Proposed => {
+                let proposed = self.proposed.get(branch).cloned();
+                proposed.with_context(|| format!("nothing was proposed on `{branch}`"))?
+            }
+        };
+        deed.pull_request = Some((number, url));
+        match self.forge.auto_merge(self.name(), number, &head).await {
+            Ok(()) => tracing::info!(pr.number = number, "the forge merges by itself"),
+            Err(error @ (ForgeError::Denied { .. } | ForgeError::Invalid { .. })) => {
+                tracing::warn!(pr.number = number, %error, "the forge does not merge by itself");
+                deed.warnings.push(format!("the forge does not merge it by itself: {error}"));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(self.parts.store.put_told_to_merge(self.forge.name(), self.name(), number, &head).await?)
     }
 
     async fn close(&self, closing: &Closing, deed: &mut Deed) -> anyhow::Result<()> {
@@ -149,29 +199,39 @@ impl Actor<'_> {
     }
 
     /// Makes the proposal's commit and pushes it, unless the branch is it already.
-    async fn push_commit(&self, proposal: &Proposal) -> anyhow::Result<CommitId> {
-        let new = build::commit(self.parts, self.facts, self.forge, proposal).await?;
+    async fn push_commit(&self, proposal: &Proposal, deed: &mut Deed) -> anyhow::Result<CommitId> {
+        let built: Built = build::commit(self.parts, self.facts, self.forge, proposal).await?;
+        let new = match self.facts.policy.commits {
+            CommitMode::Git => built.commit,
+            CommitMode::Api => api_commit::make(self.forge, self.name(), &built, proposal).await?,
+        };
         let branch = proposal.branch.clone();
-        match &proposal.expected {
-            Some(head) if *head == new => {}
-            Some(lease) => {
-                written(self.push(Update::Replace { branch, lease: lease.clone(), new: new.clone() }).await?)?;
-            }
-            None => written(self.push(Update::Create { branch, new: new.clone() }).await?)?,
+        let update = match &proposal.expected {
+            Some(head) if *head == new => return Ok(new),
+            Some(lease) => Update::Replace { branch, lease: lease.clone(), new: new.clone() },
+            None => Update::Create { branch, new: new.clone() },
+        };
+        let mut updates = vec![update];
+        if self.facts.policy.commits == CommitMode::Api && self.forge.leaves_scratch_branch() {
+            updates.push(Update::Delete { branch: proposal.branch.scratch(), lease: new.clone() });
         }
+        let mut outcomes = self.push(&updates).await?;
+        let scratch = outcomes.split_off(1.min(outcomes.len()));
+        written(outcomes)?;
+        deed.warnings.extend(deleted(scratch)?);
         Ok(new)
     }
 
     async fn delete(&self, branch: &BranchName, lease: &CommitId, deed: &mut Deed) -> anyhow::Result<()> {
-        let outcomes = self.push(Update::Delete { branch: branch.clone(), lease: lease.clone() }).await?;
+        let outcomes = self.push(&[Update::Delete { branch: branch.clone(), lease: lease.clone() }]).await?;
         deed.warnings.extend(deleted(outcomes)?);
         Ok(())
     }
 
-    async fn push(&self, update: Update) -> anyhow::Result<Vec<(BranchName, PushOutcome)>> {
+    async fn push(&self, updates: &[Update]) -> anyhow::Result<Vec<(BranchName, PushOutcome)>> {
         let remote = self.forge.git_access(self.name()).await?;
         let repository = self.parts.git.repository(self.forge.name(), self.name());
-        Ok(repository.push(&remote, &[update]).await?)
+        Ok(repository.push(&remote, updates).await?)
     }
 }
 

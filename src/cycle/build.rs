@@ -11,11 +11,19 @@ use crate::domain::pull_request::CommitId;
 use crate::domain::rewrite::{self, PinMove};
 use crate::domain::source_file;
 use crate::forge::Forge;
-use crate::git::{Author, Base, Committed, FileChange, Identity, NewCommit, SignOff};
+use crate::git::{Author, Base, Committed, FileChange, Identity, NewCommit, Repository, SignOff};
 
 /// A pin of a plan, as the edit of its file.
 pub fn pin_move(pin: &Pin) -> PinMove {
     PinMove { use_index: pin.use_index, to: pin.new, old: pin.old_image.clone(), new: Some(pin.new_image.clone()) }
+}
+
+/// A proposal's commit in the object cache.
+#[derive(Debug)]
+pub struct Built {
+    pub repository: Repository,
+    pub new: NewCommit,
+    pub commit: CommitId,
 }
 
 /// Makes the proposal's commit in the object cache. The same proposal has the same commit.
@@ -24,7 +32,7 @@ pub async fn commit(
     facts: &RepositoryFacts,
     forge: &dyn Forge,
     proposal: &Proposal,
-) -> anyhow::Result<CommitId> {
+) -> anyhow::Result<Built> {
     let repository = parts.git.repository(forge.name(), &facts.head.name);
     let source = Source { forge, store: parts.store.as_ref(), repository: repository.clone(), name: &facts.head.name };
     let base = Base { branch: facts.base.clone(), commit: facts.base_commit.clone() };
@@ -44,8 +52,9 @@ pub async fn commit(
         signing_key: author.signing_key.clone(),
     };
     let message = proposal.commit_message.clone();
-    match repository.commit(NewCommit { base: base.commit, changes, message, author }).await? {
-        Committed::New(commit) => Ok(commit),
+    let new = NewCommit { base: base.commit, changes, message, author };
+    match repository.commit(new.clone()).await? {
+        Committed::New(commit) => Ok(Built { repository, new, commit }),
         Committed::Unchanged => bail!("the rewritten files are as before"),
     }
 }

@@ -5,15 +5,20 @@
 //! forge that fails is named in the [`Report`], and the rest goes on.
 
 mod act;
+mod api_commit;
 mod build;
 mod gather;
 pub mod lookup;
+mod own;
 mod parts;
+mod poll;
 mod report;
 mod scan;
 mod status;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{Timestamp, ToSpan as _};
 
@@ -27,8 +32,9 @@ use crate::git::Git;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 
+pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
-pub use parts::{AssemblyError, assemble, assemble_with, registries};
+pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
@@ -38,7 +44,8 @@ pub struct Parts {
     pub forges: Vec<Box<dyn Forge>>,
     pub registries: Registries,
     pub git: Git,
-    pub store: Box<dyn Store>,
+    /// Shared with whoever shows what is in it.
+    pub store: Arc<dyn Store>,
 }
 
 /// What one cycle is asked to do.
@@ -50,15 +57,6 @@ pub struct Request {
     pub cadence: CadenceMode,
     /// Images whose tags are asked for however short ago that was done: somebody said that they moved.
     pub fresh: BTreeSet<ImageName>,
-}
-
-/// Whether `poll`, `schedule`, `window` and `freeze` count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CadenceMode {
-    #[default]
-    Honour,
-    /// `--now`: everything is asked, and whatever may be proposed is.
-    Ignore,
 }
 
 /// Whether the plan is carried out.
@@ -88,6 +86,8 @@ pub struct Host<'a> {
     /// Asked when something is noted with its time; the decision is made for its first answer.
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     pub watcher: Watcher<'a>,
+    /// Whether the process is about to end: no action is begun any more.
+    pub stopping: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// One cycle.
@@ -95,16 +95,21 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     let (now, watcher) = ((host.clock)(), host.watcher);
     let mut report = Report::default();
     let gathered = gather::fleet(parts, request, watcher, &mut report).await;
-    let knowledge = know(parts, &gathered, now, watcher, &mut report).await?;
+    let knowledge = know(parts, request, &gathered, (now, watcher), &mut report).await?;
     let limits = Limits {
         max_new_per_hour: parts.config.max_new_per_hour,
         opened_in_last_hour: parts.store.opened_since(now.saturating_sub(1.hour()).unwrap_or(now)).await?,
+        cadence: request.cadence,
     };
     let plan = plan::plan(&gathered, &knowledge, &limits, now);
     tracing::info!(repositories = plan.repositories.len(), "planned");
     match request.mode {
         Mode::DryRun => report.planned(plan),
-        Mode::Act => act::fleet(parts, &gathered, plan, host, &mut report).await,
+        Mode::Act => {
+            act::fleet(parts, &gathered, plan, host, &mut report).await;
+            let turns = turns::used(&gathered, &report);
+            parts.store.record_turns(&turns, now).await?;
+        }
     }
     report.describe(&gathered, &knowledge);
     if request.mode == Mode::Act {
@@ -127,17 +132,17 @@ impl std::fmt::Debug for Host<'_> {
 /// Looks up everything that the plan needs: tags, digests, pull requests.
 async fn know(
     parts: &Parts,
+    request: &Request,
     gathered: &[RepositoryFacts],
-    now: Timestamp,
-    watcher: Watcher<'_>,
+    (now, watcher): (Timestamp, Watcher<'_>),
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let session = parts.registries.session();
     let tags = lookup::tracked(gathered.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files));
-    let observations = lookup::observe(&session, tags, watcher).await;
-    let sightings: Vec<_> =
-        observations.iter().filter_map(|(tag, digest)| Some((tag.clone(), *digest.as_ref().ok()?))).collect();
-    parts.store.record_sightings(&sightings, now).await?;
+    let (known, asked) = poll::known(parts, request, tags, now).await?;
+    let mut observations = lookup::observe(&session, asked, watcher).await;
+    poll::record(parts.store.as_ref(), &observations, now).await?;
+    observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
     let mut evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
@@ -156,7 +161,10 @@ async fn know(
     });
     evidence.extend(lookup::evidence(&session, Some(parts.store.as_ref()), &held.flatten().collect(), watcher).await);
     let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
-    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails })
+    let api_emails = own::api_emails(parts, gathered, report).await;
+    let told_to_merge = own::told_to_merge(parts, gathered).await?;
+    let turns = parts.store.turns().await?;
+    Ok(Knowledge { observations, evidence, ledger, pull_requests, own_emails, api_emails, told_to_merge, turns })
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

@@ -1,6 +1,7 @@
 //! The configuration's values → the adapters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use crate::forge::github::{self, GitHub};
 use crate::git::{self, Git, GitError};
 use crate::net::{NetworkError, RetryPolicy};
 use crate::registry::{self, DockerConfig, Registries};
-use crate::store::{SqliteStore, StoreError};
+use crate::store::{SqliteStore, Store, StoreError};
 
 /// The object caches, below the state directory.
 const CACHE_DIRECTORY: &str = "git";
@@ -36,15 +37,25 @@ pub async fn assemble(config: Config, now: Timestamp) -> Result<Parts, AssemblyE
 
 /// The same with a retry policy of the caller's, for all outside calls.
 pub async fn assemble_with(config: Config, now: Timestamp, retry: RetryPolicy) -> Result<Parts, AssemblyError> {
+    let store = open_store(&config, now).await?;
+    assemble_over(config, store, retry).await
+}
+
+/// Takes the store: from here on no other process can.
+pub async fn open_store(config: &Config, now: Timestamp) -> Result<Arc<dyn Store>, AssemblyError> {
     let state = &config.state_dir;
     let failed = |source| AssemblyError::StateDirectory { path: state.display().to_string(), source };
     std::fs::create_dir_all(state).map_err(failed)?;
-    let store = SqliteStore::open(&config.store, now).await?;
-    let git = git::Settings::new(state.join(CACHE_DIRECTORY), config.network.clone());
+    Ok(Arc::new(SqliteStore::open(&config.store, now).await?))
+}
+
+/// Everything else, over a store that is held already.
+pub async fn assemble_over(config: Config, store: Arc<dyn Store>, retry: RetryPolicy) -> Result<Parts, AssemblyError> {
+    let git = git::Settings::new(config.state_dir.join(CACHE_DIRECTORY), config.network.clone());
     let git = Git::new(git::Settings { retry, ..git }).await?;
     let forges = config.forges.iter().map(|forge| connect(forge, &config, retry)).collect::<Result<_, _>>()?;
     let registries = registries_with(&config, retry)?;
-    Ok(Parts { forges, registries, git, store: Box::new(store), config })
+    Ok(Parts { forges, registries, git, store, config })
 }
 
 /// The registries of a configuration, for those who need nothing else.

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 use super::report::{Noticed, Outcome, Report, RepositoryReport};
-use super::{Parts, Request};
-use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, UseState};
+use super::{Parts, Request, turns};
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
-use crate::domain::plan::{Action, Knowledge, RepositoryPlan};
+use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::{Pipeline, PullRequest, PullRequestState, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
@@ -37,12 +37,15 @@ impl Ended<'_> {
         let before = self.before().await?;
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
             self.fleet.iter().map(|facts| (facts.key(), facts)).collect();
+        let turns: BTreeSet<RepositoryKey> = turns::used(self.fleet, self.report).into_iter().collect();
         let mut books = Books { store: self.parts.store.as_ref(), sights: BTreeMap::new(), images: BTreeMap::new() };
         let mut now: BTreeMap<RepositoryKey, RepositoryStatus> = BTreeMap::new();
         for report in &self.report.repositories {
             let key = &report.plan.repository;
             let Some(facts) = facts.get(key) else { continue };
-            now.insert(key.clone(), self.repository(facts, report, before.get(key), &mut books).await?);
+            let mut status = self.repository(facts, report, before.get(key), &mut books).await?;
+            (status.due_at, status.due_because) = self.due(facts, turns.contains(key));
+            now.insert(key.clone(), status);
         }
         self.unread(&before, &mut now);
         let cycle = CycleStatus { started: self.started, ended: self.at, problems: self.elsewhere(&now) };
@@ -129,7 +132,6 @@ impl Ended<'_> {
         books: &mut Books<'_>,
     ) -> Result<RepositoryStatus, StoreError> {
         let repository = facts.key();
-        let plan = &report.plan;
         let waiting = waiting(report);
         let mut pins = Vec::new();
         for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
@@ -141,7 +143,6 @@ impl Ended<'_> {
             Some(Ok(read)) => open_now(report, read, self.at),
             None => open_now(report, &[], self.at),
         };
-        let (due_at, due_because) = due(plan);
         Ok(RepositoryStatus {
             url: self.url(&repository),
             looked_at: Some(self.started),
@@ -149,11 +150,22 @@ impl Ended<'_> {
             pins,
             noticed: report.noticed.iter().map(noticed).collect(),
             pull_requests,
-            due_at,
-            due_because,
+            due_at: None,
+            due_because: String::new(),
             error: self.error(report),
             repository,
         })
+    }
+
+    /// When a repository may be proposed to after this cycle (`None`: now), and which rules make it so.
+    fn due(&self, facts: &RepositoryFacts, had_turn: bool) -> (Option<Timestamp>, String) {
+        if !facts.policy.enabled {
+            return (None, String::new());
+        }
+        let key = facts.key();
+        let last_turn = if had_turn { Some(self.started) } else { self.knowledge.turns.get(&key).copied() };
+        let due = facts.policy.cadence.due(&key, last_turn, self.at);
+        (due.at().map(Zoned::timestamp), due.because().to_owned())
     }
 
     /// Everything that went wrong with a repository.
@@ -172,11 +184,6 @@ impl Ended<'_> {
         let forge = self.parts.config.forges.iter().find(|forge| forge.name == repository.forge)?;
         Some(format!("{}/{}", forge.url.as_str().trim_end_matches('/'), repository.name))
     }
-}
-
-/// When a repository may be proposed to next (`None`: now), and which rule makes it so.
-fn due(_plan: &RepositoryPlan) -> (Option<Timestamp>, String) {
-    (None, String::new())
 }
 
 /// Why pins wait, by path and the index of their use.
@@ -217,6 +224,11 @@ fn open_now(report: &RepositoryReport, read: &[PullRequest], at: Timestamp) -> V
                 left_alone: None,
             };
             open.insert(*number, status);
+        }
+        if let (Action::AutoMerge { .. }, true) = (action, deed.warnings.is_empty())
+            && let Some(status) = open.get_mut(number)
+        {
+            status.is_auto_merging = true;
         }
     }
     for left in &report.plan.left_alone {
@@ -266,7 +278,10 @@ impl Books<'_> {
                 since: moved_on,
                 waits: wait,
             },
-            UseState::Unknown(unknown) => PinState::Unknown { reason: unknown.reason },
+            // The pin's tag stands beside it.
+            UseState::Unknown(Unknown { reason }) => PinState::Unknown {
+                reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
+            },
             UseState::Ambiguous => PinState::Unknown { reason: Reason::Ambiguous.to_string() },
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })

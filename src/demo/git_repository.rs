@@ -25,9 +25,9 @@ const BRANCHES: &str = "refs/heads";
 const CONFIGURATION: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[gc]\n\tauto = 0\n[receive]\n\t\
                              autogc = false\n[uploadpack]\n\tallowAnySHA1InWant = true\n";
 /// Above every other store of a database, so that what is written stays in memory until it is packed.
-const MEMORY_PRIORITY: i32 = 1000;
+pub(super) const MEMORY_PRIORITY: i32 = 1000;
 /// Nobody writes into a pack.
-const PACK_MODE: u32 = 0o444;
+pub(super) const PACK_MODE: u32 = 0o444;
 
 /// A bare repository `root/OWNER/NAME.git`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,12 +241,12 @@ impl BareRepository {
         self.directory.join(BRANCHES).join(branch.as_str())
     }
 
-    fn pack_directory(&self) -> PathBuf {
+    pub(super) fn pack_directory(&self) -> PathBuf {
         self.directory.join("objects").join("pack")
     }
 
     /// The objects, to be read.
-    fn git(&self) -> Result<Repository, git2::Error> {
+    pub(super) fn git(&self) -> Result<Repository, git2::Error> {
         objects::open(&self.directory)
     }
 
@@ -310,11 +310,11 @@ fn not_an_id() -> git2::Error {
     git2::Error::from_str("not a commit id")
 }
 
-fn oid(commit: &CommitId) -> Result<Oid, git2::Error> {
+pub(super) fn oid(commit: &CommitId) -> Result<Oid, git2::Error> {
     Oid::from_str(commit.as_str())
 }
 
-fn commit_id(id: Oid) -> Result<CommitId, git2::Error> {
+pub(super) fn commit_id(id: Oid) -> Result<CommitId, git2::Error> {
     id.to_string().parse().map_err(|_| not_an_id())
 }
 

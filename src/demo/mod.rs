@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod forge;
+pub mod git_objects;
 pub mod git_repository;
 pub mod git_server;
 pub mod registry;

@@ -113,6 +113,13 @@ async fn record(State(traffic): State<Traffic>, request: Request, next: Next) ->
     response
 }
 
+/// Whether the body of a request asks GraphQL for a change.
+pub fn is_mutation(body: &[u8]) -> bool {
+    /// The document of a change begins with the word.
+    const MUTATION: &[u8] = b"\"query\":\"mutation";
+    body.windows(MUTATION.len()).any(|part| part == MUTATION)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

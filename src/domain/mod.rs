@@ -4,6 +4,7 @@
 //! acts on. Time is an argument. Nothing in here uses another module of this crate.
 
 pub mod branch;
+pub mod cadence;
 pub mod candidates;
 pub mod comment;
 pub mod digest;

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
+use super::cadence::Cadence;
 use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
@@ -46,6 +47,12 @@ pub struct Policy {
     pub base: Option<BranchName>,
     /// How many of refrom's pull requests may be open at once in the repository; no limit where absent.
     pub max_open: Option<u32>,
+    /// How commits are made.
+    pub commits: CommitMode,
+    /// Whether the forge is told to merge by itself.
+    pub automerge: AutoMerge,
+    /// When the repository may be proposed to.
+    pub cadence: Cadence,
     /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
     /// Minijinja template of the pull request's body.
@@ -84,6 +91,23 @@ pub enum CommentMode {
     Keep,
 }
 
+/// How commits are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommitMode {
+    /// By refrom, as its author, with an SSH signature where a key is configured.
+    Git,
+    /// By the forge, as the account that refrom is signed in as; the forge signs those of an App.
+    Api,
+}
+
+/// Whether the forge is told to merge by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoMerge {
+    Off,
+    /// Once the checks that the base branch requires have passed.
+    WhenGreen,
+}
+
 /// Another file format, taught by a regular expression.
 #[derive(Debug, Clone)]
 pub struct FilePattern {
@@ -109,6 +133,9 @@ impl Default for Policy {
             draft: false,
             base: None,
             max_open: None,
+            commits: CommitMode::Git,
+            automerge: AutoMerge::Off,
+            cadence: Cadence::default(),
             title: None,
             body: None,
             commit_message: None,
@@ -146,6 +173,26 @@ impl CommentMode {
             Self::Update => "update",
             Self::Write => "write",
             Self::Keep => "keep",
+        }
+    }
+}
+
+impl CommitMode {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Git => "git",
+            Self::Api => "api",
+        }
+    }
+}
+
+impl AutoMerge {
+    /// The word in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::WhenGreen => "when_green",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::cadence::Wait;
 use super::candidates::{Candidate, Move, Unknown, UseState};
 use super::digest::Digest;
 use super::image::{Image, ManifestKind};
@@ -84,6 +85,8 @@ pub enum Reason {
     MaxNewPerHour(u32),
     /// One pull request cannot describe more pins; the rest follows when it is merged.
     TooMany,
+    /// The repository's time to be proposed to has not come.
+    Waits(Wait),
 }
 
 /// A pin that is behind, or unknown, and not proposed in this cycle.
@@ -103,6 +106,14 @@ impl Reason {
     /// Whether a cycle that says this is incomplete: something could not be looked up, and may be the next time.
     pub fn is_incomplete(&self) -> bool {
         matches!(self, Self::Unknown(_) | Self::Moved(_))
+    }
+
+    /// What it waits for.
+    pub fn wait(&self) -> Option<&Wait> {
+        match self {
+            Self::Waits(wait) => Some(wait),
+            _ => None,
+        }
     }
 
     /// What it tells about the pin itself.

@@ -71,6 +71,8 @@ pub struct PullRequest {
     pub body: String,
     pub labels: Vec<String>,
     pub mergeable: Mergeable,
+    /// Not ready for review, so that nobody merges it.
+    pub is_draft: bool,
     /// What the forge says of the checks of `head`.
     pub pipeline: Pipeline,
     /// Whether the forge merges it by itself once it may.
@@ -170,6 +172,13 @@ impl BranchName {
     /// Whether it is in refrom's own namespace.
     pub fn is_ours(&self) -> bool {
         self.0.starts_with(BRANCH_PREFIX)
+    }
+
+    /// The branch in refrom's own namespace that a forge may make a commit on before this one is moved to it. Never the
+    /// name of a proposal's branch, which ends in other words or in hex digits.
+    pub fn scratch(&self) -> Self {
+        let name = self.0.strip_prefix(BRANCH_PREFIX).unwrap_or(&self.0);
+        Self(format!("{BRANCH_PREFIX}{name}-scratch"))
     }
 
     /// The branch of this name in refrom's own namespace; whatever is no letter, digit or dash becomes a dash, so that

@@ -70,3 +70,12 @@ impl Transient for ForgeError {
         }
     }
 }
+
+/// The innermost reason of an error: the outer ones only say that a request failed.
+pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -2,6 +2,9 @@
 
 mod error;
 pub mod github;
+pub mod gitlab;
+mod pace;
+mod portion;
 mod selection;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +17,7 @@ use crate::domain::pull_request::{
 use crate::net::Remote;
 
 pub use error::ForgeError;
+use error::root_cause;
 pub use selection::Selection;
 
 /// What [`Forge::repositories`] found.
@@ -32,7 +36,7 @@ pub struct ListingProblem {
     pub error: ForgeError,
 }
 
-/// A forge: GitHub now, GitLab next.
+/// A forge: GitHub or GitLab.
 ///
 /// Every call has a timeout, asks again by the one retry policy where that is safe, and honours rate limits.
 /// Branches are pushed and deleted through git, which has leases; a forge only talks about pull requests.
@@ -92,6 +96,11 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
         Err(ForgeError::Protocol { message: "not done yet".to_owned() })
     }
 
+    /// Whether [`Forge::commit`] leaves [`ApiCommit::scratch`] behind, at the commit that it made.
+    fn leaves_scratch_branch(&self) -> bool {
+        false
+    }
+
     /// The e-mail addresses that the forge gives to author and committer of commits made by [`Forge::commit`].
     async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
         Err(ForgeError::Protocol { message: "not done yet".to_owned() })
@@ -124,3 +133,12 @@ pub struct ApiCommit {
 
 /// How many pull requests that were not merged are read per branch; more closed ones than that say nothing new.
 pub const PULL_REQUESTS_PER_BRANCH_MAX: usize = 50;
+
+/// What makes a comment with this key known again: an HTML comment, which no forge shows.
+fn hidden_marker(key: &str) -> Result<String, ForgeError> {
+    let is_key = !key.is_empty() && !key.contains("--");
+    if !is_key || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c)) {
+        return Err(ForgeError::Invalid { message: format!("`{key}` cannot stand in a hidden marker") });
+    }
+    Ok(format!("<!-- refrom:{key} -->"))
+}

@@ -1,5 +1,6 @@
 //! Which repositories are looked at: the same words for every forge.
 
+use super::ForgeError;
 use crate::domain::pattern::Pattern;
 use crate::domain::pull_request::{RepoName, RepositoryHead};
 
@@ -36,6 +37,22 @@ impl Selection {
             && (self.archived || !repository.is_archived)
             && (self.forks || !repository.is_fork)
             && !repository.is_disabled
+    }
+
+    /// A repository that was asked for by its name is asked for as a fork, too; anything else that keeps it from being
+    /// served is said.
+    pub(super) fn served(&self, asked: &RepoName, head: RepositoryHead) -> Result<RepositoryHead, ForgeError> {
+        let what = format!("`{asked}`");
+        if !head.name.as_str().eq_ignore_ascii_case(asked.as_str()) {
+            return Err(ForgeError::Renamed { what, now: head.name.to_string() });
+        }
+        if head.is_archived && !self.archived {
+            return Err(ForgeError::Archived { what });
+        }
+        if head.is_disabled {
+            return Err(ForgeError::Denied { message: format!("{what} is disabled") });
+        }
+        Ok(head)
     }
 }
 

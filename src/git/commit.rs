@@ -59,6 +59,13 @@ pub struct NewCommit {
     pub author: Author,
 }
 
+impl NewCommit {
+    /// The message as it is committed.
+    pub fn full_message(&self) -> String {
+        message(&self.message, &self.author)
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
@@ -105,6 +112,15 @@ pub(super) fn build(directory: &Path, new: &NewCommit) -> Result<Committed, GitE
     }
     let id = id.to_string();
     id.parse().map(Committed::New).map_err(|_| GitError::ObjectId { id })
+}
+
+/// Whether two commits make the same change: parents, tree and message, by whomever and whenever they were made.
+pub(super) fn is_same_change(directory: &Path, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+    let repository = objects::open(directory).map_err(corrupt)?;
+    let (one, other) = (objects::find_commit(&repository, one)?, objects::find_commit(&repository, other)?);
+    Ok(one.tree_id() == other.tree_id()
+        && one.parent_ids().eq(other.parent_ids())
+        && one.message_bytes().trim_ascii_end() == other.message_bytes().trim_ascii_end())
 }
 
 /// The mode of the file that is changed, which it keeps.

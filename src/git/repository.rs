@@ -17,6 +17,8 @@ use crate::net::Remote;
 
 /// What the last fetch brought; the next one tells the server so.
 const BASE_REF: &str = "refs/refrom/base";
+/// The last commit that was fetched by its id alone.
+const MADE_REF: &str = "refs/refrom/made";
 
 /// A commit and the branch whose head it was when the forge was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +128,39 @@ impl Repository {
     /// Makes a commit on a fetched base in the cache. Sends nothing.
     pub async fn commit(&self, new: NewCommit) -> Result<Committed, GitError> {
         self.read(move |directory| commit::build(directory, &new)).await
+    }
+
+    /// Whether two commits of the cache make the same change: parents, tree and message, by whomever and whenever they
+    /// were made.
+    pub async fn is_same_change(&self, one: &CommitId, other: &CommitId) -> Result<bool, GitError> {
+        let (one, other) = (one.clone(), other.clone());
+        self.read(move |directory| commit::is_same_change(directory, &one, &other)).await
+    }
+
+    /// Brings a commit with its trees into the cache, by its id and without what came before it: the head of a branch.
+    /// Sends nothing when it is there.
+    pub async fn fetch_head(&self, remote: &Remote, head: &CommitId) -> Result<(), GitError> {
+        self.fetch_made(remote, head, "--depth=1".to_owned()).await
+    }
+
+    /// The same with a commit that the server made on a base which is in the cache; no branch need point to it. Its
+    /// parent stays known, so that a push sends what differs from it.
+    pub async fn fetch_child(&self, remote: &Remote, commit: &CommitId, base: &CommitId) -> Result<(), GitError> {
+        self.fetch_made(remote, commit, format!("--negotiation-tip={base}")).await
+    }
+
+    async fn fetch_made(&self, remote: &Remote, commit: &CommitId, reach: String) -> Result<(), GitError> {
+        let _lock = self.lock.lock().await;
+        if self.presence(commit).await? == Presence::Complete {
+            return Ok(());
+        }
+        let specification = format!("+{commit}:{MADE_REF}");
+        let arguments = [reach.as_str(), "--filter=blob:none", REMOTE, &specification];
+        self.fetch_with(remote, Purpose::FetchCommit, &arguments, "").await?;
+        match self.presence(commit).await? {
+            Presence::Complete => Ok(()),
+            Presence::Absent => Err(GitError::NotFetched { commit: commit.clone() }),
+        }
     }
 
     /// Changes branches on the server in one push; the outcomes in the order of the updates. Asked again by the retry

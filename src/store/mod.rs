@@ -3,9 +3,12 @@
 mod lock;
 mod sqlite;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
@@ -82,8 +85,18 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// never first seen before one that was there already.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
 
+    /// Notes tags that did not answer, until they do.
+    async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError>;
+
+    /// What a tag pointed to when it was last asked for, and when that was. `None` where it never answered, or did not
+    /// answer the last time.
+    async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError>;
+
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Whether any tag of this image was ever looked up, which is done for pins alone.
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError>;
 
     /// What is known of a digest; content never changes under one.
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError>;
@@ -92,6 +105,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Notes that a pull request was opened, for `max_new_per_hour`.
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError>;
+
+    /// When each repository last had its turn.
+    async fn turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
+    /// Notes that these repositories had their turn.
+    async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
 
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
@@ -110,4 +129,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// What was last known of the fleet.
     async fn status(&self) -> Result<FleetStatus, StoreError>;
+
+    /// The pull requests of a forge that it was told to merge by itself, each with the head for which it was told last.
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError>;
+
+    /// Notes that a forge was told to merge this pull request at this head, whatever it answered.
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError>;
 }

@@ -6,6 +6,13 @@ CREATE TABLE turn (
     PRIMARY KEY (forge, repository)
 ) STRICT, WITHOUT ROWID;
 
+-- Tags that did not answer when they were last asked for: their last sighting does not stand for an answer.
+CREATE TABLE unanswered (
+    image TEXT NOT NULL,
+    tag   TEXT NOT NULL,
+    PRIMARY KEY (image, tag)
+) STRICT, WITHOUT ROWID;
+
 -- What was last known of a repository, for the status page and `refrom status`.
 CREATE TABLE status (
     forge      TEXT NOT NULL,

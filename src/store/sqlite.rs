@@ -1,8 +1,13 @@
 //! The store in one SQLite file.
 
+mod auto_merge;
+mod followed;
+mod looks;
 mod reader;
 mod status;
+mod turns;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +19,7 @@ use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
 use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
@@ -111,6 +117,7 @@ impl SqliteStore {
         let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
         let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
         query.execute(&self.pool).await.map_err(self.write_error())?;
+        self.forget_looks().await?;
         let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
@@ -207,8 +214,19 @@ impl Store for SqliteStore {
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())
+    }
+
+    async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
+        self.note_unanswered(tags).await
+    }
+
+    async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
+        self.last_look(tag).await
     }
 
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
@@ -216,6 +234,10 @@ impl Store for SqliteStore {
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
         seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+    }
+
+    async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError> {
+        self.has_sightings(image).await
     }
 
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
@@ -250,6 +272,14 @@ impl Store for SqliteStore {
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
+    async fn turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.all_turns().await
+    }
+
+    async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
+        self.note_turns(repositories, at).await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
@@ -271,6 +301,20 @@ impl Store for SqliteStore {
 
     async fn status(&self) -> Result<FleetStatus, StoreError> {
         status::read(&self.pool).await.map_err(self.read_error())
+    }
+
+    async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
+        self.read_told_to_merge(forge).await
+    }
+
+    async fn put_told_to_merge(
+        &self,
+        forge: &str,
+        repository: &RepoName,
+        number: u64,
+        head: &CommitId,
+    ) -> Result<(), StoreError> {
+        self.write_told_to_merge((forge, repository), number, head).await
     }
 }
 

@@ -29,6 +29,8 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("croner", &["domain"]),
     ("prometheus_client", &["serve"]),
+    ("hyper", &["serve"]),
+    ("hyper_util", &["serve"]),
     ("serde_saphyr", &["config"]),
     // The types of `http`, which octocrab takes, come to the forge by way of axum.
     ("axum", &["demo", "forge", "serve"]),

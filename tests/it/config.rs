@@ -4,6 +4,7 @@ mod commands;
 mod example;
 mod layers;
 mod mistakes;
+mod serve;
 mod settings;
 
 use std::path::Path;

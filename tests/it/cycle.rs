@@ -1,10 +1,12 @@
 //! Whole cycles, in a small test language, over the embedded registry and forge.
 
+mod api_commits;
+mod automerge;
 mod checks;
 mod failures;
 mod images;
 mod interrupted;
-mod meddling;
+pub mod meddling;
 mod policies;
 mod processes;
 mod situations;

@@ -151,7 +151,7 @@ async fn one_cycle(hosted: &Hosted, registry: &Registry, folder: &std::path::Pat
     let config = Config::load(&path, &environment, Secrets::Read).unwrap();
     let now = || Timestamp::from_second(1_795_000_000).unwrap();
     let parts = cycle::assemble(config, now()).await.unwrap();
-    cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {} }).await.unwrap()
+    cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
 }
 
 /// Per 100 repositories that is 1 request for their heads, and 1 per 100 branches to look at: 3 of each repository with

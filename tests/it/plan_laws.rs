@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use refrom::domain::marker::Marker;
 use refrom::domain::message::{BODY_LENGTH_MAX, TITLE_LENGTH_MAX};
 use refrom::domain::plan::{Action, Plan, plan};
-use refrom::domain::policy::Grouping;
+use refrom::domain::policy::{AutoMerge, Grouping};
 use refrom::domain::proposal::{NotProposed, Reason};
 use refrom::domain::pull_request::PullRequestState;
 
@@ -26,7 +26,10 @@ enum Event {
     Push(usize),
     Group(usize, Grouping),
     Enable(usize, bool),
+    AutoMerge(usize, AutoMerge),
+    TakeBack(usize),
     MaxOpen(usize, u32),
+    Schedule(usize, &'static str),
     Hour,
     Cycle,
 }
@@ -44,7 +47,13 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..REPOS.len()).prop_map(Event::Push),
         2 => (0..REPOS.len(), grouping).prop_map(|(repo, grouping)| Event::Group(repo, grouping)),
         1 => (0..REPOS.len(), any::<bool>()).prop_map(|(repo, enabled)| Event::Enable(repo, enabled)),
+        1 => (0..REPOS.len(), any::<bool>()).prop_map(|(repo, is_on)| {
+            Event::AutoMerge(repo, if is_on { AutoMerge::WhenGreen } else { AutoMerge::Off })
+        }),
+        1 => (0..20_usize).prop_map(Event::TakeBack),
         1 => (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
+        2 => (0..REPOS.len(), prop::sample::select(vec!["always", "daily", "0 */3 * * *"]))
+            .prop_map(|(repo, schedule)| Event::Schedule(repo, schedule)),
         1 => Just(Event::Hour),
         6 => Just(Event::Cycle),
     ]
@@ -85,7 +94,15 @@ fn happen(world: &mut World, event: &Event) {
         Event::Push(repo) => world.push(REPOS[*repo], WHOLE, "person@acme.example"),
         Event::Group(repo, grouping) => world.repo(REPOS[*repo]).policy.group = *grouping,
         Event::Enable(repo, enabled) => world.repo(REPOS[*repo]).policy.enabled = *enabled,
+        Event::AutoMerge(repo, automerge) => world.repo(REPOS[*repo]).policy.automerge = *automerge,
+        Event::TakeBack(nth) => number(*nth, PullRequestState::Open)
+            .into_iter()
+            .for_each(|it| world.pull_request(it).is_auto_merging = false),
         Event::MaxOpen(repo, limit) => world.repo(REPOS[*repo]).policy.max_open = Some(*limit),
+        Event::Schedule(repo, text) => {
+            let schedule = text.parse().ok();
+            world.repo(REPOS[*repo]).policy.cadence.set_schedule(schedule, "a test".to_owned());
+        }
         Event::Hour => (world.hour, world.opened) = (world.hour + 1, 0),
         Event::Cycle => drop(world.cycle()),
     }
@@ -129,6 +146,7 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                         }
                     }
                     news += usize::from(matches!(action, Action::Open { .. }));
+                    prop_assert_eq!(repository.due.at(), None, "nothing is written before its time");
                 }
                 Action::Close(closing) => {
                     prop_assert!(closing.branch.is_ours());
@@ -136,7 +154,9 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                     prop_assert!(closing.body.as_ref().is_none_or(is_withdrawn));
                     open -= 1;
                 }
-                Action::DeleteBranch { branch, .. } => prop_assert!(branch.is_ours()),
+                Action::AutoMerge { branch, .. } | Action::DeleteBranch { branch, .. } => {
+                    prop_assert!(branch.is_ours())
+                }
             }
         }
         // What is unknown waits, also where an open pull request goes on proposing what it proposed.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use refrom::domain::cadence::CadenceMode;
 use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unknown, behind};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
 use refrom::domain::ledger::Ledger;
-use refrom::domain::plan::{Action, Closing, Knowledge, Limits, Plan, Proposal, held_moves, plan};
+use refrom::domain::plan::{Action, Closing, Knowledge, Limits, MergeTarget, Plan, Proposal, held_moves, plan};
 use refrom::domain::policy::{FilePolicy, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
@@ -17,6 +18,8 @@ use refrom::domain::pull_request::{
 use refrom::domain::reference::{Reference, TagRef};
 
 pub const OURS: &str = "bot@refrom.example";
+/// Author and committer of commits that the forge makes for refrom.
+pub const API_EMAILS: [&str; 2] = ["7+refrom[bot]@users.noreply.github.com", "noreply@github.com"];
 pub const WEB: &str = "acme/web";
 pub const WHOLE: &str = "refrom/base-images";
 
@@ -55,9 +58,14 @@ pub struct World {
     pub max_new_per_hour: Option<u32>,
     pub opened: u64,
     pub hour: i64,
+    /// When repositories had their turn, by name.
+    pub turns: BTreeMap<String, Timestamp>,
+    pub cadence: CadenceMode,
     /// What was written to the forge, in words.
     pub writes: Vec<String>,
     numbers: u64,
+    /// What the store remembers of it.
+    pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
 }
 
 pub fn digest(letter: char) -> Digest {
@@ -133,7 +141,10 @@ impl World {
             max_new_per_hour: None,
             opened: 0,
             hour: 1,
+            turns: BTreeMap::new(),
+            cadence: CadenceMode::Honour,
             writes: Vec::new(),
+            told_to_merge: BTreeMap::new(),
             numbers: 0,
         }
     }
@@ -253,6 +264,8 @@ impl World {
             observations: self.tags.iter().map(|(tag, digest)| (tag.clone(), seen(digest))).collect(),
             ledger: self.ledger.clone(),
             own_emails: [OURS.to_owned()].into(),
+            api_emails: [("github".to_owned(), API_EMAILS.map(str::to_owned).into())].into(),
+            told_to_merge: self.told_to_merge.clone(),
             ..Knowledge::default()
         };
         for facts in facts {
@@ -275,6 +288,8 @@ impl World {
                 knowledge.evidence.insert(wanted, Evidence { new, old });
             }
             knowledge.pull_requests.insert(facts.key(), Ok(asked));
+            let turn = self.turns.get(facts.head.name.as_str());
+            knowledge.turns.extend(turn.map(|turn| (facts.key(), *turn)));
         }
         knowledge
     }
@@ -285,7 +300,7 @@ impl World {
     }
 
     pub fn limits(&self) -> Limits {
-        Limits { max_new_per_hour: self.max_new_per_hour, opened_in_last_hour: self.opened }
+        Limits { max_new_per_hour: self.max_new_per_hour, opened_in_last_hour: self.opened, cadence: self.cadence }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -303,6 +318,9 @@ impl World {
         for repository in &plan.repositories {
             for action in &repository.actions {
                 self.act(&repository.repository, action);
+            }
+            if repository.uses_turn() {
+                self.turns.insert(repository.repository.name.to_string(), self.now());
             }
         }
     }
@@ -328,6 +346,7 @@ impl World {
                     body: proposal.body.with_commit(&head),
                     labels: proposal.labels.clone(),
                     mergeable: Mergeable::Clean,
+                    is_draft: proposal.draft,
                     pipeline: Pipeline::Absent,
                     is_auto_merging: false,
                     opened_at: None,
@@ -344,6 +363,18 @@ impl World {
                 open.body = proposal.body.with_commit(&head);
                 open.head = head;
                 open.mergeable = Mergeable::Clean;
+            }
+            Action::AutoMerge { branch, target } => {
+                let open = self.repo(name).pull_requests.iter_mut();
+                let mut open = open.filter(|it| it.state == PullRequestState::Open && it.branch == *branch);
+                let open = open.next().expect("an open pull request of this branch");
+                if let MergeTarget::Standing { number, head, .. } = target {
+                    assert_eq!((open.number, &open.head), (*number, head));
+                }
+                open.is_auto_merging = true;
+                let (number, head) = (open.number, open.head.clone());
+                self.told_to_merge.entry(key.clone()).or_default().insert(number, head);
+                self.writes.push(format!("auto-merge #{number}"));
             }
             Action::Close(closing) => self.act_close(name, closing),
             Action::DeleteBranch { branch, lease, .. } => self.act_delete(name, branch, lease),
@@ -427,6 +458,10 @@ pub fn says(plan: &Plan) -> Vec<String> {
                 }
                 Action::Update { proposal, pull_request } => {
                     format!("update #{}: {}", pull_request.number, changes(proposal))
+                }
+                Action::AutoMerge { branch, target: MergeTarget::Proposed } => format!("auto-merge {branch}"),
+                Action::AutoMerge { target: MergeTarget::Standing { number, .. }, .. } => {
+                    format!("auto-merge #{number}")
                 }
                 Action::Close(closing) => {
                     let branch = if closing.delete.is_some() { "deletes" } else { "keeps" };

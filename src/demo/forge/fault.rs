@@ -1,5 +1,7 @@
 //! What goes wrong, once and on purpose.
 
+use serde_json::{Value, json};
+
 /// Something that goes wrong with one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -47,6 +49,39 @@ pub(super) fn take(faults: &mut Vec<Fault>, request: &str) -> Option<FaultKind> 
         return None;
     }
     Some(faults.remove(index).kind)
+}
+
+/// Makes one repository of an answer an error: `null` where it stood, and why.
+pub(super) fn spoil(body: &mut Value, repository: &str, kind: &str) {
+    let pointers: Vec<Vec<Value>> = places(body.get("data").unwrap_or(&Value::Null), repository);
+    for path in pointers {
+        let pointer: String = path.iter().map(|step| format!("/{}", step.to_string().trim_matches('"'))).collect();
+        if let Some(value) = body.pointer_mut(&format!("/data{pointer}")) {
+            *value = Value::Null;
+        }
+        let error = json!({ "type": kind, "path": path, "message": "something went wrong here" });
+        if let Some(body) = body.as_object_mut() {
+            let errors = body.entry("errors").or_insert_with(|| json!([]));
+            errors.as_array_mut().map(|errors| errors.push(error)).unwrap_or_default();
+        }
+    }
+}
+
+/// Where objects with this `nameWithOwner` stand.
+fn places(value: &Value, repository: &str) -> Vec<Vec<Value>> {
+    if value.get("nameWithOwner").and_then(Value::as_str) == Some(repository) {
+        return vec![Vec::new()];
+    }
+    let children: Vec<(Value, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, child)| (Value::from(name.as_str()), child)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(index, child)| (Value::from(index), child)).collect(),
+        _ => Vec::new(),
+    };
+    let below = children.into_iter().flat_map(|(step, child)| {
+        let found = places(child, repository).into_iter();
+        found.map(move |rest| std::iter::once(step.clone()).chain(rest).collect())
+    });
+    below.collect()
 }
 
 #[cfg(test)]

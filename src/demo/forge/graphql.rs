@@ -6,7 +6,8 @@
 use serde_json::{Map, Value, json};
 
 use super::http::{Asked, Reply};
-use super::world::{Caller, HostedPullRequest, Repository, World};
+use super::merging;
+use super::world::{Caller, HostedPullRequest, Repository, World, iso};
 use crate::demo::git_repository::RepositoryError;
 use crate::domain::pull_request::{BRANCH_PREFIX, BranchName, CommitId, Mergeable, PullRequestState};
 use crate::forge::github::documents::{self, Document, PULL_REQUESTS_FIRST};
@@ -19,11 +20,11 @@ const PAIR_VARIABLES: usize = 3;
 const LABELS_FIRST: usize = 20;
 
 /// One question with its variables.
-struct Question<'a> {
-    world: &'a World,
-    caller: &'a Caller,
-    variables: &'a Map<String, Value>,
-    errors: Vec<Value>,
+pub(super) struct Question<'a> {
+    pub world: &'a World,
+    pub caller: &'a Caller,
+    pub variables: &'a Map<String, Value>,
+    pub errors: Vec<Value>,
 }
 
 type Resolved = Result<Value, RepositoryError>;
@@ -44,6 +45,9 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
     if asked.method != "POST" || !is_shipped {
         let error = json!({ "message": format!("the embedded forge does not know this document: {name}") });
         return Ok(Reply::new(200, json!({ "errors": [error] })));
+    }
+    if name == "EnableAutoMerge" {
+        return Ok(merging::enable(world, &asked.caller, variables));
     }
     let mut question = Question { world, caller: &asked.caller, variables, errors: Vec::new() };
     let data = question.resolve(name)?;
@@ -66,45 +70,15 @@ fn document(name: &str, variables: &Map<String, Value>) -> Option<Document> {
         "PullRequestLabels" => documents::pull_request_labels(),
         "OpenPullRequests" => documents::open_pull_requests(),
         "OwnComments" => documents::own_comments(),
+        "MergeSettings" => documents::merge_settings(),
+        "EnableAutoMerge" => documents::enable_auto_merge(),
+        "Viewer" => documents::viewer(),
         _ => return None,
     })
 }
 
-/// Makes one repository of an answer an error: `null` where it stood, and why.
-pub(super) fn spoil(body: &mut Value, repository: &str, kind: &str) {
-    let pointers: Vec<Vec<Value>> = places(body.get("data").unwrap_or(&Value::Null), repository);
-    for path in pointers {
-        let pointer: String = path.iter().map(|step| format!("/{}", step.to_string().trim_matches('"'))).collect();
-        if let Some(value) = body.pointer_mut(&format!("/data{pointer}")) {
-            *value = Value::Null;
-        }
-        let error = json!({ "type": kind, "path": path, "message": "something went wrong here" });
-        if let Some(body) = body.as_object_mut() {
-            let errors = body.entry("errors").or_insert_with(|| json!([]));
-            errors.as_array_mut().map(|errors| errors.push(error)).unwrap_or_default();
-        }
-    }
-}
-
-/// Where objects with this `nameWithOwner` stand.
-fn places(value: &Value, repository: &str) -> Vec<Vec<Value>> {
-    if value.get("nameWithOwner").and_then(Value::as_str) == Some(repository) {
-        return vec![Vec::new()];
-    }
-    let children: Vec<(Value, &Value)> = match value {
-        Value::Object(fields) => fields.iter().map(|(name, child)| (Value::from(name.as_str()), child)).collect(),
-        Value::Array(items) => items.iter().enumerate().map(|(index, child)| (Value::from(index), child)).collect(),
-        _ => Vec::new(),
-    };
-    let below = children.into_iter().flat_map(|(step, child)| {
-        let found = places(child, repository).into_iter();
-        found.map(move |rest| std::iter::once(step.clone()).chain(rest).collect())
-    });
-    below.collect()
-}
-
 impl Question<'_> {
-    fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.variables.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
@@ -138,6 +112,11 @@ impl Question<'_> {
             "PullRequestLabels" => Ok(self.labels()),
             "OpenPullRequests" => self.open_pull_requests(),
             "OwnComments" => Ok(self.comments()),
+            "MergeSettings" => Ok(self.merge_settings()),
+            "Viewer" => {
+                let login = self.world.login(self.caller);
+                Ok(json!({ "viewer": { "login": login, "databaseId": self.world.account(&login).0 } }))
+            }
             _ => Ok(Value::Null),
         }
     }
@@ -201,11 +180,11 @@ impl Question<'_> {
         Ok(Value::from(data))
     }
 
-    fn visible(&self, full: &str) -> Option<(u64, &Repository)> {
+    pub fn visible(&self, full: &str) -> Option<(u64, &Repository)> {
         self.world.resolve(full).filter(|(_, found)| self.world.sees(self.caller, found))
     }
 
-    fn not_found(&mut self, path: Value, what: &str) {
+    pub fn not_found(&mut self, path: Value, what: &str) {
         let message = format!("Could not resolve to {what}.");
         self.errors.push(json!({ "type": "NOT_FOUND", "path": path, "message": message }));
     }
@@ -278,6 +257,7 @@ impl Question<'_> {
                 let mut node = self.pull_request(number, found, it)?;
                 if let Some(node) = node.as_object_mut() {
                     node.insert("labels".to_owned(), page(label_nodes(it), LABELS_FIRST, ""));
+                    node.insert("commits".to_owned(), merging::last_commit(found, it));
                 }
                 Ok(node)
             });
@@ -285,7 +265,7 @@ impl Question<'_> {
             let merged: Result<Vec<_>, _> =
                 merged.into_iter().take(1).map(|it| self.pull_request(number, found, it)).collect();
             let value = json!({
-                "unmerged": page(unmerged?, PULL_REQUESTS_FIRST, &after),
+                "unmerged": self.without_hidden_checks(&alias, page(unmerged?, PULL_REQUESTS_FIRST, &after)),
                 "merged": { "nodes": merged? },
             });
             data.insert(alias, value);
@@ -343,6 +323,10 @@ impl Question<'_> {
             "title": it.title,
             "body": it.body,
             "mergeable": mergeable,
+            "isDraft": it.is_draft,
+            "createdAt": iso(it.created),
+            "mergedAt": it.merged.map(iso),
+            "autoMergeRequest": merging::request(it),
         }))
     }
 

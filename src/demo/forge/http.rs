@@ -130,7 +130,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
     match fault {
         Some(FaultKind::LostAnswer) => return lost(reply.status),
         Some(FaultKind::LastOne { reset_in }) => reply = reply.used_up(world.now() + reset_in),
-        Some(FaultKind::PartialError { repository, kind }) => graphql::spoil(&mut reply.body, &repository, &kind),
+        Some(FaultKind::PartialError { repository, kind }) => fault::spoil(&mut reply.body, &repository, &kind),
         _ => {}
     }
     response(reply, world.now())

@@ -7,6 +7,8 @@
 mod fault;
 mod graphql;
 mod http;
+mod merging;
+mod objects;
 mod people;
 mod pulls;
 mod rest;
@@ -144,6 +146,9 @@ impl Forge {
             is_fork: false,
             topics: Vec::new(),
             is_mergeable_unknown: false,
+            is_auto_merge_allowed: true,
+            are_checks_required: true,
+            checks: Default::default(),
             hidden_from: BTreeSet::new(),
             pull_requests: Default::default(),
         };

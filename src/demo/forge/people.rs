@@ -3,7 +3,7 @@
 use super::world::{HostedPullRequest, Repository, World};
 use super::{Forge, ForgeSetupError};
 use crate::demo::git_repository::{BareRepository, RepositoryError};
-use crate::domain::pull_request::{BranchName, CommitId, PullRequestState, RepoName};
+use crate::domain::pull_request::{BranchName, CommitId, Pipeline, PullRequestState, RepoName};
 
 /// A flag of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub enum Flag {
     Topic(String),
     /// Not to be seen by this login.
     HiddenFrom(String),
+    /// Nobody may let the forge merge by itself.
+    NoAutoMerge,
+    /// Nothing is required of what is merged.
+    NoRequiredChecks,
     /// Whether its pull requests can be merged is not found out yet.
     MergeableUnknown,
     /// It is found out now.
@@ -51,7 +55,9 @@ impl HostedPullRequest {
             team_reviewers: Default::default(),
             assignees: Default::default(),
             comments: Vec::new(),
+            is_auto_merging: false,
             created,
+            merged: None,
         }
     }
 }
@@ -75,11 +81,13 @@ impl Forge {
 
     /// Somebody merges with a merge commit. The branch stays.
     pub fn merge(&self, name: &RepoName, number: u64) -> Result<CommitId, ForgeSetupError> {
+        let now = self.world().tick();
         self.change(name, |bare, repository| {
             let merged = found(repository, number)?;
             let message = format!("Merge pull request #{number} from {}", merged.branch);
             let commit = bare.merge(&merged.base, &merged.head, &message)?;
             merged.state = PullRequestState::Merged;
+            merged.merged = Some(now);
             Ok(commit)
         })
     }
@@ -140,6 +148,8 @@ impl Forge {
                 Flag::Fork => repository.is_fork = true,
                 Flag::MergeableUnknown => repository.is_mergeable_unknown = true,
                 Flag::MergeableKnown => repository.is_mergeable_unknown = false,
+                Flag::NoAutoMerge => repository.is_auto_merge_allowed = false,
+                Flag::NoRequiredChecks => repository.are_checks_required = false,
                 Flag::Topic(topic) => repository.topics.push(topic),
                 Flag::HiddenFrom(login) => {
                     repository.hidden_from.insert(login);
@@ -167,6 +177,30 @@ impl Forge {
         BareRepository::open(&world.root, name)?.delete()?;
         world.repositories.remove(&id);
         Ok(())
+    }
+
+    /// What the checks of a commit come to. Where they pass, the forge merges what it was told to merge.
+    pub fn set_checks(&self, name: &RepoName, commit: &CommitId, checks: Pipeline) -> Result<(), ForgeSetupError> {
+        let waiting = self.change(name, |_, repository| {
+            repository.checks.insert(commit.clone(), checks);
+            let all = repository.pull_requests.values();
+            let is_waiting = |it: &&HostedPullRequest| {
+                it.state == PullRequestState::Open && it.is_auto_merging && it.head == *commit
+            };
+            Ok(all.filter(is_waiting).map(|it| it.number).collect::<Vec<_>>())
+        })?;
+        if checks == Pipeline::Passed {
+            waiting.into_iter().try_for_each(|number| self.merge(name, number).map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// Somebody takes back that the forge merges by itself.
+    pub fn disable_auto_merge(&self, name: &RepoName, number: u64) -> Result<(), ForgeSetupError> {
+        self.change(name, |_, repository| {
+            found(repository, number)?.is_auto_merging = false;
+            Ok(())
+        })
     }
 
     fn set_state(&self, name: &RepoName, number: u64, state: PullRequestState) -> Result<(), ForgeSetupError> {

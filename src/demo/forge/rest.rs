@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::http::{Asked, Reply};
-use super::pulls;
 use super::world::{Caller, Repository, World, iso};
+use super::{objects, pulls};
 
 /// What an enterprise's name begins with among the owners of installations; it has no login.
 pub(super) const ENTERPRISE: &str = "enterprises/";
@@ -22,6 +22,17 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
             let id = id.parse().map_err(|_| Reply::not_found())?;
             let found = world.repositories.get(&id).filter(|found| world.sees(&asked.caller, found));
             found.map(|found| Reply::new(200, repository(world, id, found))).ok_or_else(Reply::not_found)
+        }
+        ("GET", ["user"]) => match &asked.caller {
+            Caller::User(login) => {
+                let body = json!({ "login": login, "id": world.account(login).0, "email": null, "type": "User" });
+                Ok(Reply::new(200, body))
+            }
+            Caller::App | Caller::Installation(_) => Err(Reply::error(403, "Resource not accessible by integration")),
+        },
+        (_, ["repos", owner, name, "git", rest @ ..]) => {
+            let id = reachable(world, asked, &format!("{owner}/{name}"), rest)?;
+            objects::answer(world, asked, (id, rest))
         }
         (_, ["repos", owner, name, rest @ ..]) => {
             let id = reachable(world, asked, &format!("{owner}/{name}"), rest)?;

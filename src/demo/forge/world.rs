@@ -7,12 +7,15 @@ use jiff::Timestamp;
 
 use super::fault::Fault;
 use crate::demo::git_repository::{BareRepository, RepositoryError};
-use crate::domain::pull_request::{BranchName, CommitId, Mergeable, PullRequestState, RepoName};
+use crate::domain::pull_request::{BranchName, CommitId, Mergeable, Pipeline, PullRequestState, RepoName};
 
 /// When the forge's time begins: 2026-01-01 00:00:00 UTC.
 const FIRST_SECOND: i64 = 1_767_225_600;
 /// How long an installation token lives, in seconds.
 const TOKEN_SECONDS: i64 = 3_600;
+
+/// More than there are logins in any test.
+const ACCOUNTS: u64 = 1 << 40;
 
 /// A pull request as the forge keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,10 @@ pub struct HostedPullRequest {
     pub assignees: BTreeSet<String>,
     /// Author and text.
     pub comments: Vec<(String, String)>,
+    /// Whether the forge merges it once its checks have passed.
+    pub is_auto_merging: bool,
     pub(super) created: i64,
+    pub(super) merged: Option<i64>,
 }
 
 /// What all accounts may be kept from.
@@ -45,6 +51,7 @@ pub enum Permission {
     /// A plan without drafts.
     OpenDrafts,
     RequestReviews,
+    ReadChecks,
 }
 
 /// A repository with its flags.
@@ -58,6 +65,11 @@ pub(super) struct Repository {
     pub topics: Vec<String>,
     /// Whether the forge has not found out what could be merged.
     pub is_mergeable_unknown: bool,
+    pub is_auto_merge_allowed: bool,
+    /// Whether the default branch takes nothing whose checks have not passed.
+    pub are_checks_required: bool,
+    /// How the checks of commits stand, where some were asked for.
+    pub checks: BTreeMap<CommitId, Pipeline>,
     /// Who does not see it.
     pub hidden_from: BTreeSet<String>,
     pub pull_requests: BTreeMap<u64, HostedPullRequest>,
@@ -167,6 +179,13 @@ impl World {
                 format!("{}[bot]", self.app.as_ref().map_or("app", |app| app.slug.as_str()))
             }
         }
+    }
+
+    /// The number that stands for a login, and the address that commits are made with in its name.
+    pub fn account(&self, login: &str) -> (u64, String) {
+        let id = login.bytes().fold(0, |id: u64, byte| (id * 31 + u64::from(byte)) % ACCOUNTS);
+        let host = self.url.split(['/', ':']).nth(3).unwrap_or_default();
+        (id, format!("{id}+{login}@users.noreply.{host}"))
     }
 
     /// Whether this caller may read only.

@@ -100,6 +100,7 @@ impl fmt::Display for Reason {
             Self::MaxOpen(limit) => write!(f, "cap: `max_open` is {limit}"),
             Self::MaxNewPerHour(limit) => write!(f, "cap: `max_new_per_hour` is {limit}"),
             Self::TooMany => f.write_str("one pull request cannot hold more pins; this one follows when it is merged"),
+            Self::Waits(wait) => write!(f, "{wait}"),
         }
     }
 }

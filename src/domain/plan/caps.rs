@@ -6,18 +6,21 @@ use jiff::Timestamp;
 
 use super::decide::Decided;
 use super::{Action, RepositoryPlan};
+use crate::domain::cadence::CadenceMode;
 use crate::domain::digest::Digest;
 use crate::domain::proposal::Reason;
 
 const SECONDS_PER_HOUR: i64 = 3600;
 
-/// The caps of the fleet.
+/// The caps of the fleet, and whether it is asked to wait at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// How many pull requests may be opened per hour; no limit where absent.
     pub max_new_per_hour: Option<u32>,
     /// How many were opened in the hour before now.
     pub opened_in_last_hour: u64,
+    /// Whether schedules, windows and freezes count.
+    pub cadence: CadenceMode,
 }
 
 /// Takes back what the caps do not allow and says so.
@@ -72,7 +75,9 @@ fn keep_first(plan: &mut RepositoryPlan, room: usize, reason: &Reason) {
                 room -= 1;
                 plan.actions.push(action);
             }
-            Action::Update { .. } | Action::Close(_) | Action::DeleteBranch { .. } => plan.actions.push(action),
+            Action::Update { .. } | Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => {
+                plan.actions.push(action);
+            }
         }
     }
 }

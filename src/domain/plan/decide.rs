@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::kept::kept;
+use super::put_off;
 use super::seen::{Branches, Seen};
 use super::{
     Action, Closing, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate,
 };
 use crate::domain::branch::Subject;
+use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::{self, RepositoryFacts, Unknown};
 use crate::domain::digest::Digest;
 use crate::domain::marker::{Marker, MarkerPin};
@@ -33,13 +37,15 @@ fn place(pin: &MarkerPin) -> Place {
 }
 
 /// The content of a pin in a pull request: everything but its line, which moves with the base.
-fn content(pin: &MarkerPin) -> MarkerPin {
+pub(super) fn content(pin: &MarkerPin) -> MarkerPin {
     MarkerPin { line: 0, ..pin.clone() }
 }
 
 /// Decides for one repository, without the caps.
-pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided {
-    let mut plan = RepositoryPlan::new(facts.key());
+pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: CadenceMode, now: Timestamp) -> Decided {
+    let key = facts.key();
+    let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
+    let mut plan = RepositoryPlan::new(key, due);
     let candidates = candidates::behind(facts, &knowledge.observations);
     let mut pins = Vec::new();
     for considered in
@@ -62,7 +68,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
         }
     };
     let seen = Seen::all(pull_requests);
-    let branches = Branches::new(facts, &knowledge.own_emails, &seen);
+    let branches = Branches::new(facts, knowledge, &seen);
     let mut decision = Decision {
         facts,
         branches: &branches,
@@ -70,6 +76,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
         evidence: &knowledge.evidence,
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
+        waiting: BTreeSet::new(),
         plan,
     };
     decision.cover();
@@ -80,7 +87,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge) -> Decided 
 }
 
 /// The decision about one repository while it is made.
-struct Decision<'a> {
+pub(super) struct Decision<'a> {
     facts: &'a RepositoryFacts,
     branches: &'a Branches<'a>,
     seen: &'a [Seen<'a>],
@@ -89,7 +96,9 @@ struct Decision<'a> {
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
     behind: BTreeSet<Place>,
-    plan: RepositoryPlan,
+    /// Branches that would be written if it were time.
+    pub(super) waiting: BTreeSet<BranchName>,
+    pub(super) plan: RepositoryPlan,
 }
 
 impl<'a> Decision<'a> {
@@ -126,7 +135,7 @@ impl<'a> Decision<'a> {
         }
     }
 
-    fn leave_alone(&mut self, open: &[&Seen<'_>], pins: Vec<Pin>, reason: &Reason) {
+    pub(super) fn leave_alone(&mut self, open: &[&Seen<'_>], pins: Vec<Pin>, reason: &Reason) {
         for seen in open {
             let comment = matches!(reason, Reason::ForeignCommit(_))
                 .then_some(Comment { key: "foreign-commit", text: message::FOREIGN_COMMIT });
@@ -150,6 +159,9 @@ impl<'a> Decision<'a> {
             let reason = Reason::ForeignBranch(foreign.name.clone());
             self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
             return;
+        }
+        if let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins))) {
+            return self.put_off(branch, open, pins, &reason);
         }
         let mut elsewhere = elsewhere.into_iter();
         let replaced = if current.is_none() { elsewhere.next() } else { None };
@@ -202,6 +214,11 @@ impl<'a> Decision<'a> {
         let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, unknown)| unknown.clone()));
         if let Some(unknown) = unsettled {
             return self.leave_alone(open, Vec::new(), &Reason::Unknown(unknown));
+        }
+        // What takes its place waits, and so does the closing.
+        let is_replaced = || open.iter().any(|seen| self.cause(seen) == ClosingCause::Regrouped);
+        if let Some(reason) = self.time_to_wait().filter(|_| is_replaced()) {
+            return self.leave_alone(open, Vec::new(), &reason);
         }
         for (index, seen) in open.iter().enumerate() {
             let mut closing = self.closing(seen, self.cause(seen));
@@ -314,7 +331,9 @@ impl<'a> Decision<'a> {
         let needed: BTreeSet<BranchName> = (self.open().map(|seen| seen.pull_request.branch.clone()))
             .chain(self.plan.actions.iter().filter_map(|action| match action {
                 Action::Open { proposal, .. } => Some(proposal.branch.clone()),
-                Action::Update { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
+                Action::Update { .. } | Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => {
+                    None
+                }
             }))
             .collect();
         let is_certain = self.facts.problems.is_empty()
@@ -326,6 +345,7 @@ impl<'a> Decision<'a> {
                 Some(seen) if seen.is_withdrawn() => Some(DeletionCause::Withdrawn),
                 // A person closed it: the branch is theirs to reopen from.
                 Some(_) => None,
+                None if self.waiting.contains(&there.name) => None,
                 None => (is_certain && self.branches.is_own(there)).then_some(DeletionCause::Leftover),
             };
             self.plan.actions.extend(cause.map(|cause| Action::DeleteBranch {
@@ -354,11 +374,12 @@ impl<'a> Decision<'a> {
             Action::DeleteBranch { .. } => 1,
             Action::Update { .. } => 2,
             Action::Open { .. } => 3,
+            Action::AutoMerge { .. } => 4,
         });
         let closed = self.plan.actions.iter().filter(|action| match action {
             Action::Close(_) => true,
             Action::Open { replaces, .. } => replaces.is_some(),
-            Action::Update { .. } | Action::DeleteBranch { .. } => false,
+            Action::Update { .. } | Action::AutoMerge { .. } | Action::DeleteBranch { .. } => false,
         });
         let open = self.open().count().saturating_sub(closed.count());
         self.plan.not_proposed.sort_by(|one, other| (&one.path, one.use_index).cmp(&(&other.path, other.use_index)));
@@ -366,6 +387,6 @@ impl<'a> Decision<'a> {
     }
 }
 
-fn marker_pins<'s>(seen: Option<&'s Seen<'_>>) -> impl Iterator<Item = &'s MarkerPin> {
+pub(super) fn marker_pins<'s>(seen: Option<&'s Seen<'_>>) -> impl Iterator<Item = &'s MarkerPin> {
     seen.and_then(|seen| seen.marker.as_ref().ok()).into_iter().flat_map(|marker| &marker.pins)
 }

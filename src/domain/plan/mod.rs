@@ -14,7 +14,9 @@
 //! | `refrom:hold` | left exactly as it is |
 //! | a branch and no pull request | open; the commit is there already |
 //! | the policy's `enabled: false` | open pull requests are closed, because nobody will keep them fresh |
+//! | `automerge: when_green` | the forge is told to merge, once for each head; who takes that back is not overruled |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
+//! | not its turn, outside of its window, in a freeze | what would be opened or updated waits; what is open stays as it is |
 //!
 //! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
 //! request stays as it was proposed, whatever else in there moves. A refusal stops what is not yet proposed, and
@@ -24,12 +26,15 @@
 mod caps;
 mod decide;
 mod kept;
+mod merging;
+mod put_off;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::cadence::{Due, Wait};
 use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
 use super::ledger::Ledger;
 use super::message::Body;
@@ -53,6 +58,12 @@ pub struct Knowledge {
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
     /// The e-mail addresses that refrom commits with.
     pub own_emails: BTreeSet<String>,
+    /// By the forge's name: the addresses of commits that were made through its API.
+    pub api_emails: BTreeMap<String, BTreeSet<String>>,
+    /// The heads for which forges were told before to merge by themselves, by the pull request's number.
+    pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
+    /// When repositories last had their turn; what is not in it never had one.
+    pub turns: BTreeMap<RepositoryKey, Timestamp>,
 }
 
 /// What a cycle does; printed as it is by a dry run.
@@ -75,6 +86,8 @@ pub struct RepositoryPlan {
     pub warnings: Vec<String>,
     /// Why nothing could be decided here.
     pub problem: Option<Unknown>,
+    /// When something may be opened or updated here.
+    pub due: Due,
 }
 
 /// One change on the forge.
@@ -88,10 +101,21 @@ pub enum Action {
     },
     /// Builds the commit, pushes it unless the branch is it already, and sets title and body where they differ.
     Update { proposal: Box<Proposal>, pull_request: Box<PullRequest> },
+    /// Tells the forge to merge a pull request of ours by itself, once it may.
+    AutoMerge { branch: BranchName, target: MergeTarget },
     /// Closes a pull request of ours.
     Close(Closing),
     /// Deletes a branch of ours.
     DeleteBranch { branch: BranchName, lease: CommitId, cause: DeletionCause },
+}
+
+/// Which pull request is to be merged, at which head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MergeTarget {
+    /// An open one as it is.
+    Standing { number: u64, url: String, head: CommitId },
+    /// What an action before this one opens or updates.
+    Proposed,
 }
 
 /// One commit on one branch and the words of its pull request.
@@ -183,15 +207,23 @@ pub struct UpToDate {
     pub branch: BranchName,
 }
 
-/// Decides for the whole fleet. `now` only varies the order in which repositories share the hourly cap.
+/// Decides for the whole fleet. `now` is what turns, windows and freezes are held against; besides it varies the order in
+/// which repositories share the hourly cap.
 ///
 /// **Invariants**: the same input gives the same plan, in whatever order the facts come; applying a plan leaves an
 /// empty one; no branch outside of refrom's namespace is named; nothing that is behind or unknown stays unmentioned.
 pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, now: Timestamp) -> Plan {
-    let mut repositories: Vec<_> = facts.iter().map(|facts| decide::decide(facts, knowledge)).collect();
+    let mut repositories: Vec<_> =
+        facts.iter().map(|facts| decide::decide(facts, knowledge, limits.cadence, now)).collect();
     repositories.sort_by(|one, other| one.plan.repository.cmp(&other.plan.repository));
     caps::apply(&mut repositories, limits, now);
-    Plan { repositories: repositories.into_iter().map(|decided| decided.plan).collect() }
+    let mut repositories: Vec<_> = repositories.into_iter().map(|decided| decided.plan).collect();
+    let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = facts.iter().map(|facts| (facts.key(), facts)).collect();
+    for plan in &mut repositories {
+        // After the caps: what is not opened is not merged.
+        facts.get(&plan.repository).into_iter().for_each(|facts| merging::add(plan, facts, knowledge));
+    }
+    Plan { repositories }
 }
 
 impl Plan {
@@ -207,9 +239,10 @@ impl Plan {
 }
 
 impl RepositoryPlan {
-    pub(super) fn new(repository: RepositoryKey) -> Self {
+    pub(super) fn new(repository: RepositoryKey, due: Due) -> Self {
         Self {
             repository,
+            due,
             actions: Vec::new(),
             left_alone: Vec::new(),
             up_to_date: Vec::new(),
@@ -217,6 +250,19 @@ impl RepositoryPlan {
             warnings: Vec::new(),
             problem: None,
         }
+    }
+
+    /// What holds something back here until its time comes.
+    pub fn waits(&self) -> Option<&Wait> {
+        let pins = self.not_proposed.iter().map(|pin| &pin.reason);
+        pins.chain(self.left_alone.iter().map(|left| &left.reason)).find_map(Reason::wait)
+    }
+
+    /// Whether everything was decided, so that the repository has had its turn once its actions are done: nothing was
+    /// unknown, and nothing was put off to the next cycle.
+    pub fn uses_turn(&self) -> bool {
+        let is_put_off = |pin: &NotProposed| matches!(pin.reason, Reason::MaxNewPerHour(_));
+        matches!(self.due, Due::Now { .. }) && !self.is_incomplete() && !self.not_proposed.iter().any(is_put_off)
     }
 
     /// Whether something could not be looked up here.

@@ -1,8 +1,6 @@
 //! A pull request as the forge shows it, read: its marker, and whether it may be touched.
 
-use std::collections::BTreeSet;
-
-use super::HOLD_LABEL;
+use super::{HOLD_LABEL, Knowledge};
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::marker::{Marker, MarkerError};
 use crate::domain::proposal::{Pin, Reason};
@@ -47,13 +45,13 @@ impl<'a> Seen<'a> {
 #[derive(Debug)]
 pub(super) struct Branches<'a> {
     facts: &'a RepositoryFacts,
-    own_emails: &'a BTreeSet<String>,
+    knowledge: &'a Knowledge,
     seen: &'a [Seen<'a>],
 }
 
 impl<'a> Branches<'a> {
-    pub(super) fn new(facts: &'a RepositoryFacts, own_emails: &'a BTreeSet<String>, seen: &'a [Seen<'a>]) -> Self {
-        Self { facts, own_emails, seen }
+    pub(super) fn new(facts: &'a RepositoryFacts, knowledge: &'a Knowledge, seen: &'a [Seen<'a>]) -> Self {
+        Self { facts, knowledge, seen }
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &'a BotBranch> {
@@ -73,9 +71,12 @@ impl<'a> Branches<'a> {
         self.seen.iter().filter(move |seen| seen.pull_request.branch == *name)
     }
 
-    /// Whether the head is a commit of ours: by the marker that names it, or by author and committer.
+    /// Whether the head is a commit of ours: by the marker that names it, or by author and committer. Both of them: a
+    /// person who edits on the forge's pages is the author, and the forge the committer.
     pub(super) fn is_own(&self, branch: &BotBranch) -> bool {
-        let is_ours = |email: &str| self.own_emails.iter().any(|own| own.eq_ignore_ascii_case(email));
+        let by_api = self.knowledge.api_emails.get(&self.facts.forge).into_iter().flatten();
+        let own: Vec<&String> = self.knowledge.own_emails.iter().chain(by_api).collect();
+        let is_ours = |email: &str| own.iter().any(|own| own.eq_ignore_ascii_case(email));
         self.seen(&branch.name).any(|seen| seen.made(&branch.head))
             || is_ours(&branch.author_email) && is_ours(&branch.committer_email)
     }

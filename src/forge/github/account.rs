@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::endpoints::Endpoints;
-use crate::forge::ForgeError;
+use crate::forge::{ForgeError, root_cause};
 use crate::secret::Secret;
 
 /// The largest answer that is read, in bytes: 100 repositories with 50 branches and all their topics are about 1 MiB,
@@ -253,13 +253,4 @@ impl Account {
         let body = axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| failed(&error))?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_vec() })
     }
-}
-
-/// The innermost reason of an error: the outer ones only say that a request failed.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }

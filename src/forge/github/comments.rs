@@ -10,7 +10,7 @@ use super::graph::fields;
 use super::writes::check_length;
 use super::{GitHub, owner_and_name};
 use crate::domain::pull_request::RepoName;
-use crate::forge::ForgeError;
+use crate::forge::{ForgeError, hidden_marker};
 
 /// How many pages of 100 comments are looked through, newest first.
 const COMMENT_PAGES_MAX: usize = 10;
@@ -49,11 +49,7 @@ struct CommentNode {
 /// lost does not say it twice.
 pub(super) async fn once(github: &GitHub, comment: Comment<'_>) -> Result<(), ForgeError> {
     let Comment { repository, number, key, text } = comment;
-    let is_key = !key.is_empty() && !key.contains("--");
-    if !is_key || !key.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c)) {
-        return Err(ForgeError::Invalid { message: format!("`{key}` cannot stand in a hidden marker") });
-    }
-    let marker = format!("<!-- refrom:{key} -->");
+    let marker = hidden_marker(key)?;
     let body = format!("{text}\n\n{marker}");
     check_length(&body)?;
     let account = github.account(owner_and_name(repository)?.0).await?;

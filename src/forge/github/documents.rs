@@ -17,9 +17,9 @@ const PULL_REQUEST_PARTS: &str = include_str!("graphql/pull_request_parts.graphq
 const PULL_REQUEST_PAGE: &str = include_str!("graphql/pull_request_page.graphql");
 const LABEL_PAGE: &str = include_str!("graphql/label_page.graphql");
 /// How many pull requests that were not merged one page has per branch: there are rarely more. With 100 branches, the
-/// last merged one of each, and 20 labels each, a page asks for 10,600 of the 500,000 nodes that GitHub allows, and
-/// costs 7 of the 5,000 points of an hour: one for 100 connections, of which each branch has two and each pull request
-/// that was not merged one
+/// last merged one of each, 20 labels and the head commit each, a page asks for 11,100 of the 500,000 nodes that GitHub
+/// allows, and costs 12 of the 5,000 points of an hour: one for 100 connections, of which each branch has two and each
+/// pull request that was not merged two
 /// (<https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>).
 pub const PULL_REQUESTS_FIRST: usize = 5;
 
@@ -109,4 +109,20 @@ pub fn open_pull_requests() -> Document {
 /// The comments of a pull request, newest page first. Variables: `owner`, `name`, `number`, `before`.
 pub fn own_comments() -> Document {
     document("OwnComments", &[include_str!("graphql/own_comments.graphql")])
+}
+
+/// How a repository merges, and whether one of its pull requests is to be merged by the forge. Variables: `owner`,
+/// `name`, `number`.
+pub fn merge_settings() -> Document {
+    document("MergeSettings", &[include_str!("graphql/merge_settings.graphql")])
+}
+
+/// Lets GitHub merge a pull request by itself. Variables: `id`, `head`, `method`.
+pub fn enable_auto_merge() -> Document {
+    document("EnableAutoMerge", &[include_str!("graphql/enable_auto_merge.graphql")])
+}
+
+/// Who is signed in; an App's installation is its bot.
+pub fn viewer() -> Document {
+    document("Viewer", &[include_str!("graphql/viewer.graphql")])
 }

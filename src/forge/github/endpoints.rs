@@ -35,6 +35,12 @@ impl Endpoints {
         Self { rest, graphql, web }
     }
 
+    /// The host of the addresses `…@users.noreply.HOST` and `noreply@HOST`.
+    pub fn mail_host(&self) -> String {
+        let host = Url::parse(&self.web).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
+        if host == "www.github.com" { "github.com".to_owned() } else { host }
+    }
+
     /// Where git finds a repository; without credentials.
     pub fn git(&self, repository: &RepoName) -> Result<Url, ForgeError> {
         Url::parse(&format!("{}/{repository}.git", self.web))

@@ -10,6 +10,10 @@ use super::answer::Answer;
 use super::documents::Document;
 use crate::forge::ForgeError;
 
+/// The field that an account without the permissions "Checks" and "Commit statuses" is refused, beside everything else
+/// that it asked for.
+const MAY_BE_HIDDEN: &str = "statusCheckRollup";
+
 /// One step of the way to a value: a field's name (or alias), or an index.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
@@ -49,7 +53,8 @@ pub(super) async fn query(
     let (path, what) = ("/graphql".to_owned(), what.to_owned());
     let call = Call { api: Api::GraphQl, method: Method::POST, path, body: Some(body), what };
     let answer = account.call(&call).await?;
-    let graph: Graph = answer.json(&call.what)?;
+    let mut graph: Graph = answer.json(&call.what)?;
+    graph.forgive();
     let is_whole =
         |error: &&GraphError| graph.data.is_null() || error.path.is_none() || error.is_rate_limit() || error.is_limit();
     match graph.errors.iter().find(is_whole) {
@@ -86,6 +91,29 @@ impl Graph {
         self.read(path, what)
     }
 
+    /// Takes errors about [`MAY_BE_HIDDEN`] for an answer: a permission to see checks is not needed for anything else.
+    /// The value becomes one without anything in it, which is something else than no value.
+    fn forgive(&mut self) {
+        let is_hidden = |error: &GraphError| {
+            let last = error.path.as_deref().and_then(<[Segment]>::last);
+            matches!(last, Some(Segment::Field(name)) if name == MAY_BE_HIDDEN) && error.is_denial()
+        };
+        let (hidden, errors) = std::mem::take(&mut self.errors).into_iter().partition(is_hidden);
+        self.errors = errors;
+        for path in Vec::<GraphError>::into_iter(hidden).filter_map(|error| error.path) {
+            let mut place = Some(&mut self.data);
+            for segment in &path {
+                place = place.and_then(|value| match segment {
+                    Segment::Index(index) => value.get_mut(index),
+                    Segment::Field(name) => value.get_mut(name),
+                });
+            }
+            if let Some(place) = place {
+                *place = json!({});
+            }
+        }
+    }
+
     /// How many items the list at a path has.
     pub fn count(&self, path: &[Segment]) -> usize {
         self.at(path).and_then(Value::as_array).map_or(0, Vec::len)
@@ -106,6 +134,10 @@ impl Graph {
 }
 
 impl GraphError {
+    fn is_denial(&self) -> bool {
+        matches!(self.kind.as_str(), "FORBIDDEN" | "INSUFFICIENT_SCOPES")
+    }
+
     fn is_rate_limit(&self) -> bool {
         matches!(self.kind.as_str(), "RATE_LIMITED" | "RATE_LIMIT")
     }
@@ -127,7 +159,7 @@ impl GraphError {
         let message = format!("{what}: {}", self.message);
         match self.kind.as_str() {
             "NOT_FOUND" => ForgeError::NotFound { what: what.to_owned() },
-            "FORBIDDEN" | "INSUFFICIENT_SCOPES" => ForgeError::Denied { message },
+            _ if self.is_denial() => ForgeError::Denied { message },
             "UNPROCESSABLE" => ForgeError::Invalid { message },
             // GitHub's own time limit carries no type, or one of these.
             "" | "TIMEOUT" | "RESOURCE_LIMITS_EXCEEDED" => ForgeError::GaveUp { message },
@@ -162,6 +194,18 @@ mod tests {
             ],
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn checks_that_may_not_be_seen_spoil_nothing() {
+        let mut graph: Graph = serde_json::from_value(json!({
+            "data": { "nodes": [{ "statusCheckRollup": null }, { "statusCheckRollup": null }] },
+            "errors": [{ "type": "FORBIDDEN", "message": "no", "path": ["nodes", 0, "statusCheckRollup"] }],
+        }))
+        .unwrap();
+        graph.forgive();
+        let nodes: Value = graph.value(&fields(&["nodes"]), "it").unwrap();
+        assert_eq!(nodes, json!([{ "statusCheckRollup": {} }, { "statusCheckRollup": null }]));
     }
 
     #[test]

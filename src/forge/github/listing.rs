@@ -9,11 +9,11 @@ use super::account::Account;
 use super::documents;
 use super::graph::{Graph, Segment, fields, item};
 use super::installations;
-use super::portion::Portion;
 use super::repository::{self, PageInfo, RepositoryParts};
 use super::selection::Wanted;
 use super::{GitHub, SignedIn, owner_and_name};
 use crate::domain::pull_request::{RepoName, RepositoryHead};
+use crate::forge::portion::Portion;
 use crate::forge::{ForgeError, Listing, ListingProblem, Selection};
 
 /// How many pages of repositories are read for one owner: more is a cursor that leads in circles.
@@ -255,7 +255,7 @@ impl Gathering<'_> {
         };
         for (index, name) in names.iter().enumerate() {
             let head = self.head(account, &graph, &fields(&[&format!("r{index}")]), name.as_str()).await;
-            match head.and_then(|head| served(self.selection, name, head)) {
+            match head.and_then(|head| self.selection.served(name, head)) {
                 Ok(head) => {
                     self.found.insert(head.name.clone(), head);
                 }
@@ -264,22 +264,6 @@ impl Gathering<'_> {
         }
         Ok(true)
     }
-}
-
-/// A repository that was asked for by its name is asked for as a fork, too; anything else that keeps it from being
-/// served is said.
-fn served(selection: &Selection, asked: &RepoName, head: RepositoryHead) -> Result<RepositoryHead, ForgeError> {
-    let what = format!("`{asked}`");
-    if !head.name.as_str().eq_ignore_ascii_case(asked.as_str()) {
-        return Err(ForgeError::Renamed { what, now: head.name.to_string() });
-    }
-    if head.is_archived && !selection.archived {
-        return Err(ForgeError::Archived { what });
-    }
-    if head.is_disabled {
-        return Err(ForgeError::Denied { message: format!("{what} is disabled") });
-    }
-    Ok(head)
 }
 
 fn name_at(graph: &Graph, place: &[Segment]) -> Option<String> {

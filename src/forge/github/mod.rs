@@ -5,14 +5,14 @@
 
 mod account;
 mod answer;
+mod auto_merge;
 mod comments;
+mod commits;
 pub mod documents;
 mod endpoints;
 mod graph;
 mod installations;
 mod listing;
-mod pace;
-mod portion;
 mod pull_requests;
 mod repository;
 mod selection;
@@ -33,9 +33,9 @@ use self::documents::Document;
 use self::endpoints::Endpoints;
 use self::graph::Graph;
 use self::installations::Installations;
-use self::pace::Pace;
-use self::portion::Portion;
-use super::{Forge, ForgeError, Listing, Opened, Selection};
+use super::pace::Pace;
+use super::portion::Portion;
+use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
     BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
@@ -47,7 +47,7 @@ pub const BODY_CHARACTERS_MAX: usize = 65_536;
 /// The time between two writes that GitHub asks for
 /// (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#pause-between-mutative-requests>).
 pub const WRITE_PACING: Duration = Duration::from_secs(1);
-/// Items per page, and ids per request: GitHub's limit for both.
+/// Items per page of REST: GitHub's limit.
 const PAGE: usize = 100;
 /// How long a token that git gets is valid at least: a fetch or a push of a slow network.
 const VALID_FOR_GIT: Duration = Duration::from_secs(10 * 60);
@@ -102,6 +102,8 @@ pub struct GitHub {
     retry: RetryPolicy,
     signed_in: SignedIn,
     pace: Pace,
+    /// Of commits that are made through the API, once they were asked for.
+    commit_emails: tokio::sync::OnceCell<BTreeSet<String>>,
 }
 
 #[derive(Debug)]
@@ -126,7 +128,7 @@ impl GitHub {
                 Arc::clone(&connection),
             )),
         };
-        Ok(Self { name, connection, retry, signed_in, pace: Pace::new(pacing) })
+        Ok(Self { name, connection, retry, signed_in, pace: Pace::new(pacing), commit_emails: Default::default() })
     }
 
     /// The identity that serves an owner's repositories.
@@ -265,6 +267,20 @@ impl Forge for GitHub {
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
     async fn comment_once(&self, repository: &RepoName, number: u64, key: &str, text: &str) -> Result<(), ForgeError> {
         comments::once(self, comments::Comment { repository, number, key, text }).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
+    async fn auto_merge(&self, repository: &RepoName, number: u64, head: &CommitId) -> Result<(), ForgeError> {
+        auto_merge::enable(self, repository, number, head).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
+    async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
+        commits::make(self, repository, commit).await
+    }
+
+    async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
+        self.commit_emails.get_or_try_init(|| commits::emails(self)).await.cloned()
     }
 
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError> {

@@ -6,16 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::documents;
 use super::graph::{Graph, fields};
-use super::portion::Portion;
 use super::repository::{PageInfo, protocol};
 use super::{GitHub, owner_and_name};
 use crate::domain::pull_request::{BranchName, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName};
 use crate::forge::github::account::Account;
+use crate::forge::portion::Portion;
 use crate::forge::{ForgeError, PULL_REQUESTS_PER_BRANCH_MAX};
 
 /// How many pages are read per branch. A fork's branch of the same name is among them, and anybody can open pull requests
@@ -41,8 +43,14 @@ pub(super) struct PullRequestParts {
     title: String,
     body: String,
     mergeable: String,
+    is_draft: bool,
+    created_at: Timestamp,
+    merged_at: Option<Timestamp>,
+    auto_merge_request: Option<IgnoredAny>,
     /// Asked for where it was not merged.
     labels: Option<LabelPage>,
+    /// The last one. Asked for where it was not merged.
+    commits: Option<Commits>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +63,29 @@ struct LabelPage {
 #[derive(Debug, Deserialize)]
 struct Label {
     name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Commits {
+    nodes: Vec<CommitNode>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CommitNode {
+    commit: Commit,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Commit {
+    status_check_rollup: Option<Rollup>,
+}
+
+/// All checks and statuses of a commit together.
+#[derive(Debug, Deserialize)]
+struct Rollup {
+    /// `None`: this account may not see it.
+    state: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +138,7 @@ impl PullRequestParts {
             "CONFLICTING" => Mergeable::Conflicting,
             _ => Mergeable::Unknown,
         };
+        let pipeline = self.commits.map_or(Pipeline::Unknown, Commits::pipeline);
         let labels = all_labels(github, account, &self.id, self.labels).await?;
         Ok(PullRequest {
             number: self.number,
@@ -119,11 +151,26 @@ impl PullRequestParts {
             body: self.body,
             labels,
             mergeable,
-            pipeline: Pipeline::Unknown,
-            is_auto_merging: false,
-            opened_at: None,
-            merged_at: None,
+            is_draft: self.is_draft,
+            pipeline,
+            is_auto_merging: self.auto_merge_request.is_some(),
+            opened_at: Some(self.created_at),
+            merged_at: self.merged_at,
         })
+    }
+}
+
+impl Commits {
+    /// What `StatusState` says of the last commit: no rollup where nothing was asked for.
+    fn pipeline(self) -> Pipeline {
+        let Some(last) = self.nodes.into_iter().next_back() else { return Pipeline::Unknown };
+        let Some(rollup) = last.commit.status_check_rollup else { return Pipeline::Absent };
+        match rollup.state.as_deref() {
+            Some("SUCCESS") => Pipeline::Passed,
+            Some("PENDING" | "EXPECTED") => Pipeline::Pending,
+            Some("FAILURE" | "ERROR") => Pipeline::Failed,
+            Some(_) | None => Pipeline::Unknown,
+        }
     }
 }
 

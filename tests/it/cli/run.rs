@@ -58,6 +58,7 @@ async fn the_json_says_the_plan_and_what_became_of_it() {
         [
             "actions",
             "counts",
+            "due",
             "error",
             "forge",
             "left_alone",
@@ -132,6 +133,8 @@ fn the_readme_explains_every_key() {
         "reason",
         "subject",
         "message",
+        "due",
+        "because",
     ] {
         assert!(readme.contains(&format!("`{key}`")), "the README does not explain `{key}`");
     }

@@ -56,12 +56,19 @@ fn show_prints_the_policy_with_where_each_value_comes_from() {
     draft: true  # refrom.yaml:9:35, repositories[1] (match `/^acme\/(web|api)$/`)
     base: "develop"  # refrom.yaml:16:13, repositories[3] (match `acme/web`)
     max_open: 2  # refrom.yaml:9:51, repositories[1] (match `/^acme\/(web|api)$/`)
+    commits: git  # default
+    automerge: off  # default
+    schedule: null  # default
+    timezone: "UTC"  # default
+    window: null  # default
+    freeze: []  # default
+    jitter: 30m  # default
     title: "a\nb"  # refrom.yaml:17:14, repositories[3] (match `acme/web`)
     body: null  # default
     commit_message: null  # default
     "#);
     let own = config_of(
-        "repository_may_set: [images, tags, patterns, draft, base, max_open, title, enabled, files, group, comment, labels, reviewers, assignees]",
+        "repository_may_set: [images, tags, patterns, draft, base, max_open, commits, automerge, schedule, timezone, window, freeze, jitter, title, enabled, files, group, comment, labels, reviewers, assignees]",
     );
     let again = own.policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
     assert_eq!(again.problem, None);

@@ -12,10 +12,21 @@ fn meaning(text: &str) -> String {
     let config = config_of(text);
     let policies =
         ["acme/web", "acme/payments-api"].map(|repository| config.policy_for(&name(repository), None).policy);
-    let Config { store, state_dir, forges, registries, network, commit, max_new_per_hour, repository_may_set, .. } =
-        &config;
+    let Config {
+        store,
+        state_dir,
+        forges,
+        registries,
+        network,
+        commit,
+        max_new_per_hour,
+        poll,
+        repository_may_set,
+        serve,
+        ..
+    } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {repository_may_set:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
     )
 }
 
@@ -88,8 +99,21 @@ fn the_example_and_the_schema_know_the_same_keys() {
         assert!(unused.iter().any(|unused| unused.starts_with(path)), "{path}");
     }
     unused.retain(|path| {
-        let is_alternative =
-            ["auth.token", "private_key", "password", "token", "signing_key", "proxy_auth", "patterns[]", "tags[]"];
+        let is_alternative = [
+            "auth.token",
+            "private_key",
+            "password",
+            "token",
+            "signing_key",
+            "proxy_auth",
+            "patterns[]",
+            "tags[]",
+            "webhooks[]",
+            "webhook_secret",
+            "schedule.every",
+            "window[]",
+            "freeze[]",
+        ];
         !is_alternative.iter().any(|part| path.contains(part)) && !path.starts_with(".repositories[].policy")
     });
     assert_eq!(unused, [""; 0]);

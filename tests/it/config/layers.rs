@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use refrom::config::{PolicyKey, RepositoryFile};
-use refrom::domain::policy::{CommentMode, Grouping};
+use refrom::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
 use super::{LAYERS, config_of, name, sources};
 
@@ -84,6 +84,23 @@ fn numbers_and_words_stay_what_was_written() {
     assert_eq!(policy.labels, ["no", "1.20", "on"]);
     assert_eq!(policy.tags.iter().map(|(_, tag)| tag.as_str()).collect::<Vec<_>>(), ["1.20", "010"]);
     assert_eq!(policy.assignees, ["007"]);
+}
+
+#[test]
+fn automerge_is_off_however_off_is_written() {
+    for (text, automerge) in [
+        ("off", AutoMerge::Off),
+        ("false", AutoMerge::Off),
+        ("\"off\"", AutoMerge::Off),
+        ("when_green", AutoMerge::WhenGreen),
+    ] {
+        let config = config_of(&format!("policy: {{ automerge: {text}, commits: api }}"));
+        let policy = config.policy_for(&name("acme/web"), None).policy;
+        assert_eq!((policy.automerge, policy.commits), (automerge, CommitMode::Api), "{text}");
+        let own = RepositoryFile::read(format!("automerge: {text}").as_bytes());
+        let problem = config.policy_for(&name("acme/web"), Some(&own)).problem.unwrap();
+        assert!(problem.to_string().contains("only the administrator"), "{problem}");
+    }
 }
 
 #[test]

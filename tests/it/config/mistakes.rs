@@ -33,10 +33,10 @@ fn what_is_no_yaml_is_refused_at_its_place() {
 #[test]
 fn unknown_keys_and_values_are_named_with_what_was_meant() {
     assert_snapshot!(mistakes("polcy: {}\n"), @"refrom.yaml:1:1: `polcy`: unknown key `polcy`; did you mean `policy`?");
-    assert_snapshot!(mistakes("policy:\n  lables: [a]\n  Group: image\n  schedule: daily\n"), @"
+    assert_snapshot!(mistakes("policy:\n  lables: [a]\n  Group: image\n  cadence: daily\n"), @"
         refrom.yaml:2:3: `policy.lables`: unknown key `lables`; did you mean `labels`?
         refrom.yaml:3:3: `policy.Group`: unknown key `Group`; did you mean `group`?
-        refrom.yaml:4:3: `policy.schedule`: unknown key `schedule`; known here: `enabled`, `images`, `tags`, `files`, `group`, `comment`, `patterns`, `labels`, `reviewers`, `assignees`, `draft`, `base`, `max_open`, `title`, `body`, `commit_message`
+        refrom.yaml:4:3: `policy.cadence`: unknown key `cadence`; known here: `enabled`, `images`, `tags`, `files`, `group`, `comment`, `patterns`, `labels`, `reviewers`, `assignees`, `draft`, `base`, `max_open`, `commits`, `automerge`, `schedule`, `timezone`, `window`, `freeze`, `jitter`, `title`, `body`, `commit_message`
     ");
     assert_snapshot!(mistakes("policy: { group: repo }\n"), @"refrom.yaml:1:18: `policy.group`: unknown value `repo`; did you mean `repository`?");
     assert_snapshot!(mistakes("policy: { group: repositry, comment: writes }\n"), @"
@@ -80,7 +80,7 @@ fn wrong_types_say_what_was_expected_and_found() {
     ");
     assert_snapshot!(mistakes("forges: [github]\n"), @"refrom.yaml:1:10: `forges[0]`: expected a forge: a mapping with `auth` and `repositories`, found text");
     assert_snapshot!(mistakes("policy: { patterns: [{ files: { a: b }, regex: 1 }] }\n"), @"
-        refrom.yaml:1:31: `policy.patterns[0].files`: expected a pattern or a list of them
+        refrom.yaml:1:31: `policy.patterns[0].files`: expected a text or a list of texts
         refrom.yaml:1:48: `policy.patterns[0].regex`: the named group `(?<digest>…)` is missing
         refrom.yaml:1:48: `policy.patterns[0].regex`: the named group `(?<image>…)` is missing
     ");

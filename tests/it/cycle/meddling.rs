@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use refrom::demo::server::Exchange;
+use refrom::demo::server::{self, Exchange};
 use tokio::sync::Notify;
 
 /// What happens to one request.
@@ -61,7 +61,7 @@ impl Meddlings {
 
 /// Whether a request could change something: REST's writing methods, a mutation, a push.
 pub fn is_write(method: &str, path: &str, body: &[u8]) -> bool {
-    let is_query = path.contains("/graphql") && !body.starts_with(b"{\"query\":\"mutation");
+    let is_query = path.contains("/graphql") && !server::is_mutation(body);
     let is_fetch = path.ends_with("git-upload-pack");
     let is_sign_in = path.ends_with("/access_tokens");
     method != "GET" && method != "HEAD" && !is_query && !is_fetch && !is_sign_in

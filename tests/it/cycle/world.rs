@@ -28,6 +28,9 @@ use expectations::expect_problems;
 
 pub const FORGE_TOKEN: &str = "ghp_aTokenThatNobodyMaySee0123456789";
 pub const REGISTRY_PASSWORD: &str = "dckr_pat_aPasswordThatNobodyMaySee";
+/// What the forge proves its webhooks with, and the bearer token of the service.
+pub const WEBHOOK_SECRET: &str = "aWebhookSecretThatNobodyMaySee";
+pub const SERVE_TOKEN: &str = "aBearerTokenThatNobodyMaySee";
 const REGISTRY_USER: &str = "acme";
 const APP_KEY: &str = include_str!("../keys/app_only_for_tests.pem");
 const APP_PUBLIC_KEY: &str = include_str!("../keys/app_only_for_tests.pub.pem");
@@ -59,6 +62,7 @@ pub struct World {
     include: String,
     policy: String,
     top: String,
+    webhook_secret: &'static str,
     registry_host: String,
     other_host: String,
     /// Everything that was asked, and what was asked in the last cycle.
@@ -145,6 +149,7 @@ impl World {
             include: "\"acme/*\"".to_owned(),
             policy: String::new(),
             top: String::new(),
+            webhook_secret: "",
             asked: Vec::new(),
             last: Vec::new(),
             costs: Costs::default(),
@@ -187,6 +192,16 @@ impl World {
     /// From now on this stands in the configuration, too.
     pub fn setting(&mut self, line: &str) {
         self.top = format!("{line}\n");
+    }
+
+    /// From now on the forge has a secret for its webhooks.
+    pub fn takes_webhooks(&mut self) {
+        self.webhook_secret = "    webhook_secret: { env: WEBHOOK_SECRET }\n";
+    }
+
+    /// Errors are logged, and belong to the test.
+    pub fn expect_errors(&mut self) {
+        self.has_expected_problems = true;
     }
 
     /// From now on these repositories are selected.
@@ -232,26 +247,22 @@ impl World {
         let policy = if self.policy.is_empty() { "" } else { "policy:\n" };
         format!(
             "forges:\n  - url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
-             write_interval: 0s\nregistries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
+             write_interval: 0s\n{secret}registries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
              password: {{ env: REGISTRY_PASSWORD }} }} }}\n{top}{policy}{lines}",
             forge = self.forge.url().unwrap(),
             include = self.include,
+            secret = self.webhook_secret,
             top = self.top,
             lines = self.policy,
         )
     }
 
     pub async fn assemble(&self) -> Result<Parts, AssemblyError> {
-        let environment = |name: &str| match name {
-            "FORGE_TOKEN" => Some(FORGE_TOKEN.to_owned()),
-            "REGISTRY_PASSWORD" => Some(REGISTRY_PASSWORD.to_owned()),
-            _ => None,
-        };
         let config = Config::load(&self.configuration(), &environment, Secrets::Read).unwrap();
         cycle::assemble_with(config, self.time(), RETRY).await
     }
 
-    fn time(&self) -> Timestamp {
+    pub fn time(&self) -> Timestamp {
         Timestamp::from_second(self.now.load(Ordering::Relaxed)).unwrap()
     }
 
@@ -288,7 +299,7 @@ impl World {
     async fn one_cycle(&self, request: Request) -> Report {
         let parts = self.assemble().await.unwrap();
         let clock = || self.time();
-        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {} }).await.unwrap()
+        cycle::run(&parts, &request, Host { clock: &clock, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
     }
 
     /// A cycle that ends in the middle: when a request that is known by this arrives, or has taken effect. Whether it
@@ -321,6 +332,17 @@ impl World {
         }
         panic!("the cycles come to no end");
     }
+}
+
+/// The environment that refrom runs in.
+pub fn environment(name: &str) -> Option<String> {
+    let known = [
+        ("FORGE_TOKEN", FORGE_TOKEN),
+        ("REGISTRY_PASSWORD", REGISTRY_PASSWORD),
+        ("WEBHOOK_SECRET", WEBHOOK_SECRET),
+        ("SERVE_TOKEN", SERVE_TOKEN),
+    ];
+    known.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
 }
 
 impl Drop for World {

@@ -10,7 +10,7 @@ use refrom::demo::server::Exchange;
 use refrom::domain::pull_request::{BranchName, PullRequestState};
 
 use super::super::meddling;
-use super::{Costs, FORGE_TOKEN, REGISTRY_PASSWORD, World, branch, name};
+use super::{Costs, FORGE_TOKEN, REGISTRY_PASSWORD, SERVE_TOKEN, WEBHOOK_SECRET, World, branch, name};
 
 impl World {
     /// Starts to look what happens.
@@ -167,7 +167,8 @@ impl World {
 
     /// The secrets of the configuration, and everything that was sent to prove an identity.
     fn secrets(&self) -> Vec<String> {
-        let mut secrets: Vec<String> = [FORGE_TOKEN, REGISTRY_PASSWORD, "PRIVATE KEY"].map(String::from).into();
+        let mut secrets: Vec<String> =
+            [FORGE_TOKEN, REGISTRY_PASSWORD, WEBHOOK_SECRET, SERVE_TOKEN, "PRIVATE KEY"].map(String::from).into();
         let sent = self.asked.iter().filter_map(|exchange| exchange.authorization.as_deref());
         secrets.extend(sent.filter_map(|value| Some(value.split_once(' ')?.1.to_owned())));
         secrets.sort();

@@ -1,20 +1,27 @@
-//! How much is asked for at once: less where GitHub gives up on the question.
-
-use super::PAGE;
+//! How much is asked for at once: less where a forge gives up on the question.
 
 /// The smallest portion, in items: a question for ten that is not answered is not too large, so that from here on the
 /// one retry policy serves.
 const PORTION_MIN: usize = 10;
 
+/// The items per page, and the ids per request, that GitHub and GitLab allow.
+const PAGE: usize = 100;
+
 /// How many items one question asks for. GitHub ends what takes it longer than ten seconds
-/// (<https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>); half of it may do.
+/// (<https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>), GitLab what takes
+/// longer than thirty (<https://docs.gitlab.com/api/graphql/#limits>); half of it may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Portion(usize);
+pub(in crate::forge) struct Portion(usize);
 
 impl Portion {
-    /// As much as GitHub allows.
+    /// As much as a forge allows.
     pub fn full() -> Self {
         Self(PAGE)
+    }
+
+    /// So many items, where a forge allows less.
+    pub fn of_size(size: usize) -> Self {
+        Self(size)
     }
 
     pub fn size(self) -> usize {

@@ -1,4 +1,4 @@
-//! One write at a time, with a pause between two: what keeps clear of GitHub's secondary limits.
+//! One write at a time, with a pause between two: what keeps clear of a forge's limits on writes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// The turns that writes take.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(in crate::forge) struct Pace {
     pause: Duration,
     /// When the last write ended. **Invariant**: held while one is under way.
     last: Mutex<Option<Instant>>,

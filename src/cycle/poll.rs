@@ -1,0 +1,82 @@
+//! How often tags are asked for: the cheap clock, apart from that of the repositories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{CadenceMode, Parts, Request};
+use crate::domain::candidates::Observations;
+use crate::domain::digest::Digest;
+use crate::domain::reference::TagRef;
+use crate::store::{Store, StoreError};
+
+/// The part of `poll` by which a tag may be asked for too early: a job that runs every hour starts some seconds sooner or
+/// later each time, and with `poll: 1h` has to ask every time.
+const TOLERANCE_PART: i32 = 10;
+/// The most that is, so that it stays what machines are late by, however long `poll` is.
+const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is known of these tags from a look that is short ago, and the tags that have to be asked for.
+pub async fn known(
+    parts: &Parts,
+    request: &Request,
+    tags: BTreeSet<TagRef>,
+    now: Timestamp,
+) -> Result<(BTreeMap<TagRef, Digest>, BTreeSet<TagRef>), StoreError> {
+    let (mut known, mut asked) = (BTreeMap::new(), BTreeSet::new());
+    for tag in tags {
+        let poll = parts.config.poll_of(tag.image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
+        let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(&tag.image);
+        let last = match poll.filter(|_| !is_wanted) {
+            Some(poll) => parts.store.last_sighting(&tag).await?.filter(|(_, at)| is_short_ago(*at, poll, now)),
+            None => None,
+        };
+        match last {
+            Some((digest, _)) => drop(known.insert(tag, digest)),
+            None => drop(asked.insert(tag)),
+        }
+    }
+    Ok((known, asked))
+}
+
+/// Notes what tags answered, and which did not.
+pub async fn record(store: &dyn Store, observations: &Observations, now: Timestamp) -> Result<(), StoreError> {
+    let (mut sightings, mut unanswered) = (Vec::new(), Vec::new());
+    for (tag, answer) in observations {
+        match answer {
+            Ok(digest) => sightings.push((tag.clone(), *digest)),
+            Err(_) => unanswered.push(tag.clone()),
+        }
+    }
+    store.record_sightings(&sightings, now).await?;
+    store.record_unanswered(&unanswered).await
+}
+
+/// A look in the future says nothing: the clock was wrong then, or is now.
+fn is_short_ago(last: Timestamp, poll: SignedDuration, now: Timestamp) -> bool {
+    let tolerance = (poll / TOLERANCE_PART).min(TOLERANCE_MAX);
+    let ago = now.duration_since(last);
+    !ago.is_negative() && ago < poll - tolerance
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hourly_job_asks_every_hour_and_a_quarter_hourly_one_every_fourth_time() {
+        let last: Timestamp = "2026-11-20T08:00:07Z".parse().unwrap();
+        let hour = SignedDuration::from_hours(1);
+        let is_asked = |now: &str, poll| !is_short_ago(last, poll, now.parse().unwrap());
+        assert!(is_asked("2026-11-20T09:00:01Z", hour) && is_asked("2026-11-20T08:55:07Z", hour));
+        assert!(!is_asked("2026-11-20T08:45:05Z", hour) && !is_asked("2026-11-20T08:00:07Z", hour));
+        let minute = SignedDuration::from_mins(1);
+        assert!(is_asked("2026-11-20T08:01:02Z", minute) && !is_asked("2026-11-20T08:01:00Z", minute));
+    }
+
+    #[test]
+    fn a_look_in_the_future_is_none() {
+        let (last, now) = ("2026-11-20T09:00:00Z".parse().unwrap(), "2026-11-20T08:00:00Z".parse().unwrap());
+        assert!(!is_short_ago(last, SignedDuration::from_hours(1), now));
+    }
+}

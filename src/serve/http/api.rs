@@ -1,0 +1,53 @@
+//! `POST /api/v1/repositories/{name}/run`: wakes one repository.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer;
+use crate::domain::candidates::RepositoryKey;
+use crate::domain::pull_request::RepoName;
+use crate::serve::service::Service;
+use crate::serve::wake::Wake;
+
+/// Which of several forges is meant.
+#[derive(Debug, Deserialize)]
+pub struct Choice {
+    forge: Option<String>,
+}
+
+/// `rest` is `acme/web/run`: a name has slashes.
+pub async fn run(
+    State(service): State<Arc<Service>>,
+    Path(rest): Path<String>,
+    Query(choice): Query<Choice>,
+    uri: Uri,
+) -> Response {
+    let Some(name) = rest.strip_suffix("/run") else { return answer::not_found(uri).await };
+    let forges = match name.parse::<RepoName>() {
+        Ok(name) => wake(&service, &name, choice.forge.as_deref()),
+        Err(_) => Vec::new(),
+    };
+    if forges.is_empty() {
+        return answer::error(&uri, StatusCode::NOT_FOUND, "no forge of the configuration selects this repository");
+    }
+    tracing::info!(repo = name, "woken by hand");
+    (StatusCode::ACCEPTED, Json(json!({ "repository": name, "forges": forges }))).into_response()
+}
+
+/// Wakes it at every forge that selects it, or at the one that is meant; answers their names.
+fn wake(service: &Service, name: &RepoName, forge: Option<&str>) -> Vec<String> {
+    let parts = service.parts();
+    let forges = parts.config.forges.iter().filter(|config| forge.is_none_or(|forge| forge == config.name));
+    let forges: Vec<String> =
+        forges.filter(|config| config.selection.names(name)).map(|config| config.name.clone()).collect();
+    for forge in &forges {
+        service.wakes.wake(Wake::Repository(RepositoryKey { forge: forge.clone(), name: name.clone() }));
+    }
+    forges
+}

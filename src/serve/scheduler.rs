@@ -1,0 +1,211 @@
+//! The loop: one cycle at a time, and whatever the operating system says in between.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
+
+use super::agenda::{self, Agenda, Next, Scope};
+use super::instruments::CycleEnd;
+use super::reload;
+use super::service::Service;
+use super::signals::Signal;
+use super::wake::Pending;
+use crate::cycle::{self, Host, PinCounts, Report, Request};
+use crate::domain::candidates::RepositoryKey;
+use crate::store::StoreError;
+
+/// How the service ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing was under way any more.
+    Clean,
+    /// A cycle was dropped where it was; the next start carries on from there.
+    Abandoned,
+}
+
+/// The loop and what it waits for.
+#[derive(Debug)]
+pub(super) struct Scheduler {
+    service: Arc<Service>,
+    signals: mpsc::Receiver<Signal>,
+    agenda: Agenda,
+}
+
+impl Scheduler {
+    pub fn new(service: Arc<Service>, signals: mpsc::Receiver<Signal>) -> Self {
+        let agenda = Agenda::new(agenda::pace(&service.parts().config), service.setup.clock.now());
+        Self { service, signals, agenda }
+    }
+
+    pub async fn run(mut self) -> Ending {
+        loop {
+            let service = Arc::clone(&self.service);
+            let next = self.agenda.next(&service.wakes.pending(), service.setup.clock.now());
+            let ended = match next {
+                Next::Begin(scope) => self.cycle(scope).await,
+                Next::Wait(until) => tokio::select! {
+                    () = service.setup.clock.wait_until(until) => None,
+                    () = service.wakes.news() => None,
+                    signal = self.signals.recv() => self.obey(signal).await,
+                },
+            };
+            if let Some(ending) = ended {
+                service.stop();
+                return ending;
+            }
+        }
+    }
+
+    /// A signal while nothing is under way.
+    async fn obey(&mut self, signal: Option<Signal>) -> Option<Ending> {
+        match signal {
+            Some(Signal::Reload) => {
+                self.reload().await;
+                None
+            }
+            Some(Signal::Stop) | None => Some(Ending::Clean),
+        }
+    }
+
+    async fn reload(&mut self) {
+        if reload::reload(&self.service).await == reload::Reloaded::New {
+            let pace = agenda::pace(&self.service.parts().config);
+            self.agenda.start_over(pace, self.service.setup.clock.now());
+        }
+    }
+
+    /// One cycle. Answers how the service ends where it is told to meanwhile.
+    async fn cycle(&mut self, scope: Scope) -> Option<Ending> {
+        let service = Arc::clone(&self.service);
+        let began = service.setup.clock.now();
+        let taken = self.take(scope, began);
+        if scope == Scope::Some && taken.repositories.is_empty() {
+            // They have become so many meanwhile that the whole fleet is looked at.
+            return None;
+        }
+        let request = Request {
+            repositories: if scope == Scope::Whole { BTreeSet::new() } else { taken.repositories.clone() },
+            fresh: taken.images.clone(),
+            ..Request::default()
+        };
+        tracing::info!(
+            whole = scope == Scope::Whole,
+            repositories = request.repositories.len(),
+            images = request.fresh.len(),
+            "a cycle begins"
+        );
+        let Some(result) = self.attended(&request).await else {
+            tracing::warn!("the cycle is dropped; the next start carries on");
+            return Some(Ending::Abandoned);
+        };
+        let now = service.setup.clock.now();
+        let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
+        service.setup.instruments.cycle_ended(&CycleEnd { request: &request, result: &result, took, at: now });
+        match result {
+            Ok(report) => self.note(scope, began, now, &report),
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::error!(error, "a cycle failed as a whole");
+                service.health().cycle_error = Some(error);
+                service.wakes.put_back(taken);
+                self.agenda.failed(now);
+            }
+        }
+        service.is_stopping().then_some(Ending::Clean)
+    }
+
+    /// Runs the cycle and obeys signals meanwhile; `None`: it was dropped.
+    async fn attended(&mut self, request: &Request) -> Option<Result<Report, StoreError>> {
+        let service = Arc::clone(&self.service);
+        let (parts, setup) = (service.parts(), &service.setup);
+        let (clock, stopping) = (|| setup.clock.now(), || service.is_stopping());
+        let host = Host { clock: &clock, watcher: &|_| {}, stopping: &stopping };
+        let cycle = cycle::run(&parts, request, host).instrument(tracing::info_span!("cycle"));
+        let mut cycle = std::pin::pin!(cycle);
+        let mut deadline: Option<Timestamp> = None;
+        loop {
+            let grace = async {
+                match deadline {
+                    // The clock may come back early.
+                    Some(deadline) => {
+                        while setup.clock.now() < deadline {
+                            setup.clock.wait_until(deadline).await
+                        }
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // Signals first: between two actions there is no pause.
+                biased;
+                signal = self.signals.recv(), if !self.signals.is_closed() || deadline.is_none() => match signal {
+                    Some(Signal::Reload) => self.reload().await,
+                    // Asked a second time: whoever asks does not want to wait.
+                    Some(Signal::Stop) if deadline.is_some() => return None,
+                    Some(Signal::Stop) | None => {
+                        tracing::info!("no action is begun any more");
+                        service.stop();
+                        deadline = setup.clock.now().checked_add(parts.config.serve.shutdown_grace).ok();
+                    }
+                },
+                result = &mut cycle => return Some(result),
+                () = grace => return None,
+            }
+        }
+    }
+
+    fn take(&mut self, scope: Scope, now: Timestamp) -> Pending {
+        let wakes = &self.service.wakes;
+        match scope {
+            Scope::Whole => wakes.take_all(),
+            Scope::Some => {
+                let mut repositories = wakes.take_repositories();
+                repositories.extend(self.agenda.take_looks(now));
+                Pending { repositories, ..Pending::default() }
+            }
+        }
+    }
+
+    /// Remembers what a cycle found, and tells of it.
+    fn note(&mut self, scope: Scope, began: Timestamp, now: Timestamp, report: &Report) {
+        self.agenda.ended(scope, began, now);
+        self.agenda.note_looks(agenda::next_looks(report, now));
+        let mut health = self.service.health();
+        health.cycle_error = None;
+        if scope == Scope::Whole {
+            health.last_whole = Some(now);
+        }
+        drop(health);
+        if scope == Scope::Whole {
+            self.service.note_fleet(self.fleet_of(report));
+        }
+        for problem in &report.problems {
+            tracing::warn!(subject = problem.subject, problem = problem.message, "something is incomplete");
+        }
+        let total =
+            |count: fn(&PinCounts) -> usize| report.repositories.iter().map(|it| count(&it.pins)).sum::<usize>();
+        tracing::info!(
+            repositories = report.repositories.len(),
+            behind = total(|pins| pins.behind),
+            unknown = total(|pins| pins.unknown),
+            actions = report.repositories.iter().map(|it| it.deeds.len()).sum::<usize>(),
+            problems = report.problems.len(),
+            "the cycle ended"
+        );
+    }
+
+    /// What the cycle found; and where something could not be listed or read, what was there before.
+    fn fleet_of(&self, report: &Report) -> BTreeSet<RepositoryKey> {
+        let mut fleet: BTreeSet<_> = report.repositories.iter().map(|it| it.plan.repository.clone()).collect();
+        if !report.problems.is_empty()
+            && let Some(before) = self.service.fleet()
+        {
+            fleet.extend(before.iter().cloned());
+        }
+        fleet
+    }
+}

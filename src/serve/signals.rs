@@ -1,0 +1,106 @@
+//! What the operating system and the configuration file say to the service.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::config::FILE_BYTES_MAX;
+use crate::domain::digest::Digest;
+
+/// How often the file is looked at. Reading a few KiB costs nothing, and mounted volumes tell of changes in ways that
+/// notifications miss.
+const FILE_LOOK: Duration = Duration::from_secs(5);
+/// Signals that wait: nobody sends more before they are obeyed.
+const WAITING_MAX: usize = 8;
+
+/// What the service is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGHUP, or the file has another content.
+    Reload,
+    /// SIGTERM, SIGINT.
+    Stop,
+}
+
+/// The file as it was when it was last looked at.
+#[derive(Debug)]
+pub struct Signals {
+    path: PathBuf,
+    content: Option<Digest>,
+}
+
+impl Signals {
+    /// Looks at the file. Before the configuration is read, so that no change in between is missed.
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), content: content(path) }
+    }
+
+    /// Listens from here on. Errors: the operating system has no room for it.
+    pub fn listen(mut self) -> std::io::Result<mpsc::Receiver<Signal>> {
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            loop {
+                let told = tokio::select! {
+                    _ = terminate.recv() => Signal::Stop,
+                    _ = interrupt.recv() => Signal::Stop,
+                    _ = hang_up.recv() => {
+                        self.has_changed();
+                        Signal::Reload
+                    }
+                    () = tokio::time::sleep(FILE_LOOK) => {
+                        if !self.has_changed() {
+                            continue;
+                        }
+                        tracing::info!("the configuration file has changed");
+                        Signal::Reload
+                    }
+                };
+                if sender.send(told).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    /// Whether the file has another content than the last time. One that cannot be read has not: it is being replaced.
+    fn has_changed(&mut self) -> bool {
+        let now = content(&self.path);
+        let has_changed = now.is_some() && now != self.content;
+        self.content = now.or(self.content);
+        has_changed
+    }
+}
+
+fn content(path: &Path) -> Option<Digest> {
+    let mut bytes = Vec::new();
+    // One byte more than may be in it: what is too long is told by whoever reads it as a configuration.
+    std::fs::File::open(path).ok()?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).ok()?;
+    Some(Digest::of(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_content_is_a_change_and_a_missing_file_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refrom.yaml");
+        std::fs::write(&path, "policy: {}\n").unwrap();
+        let mut signals = Signals::new(&path);
+        assert!(!signals.has_changed());
+        std::fs::write(&path, "policy: {}\n").unwrap();
+        assert!(!signals.has_changed());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!signals.has_changed());
+        std::fs::write(&path, "policy: { group: image }\n").unwrap();
+        assert!(signals.has_changed() && !signals.has_changed());
+    }
+}

@@ -1,0 +1,37 @@
+//! What tags answered when they were last asked for.
+
+use jiff::Timestamp;
+
+use super::{SqliteStore, StoreError};
+use crate::domain::digest::Digest;
+use crate::domain::reference::TagRef;
+
+impl SqliteStore {
+    pub(super) async fn last_look(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
+        let sql = "SELECT digest, last_seen FROM sighting AS seen WHERE image = ? AND tag = ? AND NOT EXISTS
+                   (SELECT 1 FROM unanswered WHERE image = seen.image AND tag = seen.tag)
+                   ORDER BY last_seen DESC, first_seen DESC LIMIT 1";
+        let query = sqlx::query_as::<_, (String, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
+        let Some((digest, at)) = row else { return Ok(None) };
+        let at = Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))?;
+        Ok(Some((digest.parse().map_err(|error| self.damaged(error))?, at)))
+    }
+
+    pub(super) async fn note_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
+        for tag in tags {
+            let query = sqlx::query("INSERT OR IGNORE INTO unanswered (image, tag) VALUES (?, ?)");
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        transaction.commit().await.map_err(self.write_error())
+    }
+
+    /// A tag without sightings is asked for anyway.
+    pub(super) async fn forget_looks(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM unanswered WHERE NOT EXISTS
+                   (SELECT 1 FROM sighting WHERE image = unanswered.image AND tag = unanswered.tag)";
+        sqlx::query(sql).execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+}
