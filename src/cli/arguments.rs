@@ -50,12 +50,12 @@ pub enum Command {
     Bump(Bump),
     /// One cycle over the fleet: what cron calls.
     Run(Run),
-    /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
-    Status(Status),
     /// Cycle after cycle, woken by webhooks, with health, metrics and a status page over HTTP.
     Serve(Serve),
     /// When repositories may be proposed to next, and which rule makes it so: offline.
     Schedule(Schedule),
+    /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
+    Status(Status),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -109,6 +109,25 @@ pub struct Run {
     /// Do not wait for `poll`, `schedule`, `window` and `freeze`: ask for everything, and propose whatever may be.
     #[arg(long)]
     pub now: bool,
+    /// Write metrics to this file (`….prom`) for node-exporter's textfile collector; counters go on from what is there.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "repositories"])]
+    pub metrics_file: Option<PathBuf>,
+    /// How results look; `json` is a contract that the README documents.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// The configuration. No secret is read.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// This repository; without it the policy, and each override over it.
+    #[arg(long, value_name = "NAME")]
+    pub repository: Option<String>,
+    /// How many times.
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub next: u16,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
@@ -131,22 +150,6 @@ pub struct Status {
     /// The order: urgency, oldest, name, due.
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<Sort>,
-    /// How results look; `json` is a contract that the README documents.
-    #[arg(long, value_name = "FORMAT", default_value = "table")]
-    pub format: Format,
-}
-
-#[derive(Debug, Args)]
-pub struct Schedule {
-    /// The configuration. No secret is read.
-    #[arg(long, value_name = "FILE")]
-    pub config: PathBuf,
-    /// This repository; without it the policy, and each override over it.
-    #[arg(long, value_name = "NAME")]
-    pub repository: Option<String>,
-    /// How many times.
-    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    pub next: u16,
     /// How results look; `json` is a contract that the README documents.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

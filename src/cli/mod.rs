@@ -8,6 +8,8 @@ mod demo;
 mod diff;
 pub mod exit;
 mod list;
+mod logging;
+mod metrics_file;
 pub mod output;
 mod progress;
 mod run;
@@ -21,13 +23,11 @@ mod use_record;
 mod work_tree;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Command, LogFormat};
+use arguments::{Arguments, Command};
 use exit::Outcome;
 use output::Output;
 
@@ -41,11 +41,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Outcome::Usage.into() } else { Outcome::Done.into() };
         }
     };
-    let mut output = Output::default();
-    if let Err(error) = start_logging(&arguments) {
-        output.error(&error);
-        return Outcome::Usage.into();
-    }
+    let mut output = Output::new(arguments.log_format);
+    let logging = match logging::start(&arguments) {
+        Ok(logging) => logging,
+        Err(error) => {
+            output.error(&error);
+            return Outcome::Usage.into();
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -56,6 +59,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = runtime.block_on(run_command(&arguments.command, &mut output));
     // A helper program that hangs must not keep the process: everything that matters has ended.
     runtime.shutdown_background();
+    logging.finish();
     match result {
         Ok(outcome) => outcome.into(),
         Err(Failure { error, outcome }) => {
@@ -92,22 +96,10 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Check(arguments) => check::run(arguments, output).await,
         Command::Bump(arguments) => bump::run(arguments, output).await,
         Command::Run(arguments) => run::run(arguments, output).await,
-        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
+        Command::Status(arguments) => status::run(arguments, output).await,
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }
-}
-
-fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(arguments.log_filter())?;
-    // A stderr that nobody reads any more is no reason to end: telling of it there would.
-    let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    match arguments.log_format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().init(),
-    }
-    Ok(())
 }

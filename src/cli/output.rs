@@ -4,24 +4,27 @@ use std::fmt::Display;
 use std::io::{ErrorKind, IsTerminal as _, Write};
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::arguments::LogFormat;
+use super::logging::Line;
 use super::table::printable_lines;
 
 /// Results and notes of one command.
 pub struct Output {
     results: Box<dyn Write + Send>,
     notes: Box<dyn Write + Send>,
-}
-
-impl Default for Output {
-    /// The process' own stdout and stderr.
-    fn default() -> Self {
-        Self { results: Box::new(std::io::stdout()), notes: Box::new(std::io::stderr()) }
-    }
+    /// How notes look: those who read logs by program read stderr whole.
+    form: LogFormat,
 }
 
 impl Output {
+    /// The process' own stdout and stderr.
+    pub fn new(form: LogFormat) -> Self {
+        Self { results: Box::new(std::io::stdout()), notes: Box::new(std::io::stderr()), form }
+    }
+
     /// Lines for people, ended by a newline; file names and answers of servers may hold any character.
     pub fn line(&mut self, text: impl Display) -> anyhow::Result<()> {
         self.text(format!("{}\n", printable_lines(&text.to_string())))
@@ -54,18 +57,31 @@ impl Output {
 
     /// Something a person should know that is no result.
     pub fn note(&mut self, text: impl Display) {
-        // Nothing can be done when stderr is gone.
-        let _ = writeln!(self.notes, "{}", printable_lines(&text.to_string()));
+        self.say("WARN", &printable_lines(&text.to_string()));
     }
 
     /// Notes that are laid out already, or nothing.
     pub fn notes(&mut self, text: &str) {
-        let _ = write!(self.notes, "{}", printable_lines(text));
+        let text = printable_lines(text);
+        if !text.is_empty() {
+            self.say("WARN", text.trim_end_matches('\n'));
+        }
     }
 
     /// What ended the command, with its causes.
     pub fn error(&mut self, error: &anyhow::Error) {
-        self.note(format!("refrom: {error:#}"));
+        self.say("ERROR", &printable_lines(&format!("refrom: {error:#}")));
+    }
+
+    fn say(&mut self, level: &str, text: &str) {
+        // Nothing can be done when stderr is gone.
+        let _ = match self.form {
+            LogFormat::Text => writeln!(self.notes, "{text}"),
+            LogFormat::Json => {
+                let line = Line { level, message: text, ..Line::default() };
+                writeln!(self.notes, "{}", line.write(Timestamp::now()))
+            }
+        };
     }
 
     /// Whether a person watches stderr, so that progress may be drawn there.

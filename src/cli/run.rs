@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::Failure;
 use super::arguments::{Format, Run};
 use super::exit::Outcome;
+use super::metrics_file;
 use super::output::Output;
 use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
@@ -35,6 +36,7 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
         cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
     };
+    let started = Timestamp::now();
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
@@ -46,6 +48,9 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
         Format::Table => print(&report, output)?,
     }
     note(&report, output);
+    if let Some(path) = &arguments.metrics_file {
+        metrics_file::write(path, &parts, (&request, &report), started).await?;
+    }
     Ok(if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done })
 }
 

@@ -31,12 +31,11 @@ pub fn schedule(checker: &mut Checker<'_>, path: &KeyPath, file: &ScheduleFile) 
         ScheduleFile::Text(text) if text == ALWAYS => return Some(None),
         ScheduleFile::Text(text) => (path.clone(), text.parse()),
         ScheduleFile::Every(file) => {
-            let path = path.key("every");
             let Some(text) = &file.every else {
-                checker.missing(&path, "missing: a duration like `6h`");
+                checker.missing(path, "expected `{ every: DURATION }`");
                 return None;
             };
-            (path, Schedule::every(text))
+            (path.key("every"), Schedule::every(text))
         }
     };
     schedule.map_err(|error| checker.wrong(&path, error.to_string())).ok().map(Some)

@@ -14,7 +14,7 @@ use tracing::Instrument as _;
 use super::api_commit;
 use super::build::{self, Built};
 use super::report::{Deed, Outcome, Report, RepositoryReport};
-use super::{Host, Parts, Step};
+use super::{Host, Parts, Step, patch_times};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 use crate::domain::plan::{Action, Closing, MergeTarget, Plan, Proposal, RepositoryPlan};
 use crate::domain::policy::CommitMode;
@@ -35,7 +35,7 @@ pub async fn fleet(parts: &Parts, fleet: &[RepositoryFacts], plan: Plan, host: H
     let mut answers = stream::iter(plan.repositories)
         .map(|plan| {
             let facts = facts.get(&plan.repository).copied();
-            let span = tracing::info_span!("repository", repo = %plan.repository.name);
+            let span = tracing::info_span!("repository", forge = plan.repository.forge, repo = %plan.repository.name);
             async move { repository(parts, facts, plan, host).await }.instrument(span)
         })
         .buffer_unordered(CONCURRENCY);
@@ -145,7 +145,10 @@ impl Actor<'_> {
         deed.pull_request = Some((opened.number, url.clone()));
         deed.warnings.extend(opened.warnings);
         self.proposed.insert(proposal.branch.clone(), Standing { number: opened.number, url, head: commit });
-        self.parts.store.record_opened(self.forge.name(), self.name(), (self.host.clock)()).await?;
+        let now = (self.host.clock)();
+        self.parts.store.record_opened(self.forge.name(), self.name(), now).await?;
+        let store = self.parts.store.as_ref();
+        patch_times::opened(store, &self.facts.key(), (opened.number, proposal), now).await?;
         Ok(())
     }
 

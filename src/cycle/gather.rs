@@ -76,7 +76,7 @@ async fn repositories(
     let mut answers = stream::iter(heads)
         .map(|head| async move {
             let name = head.name.clone();
-            let span = tracing::info_span!("repository", repo = %name);
+            let span = tracing::info_span!("repository", forge = forge.name(), repo = %name);
             (name, repository(parts, forge, head).instrument(span).await)
         })
         .buffer_unordered(CONCURRENCY);
@@ -92,10 +92,7 @@ async fn repositories(
                 facts.push(gathered.facts);
             }
             Ok(None) => report.notes.push(format!("`{subject}` is empty")),
-            Err(error) => {
-                tracing::warn!(repo = %name, error = format!("{error:#}"), "a repository cannot be read");
-                report.problem(subject, format!("{error:#}"));
-            }
+            Err(error) => report.problem(subject, format!("{error:#}")),
         }
         done += 1;
         watcher(Step { what: "repositories", done, of });

@@ -7,10 +7,12 @@
 mod act;
 mod api_commit;
 mod build;
+mod figures;
 mod gather;
 pub mod lookup;
 mod own;
 mod parts;
+mod patch_times;
 mod poll;
 mod report;
 mod scan;
@@ -29,11 +31,13 @@ use crate::domain::pull_request::{BranchName, PullRequest, RepoName};
 use crate::domain::reference::ImageName;
 use crate::forge::Forge;
 use crate::git::Git;
+use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
+pub use figures::Figures;
 pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
@@ -46,6 +50,8 @@ pub struct Parts {
     pub git: Git,
     /// Shared with whoever shows what is in it.
     pub store: Arc<dyn Store>,
+    /// What its outside calls came to, since the process began.
+    pub tally: Tally,
 }
 
 /// What one cycle is asked to do.
@@ -86,11 +92,13 @@ pub struct Host<'a> {
     /// Asked when something is noted with its time; the decision is made for its first answer.
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     pub watcher: Watcher<'a>,
-    /// Whether the process is about to end: no action is begun any more.
+    /// Whether the process is about to end: no action is begun any more. Asked before each action, and not while the
+    /// fleet is read.
     pub stopping: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// One cycle.
+#[tracing::instrument(name = "cycle", skip_all)]
 pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Report, StoreError> {
     let (now, watcher) = ((host.clock)(), host.watcher);
     let mut report = Report::default();
@@ -111,7 +119,11 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
             parts.store.record_turns(&turns, now).await?;
         }
     }
+    for (target, at) in parts.tally.expiring(now) {
+        report.notes.push(format!("the credentials for `{}` expire at {at}", target.name));
+    }
     report.describe(&gathered, &knowledge);
+    figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report).await?;
     if request.mode == Mode::Act {
         let at = (host.clock)();
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
@@ -148,8 +160,16 @@ async fn know(
     let mut evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
     let ledger =
         lookup::ledger(parts.store.as_ref(), candidates.iter().flat_map(|(_, candidates)| &candidates.pins)).await?;
-    let wanted: Vec<_> = candidates.iter().map(|(facts, candidates)| (*facts, &candidates.branches)).collect();
+    let open = parts.store.open_pull_requests().await?;
+    let wanted: Vec<_> = candidates
+        .iter()
+        .map(|(facts, candidates)| {
+            let followed = patch_times::branches(&open, &facts.key()).cloned();
+            (*facts, candidates.branches.iter().cloned().chain(followed).collect())
+        })
+        .collect();
     let pull_requests = pull_requests(parts, &wanted).await;
+    patch_times::follow(parts.store.as_ref(), &open, &pull_requests, now).await?;
     for (repository, result) in &pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
@@ -170,14 +190,14 @@ async fn know(
 /// The pull requests of every repository that is behind or has a branch of ours.
 async fn pull_requests(
     parts: &Parts,
-    wanted: &[(&RepositoryFacts, &BTreeSet<BranchName>)],
+    wanted: &[(&RepositoryFacts, BTreeSet<BranchName>)],
 ) -> BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>> {
     let mut all = BTreeMap::new();
     for forge in &parts.forges {
         let of_forge: BTreeMap<_, _> = wanted
             .iter()
             .filter(|(facts, branches)| facts.forge == forge.name() && !branches.is_empty())
-            .map(|(facts, branches)| (facts.head.name.clone(), (facts.head.id.clone(), (*branches).clone())))
+            .map(|(facts, branches)| (facts.head.name.clone(), (facts.head.id.clone(), branches.clone())))
             .collect();
         if of_forge.is_empty() {
             continue;

@@ -10,7 +10,7 @@ use crate::config::{Config, ForgeAuth, ForgeConfig, ForgeKind, RegistryAuth, Reg
 use crate::forge::Forge;
 use crate::forge::github::{self, GitHub};
 use crate::git::{self, Git, GitError};
-use crate::net::{NetworkError, RetryPolicy};
+use crate::net::{NetworkError, RetryPolicy, Tally};
 use crate::registry::{self, DockerConfig, Registries};
 use crate::store::{SqliteStore, Store, StoreError};
 
@@ -38,7 +38,7 @@ pub async fn assemble(config: Config, now: Timestamp) -> Result<Parts, AssemblyE
 /// The same with a retry policy of the caller's, for all outside calls.
 pub async fn assemble_with(config: Config, now: Timestamp, retry: RetryPolicy) -> Result<Parts, AssemblyError> {
     let store = open_store(&config, now).await?;
-    assemble_over(config, store, retry).await
+    assemble_over(config, (store, Tally::default()), retry).await
 }
 
 /// Takes the store: from here on no other process can.
@@ -49,26 +49,31 @@ pub async fn open_store(config: &Config, now: Timestamp) -> Result<Arc<dyn Store
     Ok(Arc::new(SqliteStore::open(&config.store, now).await?))
 }
 
-/// Everything else, over a store that is held already.
-pub async fn assemble_over(config: Config, store: Arc<dyn Store>, retry: RetryPolicy) -> Result<Parts, AssemblyError> {
+/// Everything else, over a store that is held already, and a tally that goes on.
+pub async fn assemble_over(
+    config: Config,
+    (store, tally): (Arc<dyn Store>, Tally),
+    retry: RetryPolicy,
+) -> Result<Parts, AssemblyError> {
     let git = git::Settings::new(config.state_dir.join(CACHE_DIRECTORY), config.network.clone());
-    let git = Git::new(git::Settings { retry, ..git }).await?;
-    let forges = config.forges.iter().map(|forge| connect(forge, &config, retry)).collect::<Result<_, _>>()?;
-    let registries = registries_with(&config, retry)?;
-    Ok(Parts { forges, registries, git, store, config })
+    let git = Git::new(git::Settings { retry, tally: tally.clone(), ..git }).await?;
+    let connect = |forge| connect(forge, &config, retry, &tally);
+    let forges = config.forges.iter().map(connect).collect::<Result<_, _>>()?;
+    let registries = registries_with(&config, retry, &tally)?;
+    Ok(Parts { forges, registries, git, store, config, tally })
 }
 
 /// The registries of a configuration, for those who need nothing else.
 pub fn registries(config: &Config) -> Result<Registries, NetworkError> {
-    registries_with(config, RetryPolicy::default())
+    registries_with(config, RetryPolicy::default(), &Tally::default())
 }
 
-fn registries_with(config: &Config, retry: RetryPolicy) -> Result<Registries, NetworkError> {
+fn registries_with(config: &Config, retry: RetryPolicy, tally: &Tally) -> Result<Registries, NetworkError> {
     let settings: BTreeMap<String, registry::Settings> =
         config.registries.iter().map(|(host, registry)| (host.clone(), registry_settings(registry))).collect();
     let files = config.docker_config_dir.iter().map(|directory| directory.join("config.json")).collect();
     let docker = DockerConfig { files, helper_directory: None };
-    Registries::new(&config.network, settings, docker, retry)
+    Registries::new(&config.network, settings, docker, retry, tally.clone())
 }
 
 fn registry_settings(config: &RegistryConfig) -> registry::Settings {
@@ -83,7 +88,12 @@ fn registry_settings(config: &RegistryConfig) -> registry::Settings {
     registry::Settings { endpoint: config.endpoint.clone(), auth, realm: config.realm.clone() }
 }
 
-fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<Box<dyn Forge>, NetworkError> {
+fn connect(
+    forge: &ForgeConfig,
+    config: &Config,
+    retry: RetryPolicy,
+    tally: &Tally,
+) -> Result<Box<dyn Forge>, NetworkError> {
     match forge.kind {
         ForgeKind::Github => {
             let auth = match &forge.auth {
@@ -95,6 +105,7 @@ fn connect(forge: &ForgeConfig, config: &Config, retry: RetryPolicy) -> Result<B
                 network: config.network.clone(),
                 pacing: forge.write_interval,
                 retry,
+                tally: tally.clone(),
                 ..github::Settings::new(forge.name.clone(), forge.url.clone(), auth)
             };
             Ok(Box::new(GitHub::new(settings)?))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::image_use::{ImageUse, SkipReason, Status};
 use crate::domain::plan::{Knowledge, Plan, RepositoryPlan};
@@ -29,6 +30,7 @@ pub struct RepositoryReport {
     /// Uses that somebody should look at, because nobody will be told otherwise: digests that are not followed, and
     /// findings. By path, then as in the file.
     pub noticed: Vec<Noticed>,
+    pub figures: Figures,
 }
 
 /// A use that somebody should look at.
@@ -85,6 +87,8 @@ pub struct LeftOut {
 
 impl Report {
     pub(super) fn problem(&mut self, subject: String, message: String) {
+        // The report names it; this is for who follows the log.
+        tracing::info!(subject, problem = message, "something could not be looked up or done");
         self.problems.push(Problem { subject, message });
     }
 
@@ -121,10 +125,11 @@ impl Report {
 impl RepositoryReport {
     /// A plan and what became of it; [`Report::describe`] adds the rest.
     pub(super) fn new(plan: RepositoryPlan, deeds: Vec<Deed>) -> Self {
-        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new() }
+        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new(), figures: Figures::default() }
     }
 
-    fn is_incomplete(&self) -> bool {
+    /// Whether something could not be looked up or done here.
+    pub fn is_incomplete(&self) -> bool {
         self.plan.is_incomplete() || self.deeds.iter().any(|deed| matches!(deed.outcome, Outcome::Failed(_)))
     }
 }

@@ -256,17 +256,17 @@ struct Books<'a> {
     images: BTreeMap<(ImageName, Digest), Option<Image>>,
 }
 
-/// When a digest was first seen for its tag, and when its tag moved on from it.
+/// When a digest was first seen for its tag, and since when a pin at it is behind.
 #[derive(Clone, Copy)]
 struct Sights {
     first_seen: Option<Timestamp>,
-    moved_on: Option<Timestamp>,
+    stale_since: Option<Timestamp>,
 }
 
 impl Books<'_> {
     async fn pin(&mut self, candidate: Candidate, wait: Option<Wait>) -> Result<PinStatus, StoreError> {
         let Candidate { path, line, tag, old, state, .. } = candidate;
-        let Sights { first_seen, moved_on } = self.sights(&tag, &old).await?;
+        let Sights { first_seen, stale_since } = self.sights(&tag, &old).await?;
         let image = self.image(&tag.image, &old).await?;
         let (version, created) =
             (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
@@ -275,7 +275,7 @@ impl Books<'_> {
             UseState::Behind { new } => PinState::Behind {
                 newest: new,
                 newest_version: self.image(&tag.image, &new).await?.and_then(|image| image.version),
-                since: moved_on,
+                since: stale_since,
                 waits: wait,
             },
             // The pin's tag stands beside it.
@@ -293,7 +293,7 @@ impl Books<'_> {
             return Ok(*known);
         }
         let first_seen = self.store.first_seen(tag, digest).await?;
-        let sights = Sights { first_seen, moved_on: self.store.moved_on(tag, digest).await? };
+        let sights = Sights { first_seen, stale_since: self.store.stale_since(tag, digest).await? };
         self.sights.insert(key, sights);
         Ok(sights)
     }

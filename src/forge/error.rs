@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::net::Transient;
+use crate::net::{CallError, CallFailure, Transient};
 
 /// Why a call to a forge failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,4 +78,16 @@ pub(super) fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+impl CallError for ForgeError {
+    fn failure(&self) -> Option<CallFailure> {
+        match self {
+            Self::NotFound { .. } | Self::Renamed { .. } | Self::Archived { .. } => None,
+            Self::Unauthorized { .. } | Self::Denied { .. } => Some(CallFailure::Refused),
+            Self::RateLimited { .. } => Some(CallFailure::RateLimited),
+            Self::GaveUp { .. } | Self::Unavailable { .. } => Some(CallFailure::Unavailable),
+            Self::Invalid { .. } | Self::Protocol { .. } | Self::Secret(_) => Some(CallFailure::Other),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::pull_request::{BranchName, CommitId};
-use crate::net::Transient;
+use crate::net::{CallError, CallFailure, Transient};
 use crate::secret::SecretError;
 
 /// Why git did not do it. `words` are git's and the server's own, bounded, without secrets.
@@ -77,6 +77,35 @@ impl Transient for GitError {
     /// git passes on no `Retry-After`.
     fn retry_after(&self) -> Option<Duration> {
         None
+    }
+}
+
+impl CallError for GitError {
+    fn failure(&self) -> Option<CallFailure> {
+        match self {
+            Self::NotFound { .. } | Self::HeadMoved { .. } => None,
+            Self::Unauthorized { .. } | Self::Denied { .. } => Some(CallFailure::Refused),
+            Self::Unavailable { .. } => Some(CallFailure::Unavailable),
+            Self::Timeout { .. } => Some(CallFailure::Timeout),
+            Self::Program { .. }
+            | Self::TooOld { .. }
+            | Self::Cache { .. }
+            | Self::Corrupt { .. }
+            | Self::Url { .. }
+            | Self::Redirected { .. }
+            | Self::ObjectFormat
+            | Self::NotFetched { .. }
+            | Self::MissingObject { .. }
+            | Self::ObjectId { .. }
+            | Self::TooLarge { .. }
+            | Self::NoSuchFile { .. }
+            | Self::Identity { .. }
+            | Self::ForeignBranch { .. }
+            | Self::Secret(_)
+            | Self::SigningKey { .. }
+            | Self::Failed { .. }
+            | Self::Interrupted => Some(CallFailure::Other),
+        }
     }
 }
 

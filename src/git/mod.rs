@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 use self::environment::{Environment, House};
 use self::process::{Call, Output};
 use crate::domain::pull_request::RepoName;
-use crate::net::{Network, RetryPolicy};
+use crate::net::{Network, RetryPolicy, Tally, TargetKind};
 
 pub use commit::{Author, Committed, FileChange, Identity, NewCommit, SignOff};
 pub use error::GitError;
@@ -61,6 +61,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// For talking to servers.
     pub retry: RetryPolicy,
+    /// Where the processes that talk are noted.
+    pub tally: Tally,
 }
 
 /// The git of this machine with refrom's caches.
@@ -87,6 +89,7 @@ impl Settings {
             pack_bytes_max: PACK_BYTES_MAX,
             concurrency: CONCURRENCY,
             retry: RetryPolicy::default(),
+            tally: Tally::default(),
         }
     }
 }
@@ -110,7 +113,8 @@ impl Git {
         let directory = self.0.settings.cache_directory.join(cache::directory_name(forge, name));
         let mut locks = self.0.locks.lock().unwrap_or_else(PoisonError::into_inner);
         let lock = Arc::clone(locks.entry(directory.clone()).or_default());
-        Repository::new(Arc::clone(&self.0), directory, lock)
+        let meter = self.0.settings.tally.meter(TargetKind::Git, forge);
+        Repository::new(Arc::clone(&self.0), directory, lock, meter)
     }
 }
 

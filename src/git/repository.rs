@@ -5,15 +5,18 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::Instrument as _;
+
 use super::Shared;
 use super::cache;
 use super::commit::{self, Committed, NewCommit};
-use super::environment::{Purpose, REMOTE};
+use super::environment::{Environment, Purpose, REMOTE};
 use super::error::{self, GitError};
 use super::objects::{self, Blob, Held, Presence, TreeFile};
+use super::process::Output;
 use super::push::{self, PushOutcome, Update};
 use crate::domain::pull_request::{BranchName, CommitId};
-use crate::net::Remote;
+use crate::net::{Meter, Remote};
 
 /// What the last fetch brought; the next one tells the server so.
 const BASE_REF: &str = "refs/refrom/base";
@@ -48,11 +51,17 @@ pub struct Repository {
     shared: Arc<Shared>,
     directory: PathBuf,
     lock: Arc<tokio::sync::Mutex<()>>,
+    meter: Meter,
 }
 
 impl Repository {
-    pub(super) fn new(shared: Arc<Shared>, directory: PathBuf, lock: Arc<tokio::sync::Mutex<()>>) -> Self {
-        Self { shared, directory, lock }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        directory: PathBuf,
+        lock: Arc<tokio::sync::Mutex<()>>,
+        meter: Meter,
+    ) -> Self {
+        Self { shared, directory, lock, meter }
     }
 
     /// Where the cache lies.
@@ -174,14 +183,14 @@ impl Repository {
         let attempt = async || {
             self.maintain(cache::prepare).await?;
             let environment = self.shared.house.remote(remote, Purpose::Push)?;
-            let output = self.shared.run(self.git(arguments.clone()), environment, Vec::new()).await?;
-            push::outcomes(output, updates)
+            let output = self.talk(arguments.clone(), environment, Vec::new()).await?;
+            self.noted(push::outcomes(output, updates))
         };
         let mut outcomes = self.shared.settings.retry.run(attempt).await?;
         if outcomes.iter().any(|(_, outcome)| !outcome.is_done()) {
             let environment = self.shared.house.remote(remote, Purpose::Push)?;
             let question = push::question(&remote.url, updates);
-            let heads = self.shared.run(self.git(question), environment, Vec::new()).await?;
+            let heads = self.talk(question, environment, Vec::new()).await?;
             if heads.is_success {
                 push::settle(&mut outcomes, updates, &heads);
             }
@@ -221,10 +230,34 @@ impl Repository {
         let attempt = async || {
             self.maintain(cache::prepare).await?;
             let environment = self.shared.house.remote(remote, purpose)?;
-            let output = self.shared.run(self.git(arguments.clone()), environment, input.into()).await?;
-            if output.is_success { Ok(()) } else { Err(error::from_words(output.words)) }
+            let output = self.talk(arguments.clone(), environment, input.into()).await?;
+            self.noted(if output.is_success { Ok(()) } else { Err(error::from_words(output.words)) })
         };
         self.shared.settings.retry.run(attempt).await
+    }
+
+    /// Runs git where it talks to the server.
+    async fn talk(
+        &self,
+        arguments: Vec<OsString>,
+        environment: Environment,
+        input: Vec<u8>,
+    ) -> Result<Output, GitError> {
+        self.meter.request();
+        let span =
+            tracing::debug_span!("git", operation = arguments.first().map(|name| name.to_string_lossy().into_owned()));
+        let run = self.shared.run(self.git(arguments), environment, input);
+        let result = async {
+            let result = run.await;
+            tracing::debug!(is_success = result.as_ref().is_ok_and(|output| output.is_success), "ran git");
+            result
+        };
+        self.noted(result.instrument(span).await)
+    }
+
+    fn noted<T>(&self, result: Result<T, GitError>) -> Result<T, GitError> {
+        self.meter.outcome(&result);
+        result
     }
 
     /// A damaged cache is thrown away and has nothing.

@@ -1,4 +1,6 @@
-//! What every outside call shares: the HTTP client, its limits, and the one retry policy.
+//! What every outside call shares: the HTTP client, its limits, the one retry policy, and the tally of calls.
+
+mod tally;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use backon::{ExponentialBuilder, Retryable};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::secret::{Secret, SecretError};
+
+pub use tally::{CallError, CallFailure, Calls, Credential, Meter, Room, SignIn, Tally, Target, TargetKind};
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,6 +101,12 @@ pub fn client(network: &Network, redirects: Redirects) -> Result<reqwest::Client
         builder = builder.tls_certs_merge(certificates);
     }
     builder.build().map_err(NetworkError::Tls)
+}
+
+/// Whether the HTTP client gave up waiting, as an error or one of its causes says.
+pub fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.downcast_ref::<reqwest::Error>().is_some_and(reqwest::Error::is_timeout))
 }
 
 /// What the retry policy asks of an error.

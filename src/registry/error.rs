@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::Transient;
+use crate::net::{CallError, CallFailure, Transient};
 use crate::secret::SecretError;
 
 /// Why a question was not answered, and which image it was about.
@@ -98,6 +98,26 @@ impl Transient for Failure {
         match self {
             Self::RateLimited { retry_after, .. } => *retry_after,
             _ => None,
+        }
+    }
+}
+
+impl CallError for Failure {
+    fn failure(&self) -> Option<CallFailure> {
+        match self {
+            Self::NotFound | Self::DeniedByPolicy { .. } => None,
+            Self::Unauthorized { .. } | Self::Denied { .. } => Some(CallFailure::Refused),
+            Self::RateLimited { .. } => Some(CallFailure::RateLimited),
+            Self::Unavailable { .. } => Some(CallFailure::Unavailable),
+            Self::Timeout { .. } => Some(CallFailure::Timeout),
+            Self::InvalidContent { .. }
+            | Self::TooLarge { .. }
+            | Self::Nested
+            | Self::Redirect { .. }
+            | Self::RealmNotAllowed { .. }
+            | Self::CredentialHelper { .. }
+            | Self::DockerConfig { .. }
+            | Self::Secret { .. } => Some(CallFailure::Other),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::error::Failure;
 use super::settings::Settings;
 use super::transport::{self, Question, failure_of};
+use crate::net::Meter;
 
 /// Questions to one host at once: as many as connections are kept, and fewer than registries limit a client to
 /// (Quay's 5 heavy requests a second are paced by its answers' own time).
@@ -22,6 +23,7 @@ pub(super) struct Host {
     pub origin: Url,
     pub settings: Settings,
     pub permits: Semaphore,
+    pub meter: Meter,
     /// `None` until it was asked. A lock over the question, so that it is asked once.
     challenge: Mutex<Option<Challenge>>,
     base_url: Url,
@@ -37,12 +39,13 @@ pub(super) struct Target {
 }
 
 impl Host {
-    pub(super) fn new(endpoint: &Endpoint, settings: Settings) -> Self {
+    pub(super) fn new(endpoint: &Endpoint, settings: Settings, meter: Meter) -> Self {
         Self {
             name: endpoint.host(),
             origin: endpoint.origin().clone(),
             settings,
             permits: Semaphore::new(CONCURRENT_QUESTIONS),
+            meter,
             challenge: Mutex::new(None),
             base_url: endpoint.base_url(),
         }
@@ -56,7 +59,7 @@ impl Host {
             return Ok(challenge.clone());
         }
         let question = Question { method: Method::GET, url: self.base_url.clone(), accept: "*/*", authorization: None };
-        let answer = transport::ask(client, question).await?;
+        let answer = transport::ask(client, &self.meter, question).await?;
         let status = answer.response.status();
         // Mirrors may serve no `/v2/`; the first question about an image tells then.
         let challenge = match status.as_u16() {

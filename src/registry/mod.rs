@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::domain::reference::ImageName;
-use crate::net::{self, Network, NetworkError, Redirects, RetryPolicy};
+use crate::net::{self, Network, NetworkError, Redirects, RetryPolicy, Tally, TargetKind};
 
 pub use error::{Failure, RegistryError};
 pub use session::Session;
@@ -53,17 +53,19 @@ struct Inner {
     tokens: Tokens,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     retry: RetryPolicy,
+    tally: Tally,
 }
 
 impl Registries {
-    /// `settings` by registry host; see [`Settings`]. Reads no file and asks nothing yet.
+    /// `settings` by registry host; see [`Settings`]. Calls are noted in `tally`. Reads no file and asks nothing yet.
     pub fn new(
         network: &Network,
         settings: BTreeMap<String, Settings>,
         docker: DockerConfig,
         retry: RetryPolicy,
+        tally: Tally,
     ) -> Result<Self, NetworkError> {
-        Ok(Self::with_client(net::client(network, Redirects::Manual)?, settings, docker, retry))
+        Ok(Self::with_client(net::client(network, Redirects::Manual)?, settings, docker, retry, tally))
     }
 
     /// The same over a client with timeouts of its own. It must not follow redirects.
@@ -72,6 +74,7 @@ impl Registries {
         settings: BTreeMap<String, Settings>,
         docker: DockerConfig,
         retry: RetryPolicy,
+        tally: Tally,
     ) -> Self {
         let inner = Inner {
             client,
@@ -80,6 +83,7 @@ impl Registries {
             tokens: Tokens::default(),
             hosts: Mutex::default(),
             retry,
+            tally,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -98,7 +102,8 @@ impl Registries {
         // Scheme and all: what was learned over http says nothing of https.
         let host = hosts.entry(endpoint.origin().to_string()).or_insert_with(|| {
             let settings = settings.get(&endpoint.host()).cloned().unwrap_or_default();
-            Arc::new(Host::new(&endpoint, settings))
+            let meter = self.inner.tally.meter(TargetKind::Registry, &endpoint.host());
+            Arc::new(Host::new(&endpoint, settings, meter))
         });
         Ok(Target { host: Arc::clone(host), repository: endpoint.repository(name), endpoint })
     }

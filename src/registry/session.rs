@@ -194,6 +194,7 @@ impl Session {
             health.ready().await?;
             let result = Box::pin(call()).await;
             health.note(&result, retry.deadline);
+            host.meter.outcome(&result);
             result.map_err(Attempt::Asked)
         };
         let result = retry.run(attempt).await;

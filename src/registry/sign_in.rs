@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::host::{Host, Target};
 use super::realm::{self, Sender};
 use super::token::{self, Freshness};
-use super::transport::{self, Question};
+use super::transport::{self, Answer, Question};
 use super::{Registries, settings::Auth};
 
 /// What a request signs in with.
@@ -19,10 +19,27 @@ struct Authorization {
     header: Option<HeaderValue>,
     freshness: Freshness,
     sender: Sender,
+    presents: Presented,
+}
+
+/// What a registry gets to see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Presented {
+    /// The credentials themselves: its answer is about them.
+    Credentials,
+    /// Nothing, or a token that a service gave: what became of the credentials is the service's answer.
+    Token,
 }
 
 impl Authorization {
-    const NONE: Self = Self { header: None, freshness: Freshness::Fresh, sender: Sender::Anonymous };
+    const NONE: Self =
+        Self { header: None, freshness: Freshness::Fresh, sender: Sender::Anonymous, presents: Presented::Token };
+
+    /// Credentials as they are.
+    fn direct(header: HeaderValue) -> Self {
+        let (freshness, sender) = (Freshness::Cached, Sender::WithCredentials);
+        Self { header: Some(header), freshness, sender, presents: Presented::Credentials }
+    }
 }
 
 impl Registries {
@@ -37,8 +54,10 @@ impl Registries {
     ) -> Result<Response, Failure> {
         let question = |header| Question { method: method.clone(), url: url.clone(), accept, authorization: header };
         let first = self.authorization(target).await?;
-        let answer = transport::ask(&self.inner.client, question(first.header.clone())).await?;
+        let (client, meter) = (&self.inner.client, &target.host.meter);
+        let answer = transport::ask(client, meter, question(first.header.clone())).await?;
         if answer.response.status() != 401 || answer.is_foreign {
+            note_sign_in(&target.host, &first, &answer);
             return Ok(answer.response);
         }
         let is_news = target.host.learn(Challenge::of(answer.response.headers())).await;
@@ -48,9 +67,11 @@ impl Registries {
         self.forget(target, first.header.as_ref()).await;
         let second = self.authorization(target).await?;
         if second.header == first.header {
+            note_sign_in(&target.host, &first, &answer);
             return Err(unauthorized(&target.host, first.sender));
         }
-        let answer = transport::ask(&self.inner.client, question(second.header)).await?;
+        let answer = transport::ask(client, meter, question(second.header.clone())).await?;
+        note_sign_in(&target.host, &second, &answer);
         if answer.response.status() == 401 && !answer.is_foreign {
             return Err(unauthorized(&target.host, second.sender));
         }
@@ -68,18 +89,14 @@ impl Registries {
             return Ok(Authorization::NONE);
         }
         let find = self.inner.credentials.find(&host.settings.auth, &host.name, &target.repository);
-        let (credentials, with) = (find.await?, Sender::WithCredentials);
+        let credentials = find.await?;
         match (&credentials, challenge) {
-            (Credentials::Token(token), _) => {
-                let header = Some(token::bearer(token.expose_secret())?);
-                Ok(Authorization { header, freshness: Freshness::Cached, sender: with })
-            }
+            (Credentials::Token(token), _) => Ok(Authorization::direct(token::bearer(token.expose_secret())?)),
             (_, Challenge::Bearer { realm, service }) => {
                 self.token(target, &realm, service.as_deref(), credentials).await
             }
             (Credentials::Basic { username, password }, _) => {
-                let header = Some(token::basic(username, password)?);
-                Ok(Authorization { header, freshness: Freshness::Cached, sender: with })
+                Ok(Authorization::direct(token::basic(username, password)?))
             }
             (Credentials::Anonymous | Credentials::Identity(_), _) => Ok(Authorization::NONE),
         }
@@ -98,9 +115,9 @@ impl Registries {
             Credentials::Basic { .. } | Credentials::Identity(_) | Credentials::Token(_) => Sender::WithCredentials,
         };
         let realm = realm::allowed(realm, (&host.origin, &host.name), host.settings.realm.as_ref(), sender)?;
-        let fetch = token::fetch(&self.inner.client, &realm, (service, &scope), &credentials);
+        let fetch = token::fetch((&self.inner.client, &host.meter), &realm, (service, &scope), &credentials);
         let (header, freshness) = self.inner.tokens.get(&host.name, &scope, fetch).await?;
-        Ok(Authorization { header: Some(header), freshness, sender })
+        Ok(Authorization { header: Some(header), freshness, sender, presents: Presented::Token })
     }
 
     /// Drops what was refused.
@@ -109,6 +126,14 @@ impl Registries {
         if let Some(header) = header {
             self.inner.tokens.forget(&target.host.name, &target.scope(), header).await;
         }
+    }
+}
+
+/// What a registry's answer says of credentials that it got to see.
+fn note_sign_in(host: &Host, authorization: &Authorization, answer: &Answer) {
+    let status = answer.response.status().as_u16();
+    if authorization.presents == Presented::Credentials && !answer.is_foreign && status != 403 {
+        token::note_sign_in(&host.meter, status);
     }
 }
 

@@ -19,6 +19,7 @@ use url::Url;
 use super::credentials::Credentials;
 use super::error::Failure;
 use super::transport::{body, failure_of, host_of};
+use crate::net::{Meter, SignIn};
 
 /// A token's answer, in bytes; tokens of clouds have some KiB.
 const TOKEN_BYTES_MAX: usize = 256 << 10;
@@ -98,7 +99,7 @@ impl Tokens {
 
 /// Asks a token service. Redirects are not followed: the request may carry credentials.
 pub(super) async fn fetch(
-    client: &Client,
+    (client, meter): (&Client, &Meter),
     realm: &Url,
     (service, scope): (Option<&str>, &str),
     credentials: &Credentials,
@@ -112,9 +113,13 @@ pub(super) async fn fetch(
         Credentials::Anonymous | Credentials::Token(_) => get(client, realm, (service, scope)),
     };
     let asked = Instant::now();
+    meter.request();
     let sent = request.header(ACCEPT, "application/json").send().await;
     let response = sent.map_err(|error| Failure::of_client(&host, error))?;
     let status = response.status().as_u16();
+    if !matches!(credentials, Credentials::Anonymous) {
+        note_sign_in(meter, status);
+    }
     if status != 200 {
         return Err(match (status, failure_of(response).await) {
             (400 | 401 | 403, failure) => {
@@ -127,6 +132,15 @@ pub(super) async fn fetch(
     }
     let bytes = body(response, TOKEN_BYTES_MAX, "token").await?;
     read(&bytes, asked).ok_or_else(|| Failure::invalid(format!("the token service `{host}` answered with no token")))
+}
+
+/// Notes what a status says of the credentials that were presented: the service may also be out of order.
+pub(super) fn note_sign_in(meter: &Meter, status: u16) {
+    match status {
+        200..=399 | 404 => meter.sign_in(SignIn::Accepted),
+        400 | 401 | 403 => meter.sign_in(SignIn::Refused),
+        _ => {}
+    }
 }
 
 /// The header of Basic authentication.

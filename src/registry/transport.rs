@@ -8,7 +8,8 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::Failure;
-use super::retry_after::retry_after;
+use super::retry_after::{pulls_left, retry_after};
+use crate::net::Meter;
 
 /// Redirects in a row: a registry, a CDN, its storage.
 const REDIRECTS_MAX: usize = 5;
@@ -34,8 +35,8 @@ pub(super) struct Answer {
     pub is_foreign: bool,
 }
 
-/// Asks, and follows redirects. **Invariant**: `Authorization` reaches no other origin than the question's.
-pub(super) async fn ask(client: &Client, question: Question) -> Result<Answer, Failure> {
+/// Asks, and follows redirects, each of which is a request in `meter`. **Invariant**: `Authorization` reaches no other origin than the question's.
+pub(super) async fn ask(client: &Client, meter: &Meter, question: Question) -> Result<Answer, Failure> {
     let Question { method, mut url, accept, mut authorization } = question;
     let origin = url.origin();
     for _ in 0..=REDIRECTS_MAX {
@@ -46,7 +47,9 @@ pub(super) async fn ask(client: &Client, question: Question) -> Result<Answer, F
         if let Some(value) = &authorization {
             request = request.header(AUTHORIZATION, value.clone());
         }
+        meter.request();
         let response = request.send().await.map_err(|error| Failure::of_client(&host, error))?;
+        meter.room("pull", 0, pulls_left(response.headers()));
         // The path alone: a CDN's query holds a signature.
         tracing::debug!(%method, host, path = url.path(), status = response.status().as_u16(), "asked a registry");
         let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);

@@ -52,15 +52,19 @@ pub struct Agenda {
     looks: BTreeMap<RepoName, Timestamp>,
 }
 
-/// How often the whole fleet is looked at.
-pub fn pace(_config: &Config) -> Duration {
-    DEFAULT_PACE
+/// How often the whole fleet is looked at: as often as the registry that is asked most often.
+pub fn pace(config: &Config) -> Duration {
+    let of_registries = config.registries.values().filter_map(|registry| registry.poll);
+    let whole = config.poll.unwrap_or(DEFAULT_PACE);
+    of_registries.fold(whole, Duration::min)
 }
 
-/// When which repositories of this report should be looked at again because they become due: those that have
-/// something waiting for its time.
-pub fn next_looks(_report: &Report, _now: Timestamp) -> BTreeMap<RepoName, Timestamp> {
-    BTreeMap::new()
+/// When which repositories of this report should be looked at again because something there waits for its time.
+fn next_looks(report: &Report, now: Timestamp) -> BTreeMap<RepoName, Timestamp> {
+    let plans = report.repositories.iter().map(|repository| &repository.plan);
+    let waiting = plans.filter_map(|plan| Some((plan.repository.name.clone(), plan.waits()?.until.timestamp())));
+    // What was due already and still waits, waits for something else.
+    waiting.filter(|(_, at)| *at > now).collect()
 }
 
 impl Agenda {
@@ -129,9 +133,12 @@ impl Agenda {
         }
     }
 
-    /// What [`next_looks`] said of the cycle that ended.
-    pub fn note_looks(&mut self, looks: BTreeMap<RepoName, Timestamp>) {
-        self.looks.extend(looks);
+    /// What waits in the repositories that were looked at.
+    pub fn note(&mut self, report: &Report, now: Timestamp) {
+        for repository in &report.repositories {
+            self.looks.remove(&repository.plan.repository.name);
+        }
+        self.looks.extend(next_looks(report, now));
     }
 
     /// A cycle failed as a whole.
@@ -216,7 +223,7 @@ mod tests {
     fn a_repository_that_becomes_due_is_looked_at_then_and_once() {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(2));
-        agenda.note_looks([("acme/web".parse().unwrap(), at(300)), ("acme/api".parse().unwrap(), at(400))].into());
+        agenda.looks = [("acme/web".parse().unwrap(), at(300)), ("acme/api".parse().unwrap(), at(400))].into();
         assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Wait(at(300)));
         assert_eq!(agenda.next(&Pending::default(), at(300)), Next::Begin(Scope::Some));
         assert_eq!(agenda.take_looks(at(300)), told(&["acme/web"]).repositories);
@@ -247,6 +254,18 @@ mod tests {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(3600));
         assert_eq!(agenda.next(&Pending::default(), at(3600)), Next::Wait(after(at(3600), WAKE_PAUSE)));
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_registry_that_is_asked_most_often() {
+        let pace_of = |text: &str| {
+            let config = Config::from_text(text, std::path::Path::new("a"), &|_| None, crate::config::Secrets::Skip);
+            pace(&config.unwrap()).as_secs()
+        };
+        assert_eq!(pace_of("policy: {}"), DEFAULT_PACE.as_secs());
+        assert_eq!(pace_of("poll: 1h"), 3600);
+        assert_eq!(pace_of("poll: 1h\nregistries: { dhi.io: { poll: 5m }, cgr.dev: { poll: 2h } }"), 300);
+        assert_eq!(pace_of("registries: { dhi.io: { poll: 24h } }"), DEFAULT_PACE.as_secs());
     }
 
     #[test]

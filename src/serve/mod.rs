@@ -10,6 +10,7 @@ mod clock;
 mod health;
 pub mod http;
 mod instruments;
+pub mod metrics;
 pub mod page;
 mod proof;
 pub mod record;

@@ -32,7 +32,7 @@ pub(super) async fn reload(service: &Service) -> Reloaded {
     for setting in &after_restart {
         tracing::warn!(setting, "this setting changes with a restart");
     }
-    match cycle::assemble_over(config, Arc::clone(&old.store), service.setup.retry).await {
+    match cycle::assemble_over(config, (Arc::clone(&old.store), old.tally.clone()), service.setup.retry).await {
         Ok(parts) => service.use_parts(parts),
         Err(error) => return refuse(service, format!("{:#}", anyhow::Error::from(error))),
     }

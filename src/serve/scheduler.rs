@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -98,9 +99,12 @@ impl Scheduler {
             images = request.fresh.len(),
             "a cycle begins"
         );
-        let Some(result) = self.attended(&request).await else {
-            tracing::warn!("the cycle is dropped; the next start carries on");
-            return Some(Ending::Abandoned);
+        let result = match self.attended(&request).await {
+            Ok(result) => result,
+            Err(ending) => {
+                tracing::info!(?ending, "the cycle is dropped; the next start carries on");
+                return Some(ending);
+            }
         };
         let now = service.setup.clock.now();
         let took = Duration::try_from(now.duration_since(began)).unwrap_or_default();
@@ -118,11 +122,17 @@ impl Scheduler {
         service.is_stopping().then_some(Ending::Clean)
     }
 
-    /// Runs the cycle and obeys signals meanwhile; `None`: it was dropped.
-    async fn attended(&mut self, request: &Request) -> Option<Result<Report, StoreError>> {
+    /// Runs the cycle and obeys signals meanwhile. Where it is dropped, the error says how the service ends: cleanly
+    /// while it only read.
+    async fn attended(&mut self, request: &Request) -> Result<Result<Report, StoreError>, Ending> {
         let service = Arc::clone(&self.service);
         let (parts, setup) = (service.parts(), &service.setup);
-        let (clock, stopping) = (|| setup.clock.now(), || service.is_stopping());
+        let is_acting = AtomicBool::new(false);
+        let clock = || setup.clock.now();
+        let stopping = || {
+            is_acting.store(true, Ordering::Relaxed);
+            service.is_stopping()
+        };
         let host = Host { clock: &clock, watcher: &|_| {}, stopping: &stopping };
         let cycle = cycle::run(&parts, request, host).instrument(tracing::info_span!("cycle"));
         let mut cycle = std::pin::pin!(cycle);
@@ -145,15 +155,18 @@ impl Scheduler {
                 signal = self.signals.recv(), if !self.signals.is_closed() || deadline.is_none() => match signal {
                     Some(Signal::Reload) => self.reload().await,
                     // Asked a second time: whoever asks does not want to wait.
-                    Some(Signal::Stop) if deadline.is_some() => return None,
+                    Some(Signal::Stop) if deadline.is_some() => return Err(Ending::Abandoned),
                     Some(Signal::Stop) | None => {
-                        tracing::info!("no action is begun any more");
                         service.stop();
+                        if !is_acting.load(Ordering::Relaxed) {
+                            return Err(Ending::Clean);
+                        }
+                        tracing::info!("no action is begun any more");
                         deadline = setup.clock.now().checked_add(parts.config.serve.shutdown_grace).ok();
                     }
                 },
-                result = &mut cycle => return Some(result),
-                () = grace => return None,
+                result = &mut cycle => return Ok(result),
+                () = grace => return Err(Ending::Abandoned),
             }
         }
     }
@@ -173,7 +186,7 @@ impl Scheduler {
     /// Remembers what a cycle found, and tells of it.
     fn note(&mut self, scope: Scope, began: Timestamp, now: Timestamp, report: &Report) {
         self.agenda.ended(scope, began, now);
-        self.agenda.note_looks(agenda::next_looks(report, now));
+        self.agenda.note(report, now);
         let mut health = self.service.health();
         health.cycle_error = None;
         if scope == Scope::Whole {

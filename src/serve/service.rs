@@ -23,7 +23,7 @@ use super::wake::Wakes;
 use crate::config::{Config, ConfigErrors};
 use crate::cycle::{self, AssemblyError, Parts};
 use crate::domain::candidates::RepositoryKey;
-use crate::net::RetryPolicy;
+use crate::net::{RetryPolicy, Tally};
 
 /// Reads the configuration anew.
 pub type Load = Box<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
@@ -77,7 +77,7 @@ impl Server {
     pub async fn start(config: Config, setup: Setup) -> Result<Self, ServeError> {
         let store = cycle::open_store(&config, setup.clock.now()).await?;
         let wanted = config.serve.listen;
-        let parts = cycle::assemble_over(config, store, setup.retry).await?;
+        let parts = cycle::assemble_over(config, (store, Tally::default()), setup.retry).await?;
         let failed = |source| ServeError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

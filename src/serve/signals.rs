@@ -49,24 +49,30 @@ impl Signals {
                 let told = tokio::select! {
                     _ = terminate.recv() => Signal::Stop,
                     _ = interrupt.recv() => Signal::Stop,
-                    _ = hang_up.recv() => {
-                        self.has_changed();
-                        Signal::Reload
-                    }
-                    () = tokio::time::sleep(FILE_LOOK) => {
-                        if !self.has_changed() {
-                            continue;
-                        }
+                    _ = hang_up.recv() => Signal::Reload,
+                    () = self.change() => {
                         tracing::info!("the configuration file has changed");
                         Signal::Reload
                     }
                 };
+                // What is read now is known.
+                self.has_changed();
                 if sender.send(told).await.is_err() {
                     return;
                 }
             }
         });
         Ok(receiver)
+    }
+
+    /// Comes back when the file has another content.
+    async fn change(&mut self) {
+        loop {
+            tokio::time::sleep(FILE_LOOK).await;
+            if self.has_changed() {
+                return;
+            }
+        }
     }
 
     /// Whether the file has another content than the last time. One that cannot be read has not: it is being replaced.
@@ -102,5 +108,15 @@ mod tests {
         assert!(!signals.has_changed());
         std::fs::write(&path, "policy: { group: image }\n").unwrap();
         assert!(signals.has_changed() && !signals.has_changed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_seen_with_the_next_look() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut signals = Signals::new(file.path());
+        let start = tokio::time::Instant::now();
+        std::fs::write(file.path(), "policy: {}\n").unwrap();
+        signals.change().await;
+        assert_eq!(start.elapsed(), FILE_LOOK);
     }
 }

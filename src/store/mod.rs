@@ -6,7 +6,7 @@ mod sqlite;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
@@ -42,6 +42,38 @@ pub struct ScannedFile {
 pub struct LeftOutFile {
     pub path: String,
     pub reason: String,
+}
+
+/// A pull request of ours, with what the mean time to patch is made of. Times of opening and merging are the forge's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullRequestTimes {
+    pub number: u64,
+    pub branch: BranchName,
+    /// When the oldest digest that it was opened with was first seen for its tag.
+    pub first_seen: Timestamp,
+    pub opened: Timestamp,
+    pub ended: Option<Ending>,
+}
+
+/// How a pull request ended, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    Merged(Timestamp),
+    /// Without merging, or it is not shown any more.
+    Closed(Timestamp),
+}
+
+/// What the store knows of the whole fleet, for figures.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Digests that were seen for tags, each for each tag, as far as they are remembered.
+    pub digests_seen: u64,
+    /// Pull requests that were closed without merging.
+    pub closed: u64,
+    /// From first sight to opening, of every pull request.
+    pub to_opened: Vec<SignedDuration>,
+    /// From first sight to merging, of every one that was merged.
+    pub to_merged: Vec<SignedDuration>,
 }
 
 /// Why the store did not answer.
@@ -115,21 +147,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
-    /// When this tag was first seen at another digest after this one: since when a pin at it is behind. Where the digest
-    /// itself was never seen, the first sight of the tag.
-    async fn moved_on(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
-
-    /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
-    /// among them is forgotten.
-    async fn put_status(
-        &self,
-        repositories: &[RepositoryStatus],
-        whole: Option<&CycleStatus>,
-    ) -> Result<(), StoreError>;
-
-    /// What was last known of the fleet.
-    async fn status(&self) -> Result<FleetStatus, StoreError>;
-
     /// The pull requests of a forge that it was told to merge by itself, each with the head for which it was told last.
     async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError>;
 
@@ -141,4 +158,32 @@ pub trait Store: Send + Sync + std::fmt::Debug {
         number: u64,
         head: &CommitId,
     ) -> Result<(), StoreError>;
+
+    /// Since when the tag has pointed to something newer than the digest that is pinned: the first sight of the first
+    /// digest that came after it, however many followed. Where the ledger never saw the pinned one, the first sight of
+    /// any other.
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError>;
+
+    /// What is known of a pull request.
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError>;
+
+    /// Notes a pull request, or how a known one ended or that it is open again; its first times stay.
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError>;
+
+    /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
+
+    /// Counts and times of everything that is remembered.
+    async fn facts(&self) -> Result<StoreFacts, StoreError>;
+
+    /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
+    /// among them is forgotten.
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError>;
+
+    /// What was last known of the fleet.
+    async fn status(&self) -> Result<FleetStatus, StoreError>;
 }

@@ -32,11 +32,15 @@ CREATE TABLE pull_request (
     forge      TEXT NOT NULL,
     repository TEXT NOT NULL,
     number     INTEGER NOT NULL,
-    first_seen INTEGER NOT NULL, -- of the oldest digest in it
+    branch     TEXT NOT NULL,
+    first_seen INTEGER NOT NULL, -- of the oldest digest that it was opened with
     opened     INTEGER NOT NULL,
     merged     INTEGER,
+    closed     INTEGER, -- without merging; at most one of the two
     PRIMARY KEY (forge, repository, number)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pull_request_open ON pull_request (forge, repository) WHERE merged IS NULL AND closed IS NULL;
 
 -- The head for which the forge was last told to merge by itself: a person who takes that back is not overruled.
 CREATE TABLE auto_merge (

@@ -3,7 +3,9 @@
 mod auto_merge;
 mod followed;
 mod looks;
+mod pull_requests;
 mod reader;
+mod staleness;
 mod status;
 mod turns;
 
@@ -18,7 +20,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Row as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{LeftOutFile, Scan, ScannedFile, Store, StoreError};
+use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
@@ -286,23 +288,6 @@ impl Store for SqliteStore {
         u64::try_from(count).map_err(|error| self.damaged(error))
     }
 
-    async fn moved_on(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
-        let seen = self.tag_moved_on(tag, &digest.to_string()).await.map_err(self.read_error())?;
-        seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
-    }
-
-    async fn put_status(
-        &self,
-        repositories: &[RepositoryStatus],
-        whole: Option<&CycleStatus>,
-    ) -> Result<(), StoreError> {
-        self.write_status(repositories, whole).await.map_err(self.write_error())
-    }
-
-    async fn status(&self) -> Result<FleetStatus, StoreError> {
-        status::read(&self.pool).await.map_err(self.read_error())
-    }
-
     async fn told_to_merge(&self, forge: &str) -> Result<BTreeMap<(RepoName, u64), CommitId>, StoreError> {
         self.read_told_to_merge(forge).await
     }
@@ -315,6 +300,38 @@ impl Store for SqliteStore {
         head: &CommitId,
     ) -> Result<(), StoreError> {
         self.write_told_to_merge((forge, repository), number, head).await
+    }
+
+    async fn stale_since(&self, tag: &TagRef, pinned: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        self.read_stale_since(tag, pinned).await
+    }
+
+    async fn pull_request(&self, key: &RepositoryKey, number: u64) -> Result<Option<PullRequestTimes>, StoreError> {
+        self.read_pull_request(key, number).await
+    }
+
+    async fn put_pull_request(&self, key: &RepositoryKey, times: &PullRequestTimes) -> Result<(), StoreError> {
+        self.write_pull_request(key, times).await
+    }
+
+    async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
+        self.read_open_pull_requests().await
+    }
+
+    async fn facts(&self) -> Result<StoreFacts, StoreError> {
+        self.read_facts().await
+    }
+
+    async fn put_status(
+        &self,
+        repositories: &[RepositoryStatus],
+        whole: Option<&CycleStatus>,
+    ) -> Result<(), StoreError> {
+        self.write_status(repositories, whole).await.map_err(self.write_error())
+    }
+
+    async fn status(&self) -> Result<FleetStatus, StoreError> {
+        status::read(&self.pool).await.map_err(self.read_error())
     }
 }
 

@@ -5,7 +5,9 @@ mod cases;
 mod check;
 mod commands;
 mod list;
+mod logs;
 mod run;
+mod schedule;
 mod streams;
 mod work_trees;
 

@@ -1,5 +1,6 @@
 //! The configuration from outside: what is refused and how, what holds where, and the example.
 
+mod cadence;
 mod commands;
 mod example;
 mod layers;

@@ -2,8 +2,10 @@
 
 mod api_commits;
 mod automerge;
+mod cadence;
 mod checks;
 mod failures;
+mod figures;
 mod images;
 mod interrupted;
 pub mod meddling;

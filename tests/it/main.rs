@@ -10,10 +10,12 @@
 
 mod architecture;
 mod budget;
+mod cadence_laws;
 mod cli;
 mod config;
 mod cycle;
 mod cycle_real_servers;
+mod descriptions;
 mod dockerfile_laws;
 mod dockerfile_limits;
 mod dockerfile_oracles;
@@ -27,10 +29,12 @@ mod fuzz_corpus;
 mod git;
 mod git_push;
 mod git_world;
+mod metrics;
 mod network;
 mod page;
 mod page_browser;
 mod plan;
+mod plan_cadence;
 mod plan_laws;
 mod plan_merging;
 mod plan_world;

@@ -9,7 +9,7 @@ use refrom::domain::pull_request::RepositoryHead;
 use refrom::forge::Forge as _;
 use refrom::forge::github::{Auth, GitHub, Settings};
 use refrom::git::{Base, Fetched, Git};
-use refrom::net::Network;
+use refrom::net::{Network, Tally};
 use refrom::registry::{Auth as RegistryAuth, DockerConfig, Registries};
 use refrom::secret::Secret;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
@@ -75,8 +75,8 @@ impl Internet {
     async fn ask_registry(&self, network: &Network) -> Result<(), String> {
         let settings = registry::at(self.registry_url.as_str(), RegistryAuth::Anonymous);
         let settings = [(self.registry.host(), settings)].into();
-        let registries =
-            Registries::new(network, settings, DockerConfig::default(), registry::RETRY).map_err(|it| chain(&it))?;
+        let registries = Registries::new(network, settings, DockerConfig::default(), registry::RETRY, Tally::default())
+            .map_err(|it| chain(&it))?;
         let tag = registry::tag(&self.registry.host(), "team/web", "1");
         registries.session().digest(&tag).await.map(drop).map_err(|it| chain(&it))
     }

@@ -8,7 +8,7 @@ use refrom::demo::server::Traffic;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::ManifestKind;
 use refrom::domain::reference::{ImageName, TagRef};
-use refrom::net::{Network, RetryPolicy};
+use refrom::net::{Network, RetryPolicy, Tally};
 use refrom::registry::{Auth, DockerConfig, Registries, Settings};
 
 use crate::registry_debian::DebianRegistry;
@@ -32,7 +32,7 @@ pub fn at(url: &str, auth: Auth) -> Settings {
 
 pub fn registries(settings: impl IntoIterator<Item = (String, Settings)>) -> Registries {
     let settings: BTreeMap<String, Settings> = settings.into_iter().collect();
-    Registries::new(&Network::default(), settings, DockerConfig::default(), RETRY).unwrap()
+    Registries::new(&Network::default(), settings, DockerConfig::default(), RETRY, Tally::default()).unwrap()
 }
 
 /// One embedded registry, anonymous.

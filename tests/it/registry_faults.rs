@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use refrom::demo::registry::{Access, Fault, FaultKind, Form, ImageSpec, Registry};
 use refrom::domain::digest::Digest;
-use refrom::net::Transient as _;
+use refrom::net::{Tally, Transient as _};
 use refrom::registry::{Auth, DockerConfig, Failure, Registries, RegistryError};
 
 use crate::registry::{RETRY, at, name, registries, registries_of, requests, tag};
@@ -116,7 +116,7 @@ async fn silence_is_a_timeout() {
         .build()
         .unwrap();
     let settings = BTreeMap::from([(registry.host(), at(&registry.url(), Auth::Anonymous))]);
-    let registries = Registries::with_client(client, settings, DockerConfig::default(), RETRY);
+    let registries = Registries::with_client(client, settings, DockerConfig::default(), RETRY, Tally::default());
     let error = registries.session().digest(&tag(&registry.host(), "a", "1")).await.unwrap_err();
     assert!(matches!(error.failure, Failure::Timeout { .. }), "{error}");
 }

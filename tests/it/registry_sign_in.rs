@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use refrom::demo::registry::{Access, Anonymous, Fault, FaultKind, ImageSpec, Registry, TokenService};
 use refrom::demo::server::Traffic;
 use refrom::domain::digest::Digest;
-use refrom::net::Network;
+use refrom::net::{Network, Tally};
 use refrom::registry::{Auth, DockerConfig, Failure, Registries, Settings};
 use refrom::secret::Secret;
 
@@ -232,7 +232,7 @@ fn docker(registry: &Registry, config: &str, directory: &std::path::Path) -> Reg
         helper_directory: Some(directory.to_owned()),
     };
     let settings = BTreeMap::from([(registry.host(), at(&registry.url(), Auth::Docker))]);
-    Registries::new(&Network::default(), settings, docker, RETRY).unwrap()
+    Registries::new(&Network::default(), settings, docker, RETRY, Tally::default()).unwrap()
 }
 
 #[tokio::test]

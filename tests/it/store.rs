@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
+use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::pull_request::{BranchName, RepoName};
@@ -237,4 +238,44 @@ async fn a_killed_holder_frees_the_store() {
     child.kill().unwrap();
     child.wait().unwrap();
     open(&path).await;
+}
+
+#[tokio::test]
+async fn the_last_turn_of_each_repository_is_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let key = |forge: &str, name: &str| RepositoryKey { forge: forge.to_owned(), name: name.parse().unwrap() };
+    let (web, api, other) = (key("github", "acme/web"), key("github", "acme/api"), key("gitlab", "acme/web"));
+    let store = open(&path).await;
+    assert!(store.turns().await.unwrap().is_empty());
+    store.record_turns(&[web.clone(), api.clone()], now()).await.unwrap();
+    store.record_turns(&[], now()).await.unwrap();
+    let later = now() + SignedDuration::from_hours(1);
+    store.record_turns(&[web.clone(), other.clone()], later).await.unwrap();
+    store.close().await;
+    let turns = open(&path).await.turns().await.unwrap();
+    assert_eq!(turns, [(api, now()), (web, later), (other, later)].into());
+}
+
+#[tokio::test]
+async fn the_last_look_at_a_tag_stands_until_one_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let tag = |tag: &str| TagRef { image: nginx(), tag: tag.parse().unwrap() };
+    let [first, second] = [b"1", b"2"].map(|content| Digest::of(content));
+    let at = |minutes| now() + SignedDuration::from_mins(minutes);
+    let store = open(&path).await;
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), None);
+    store.record_sightings(&[(tag("1"), first)], at(0)).await.unwrap();
+    store.record_sightings(&[(tag("1"), second), (tag("2"), second)], at(1)).await.unwrap();
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((second, at(1))));
+    store.record_sightings(&[(tag("1"), first)], at(2)).await.unwrap();
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((first, at(2))), "it went back");
+    store.record_unanswered(&[tag("1"), tag("1")]).await.unwrap();
+    store.close().await;
+    let store = open(&path).await;
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), None);
+    assert_eq!(store.last_sighting(&tag("2")).await.unwrap(), Some((second, at(1))), "another tag");
+    store.record_sightings(&[(tag("1"), first)], at(3)).await.unwrap();
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((first, at(3))));
 }

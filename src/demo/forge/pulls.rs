@@ -185,7 +185,7 @@ fn request_reviews(world: &mut World, asked: &Asked, place: (u64, u64)) -> Resul
     let found = pull_request(world, place)?;
     found.reviewers.extend(users);
     found.team_reviewers.extend(teams);
-    Ok(Reply::new(201, json_of(world, place)?))
+    Ok(Reply::new(201, without(json_of(world, place)?, &["merged"])))
 }
 
 fn add_labels(world: &mut World, asked: &Asked, place: (u64, u64)) -> Result<Reply, Reply> {
@@ -204,7 +204,9 @@ fn assign(world: &mut World, asked: &Asked, place: (u64, u64)) -> Result<Reply, 
     let wanted: BTreeSet<String> = Fields::new(asked, &["assignees"])?.texts("assignees")?.into_iter().collect();
     let known: Vec<String> = wanted.intersection(&world.users).cloned().collect();
     pull_request(world, place)?.assignees.extend(known);
-    Ok(Reply::new(201, json_of(world, place)?))
+    // An issue, as which every pull request counts here.
+    let issue = without(json_of(world, place)?, &["head", "base", "merged", "requested_reviewers", "requested_teams"]);
+    Ok(Reply::new(201, issue))
 }
 
 fn comment(world: &mut World, asked: &Asked, place: (u64, u64)) -> Result<Reply, Reply> {
@@ -215,6 +217,13 @@ fn comment(world: &mut World, asked: &Asked, place: (u64, u64)) -> Result<Reply,
     found.comments.push((author.clone(), text.clone()));
     let body = json!({ "id": found.comments.len(), "user": { "login": author }, "body": text });
     Ok(Reply::new(201, body))
+}
+
+fn without(mut body: Value, fields: &[&str]) -> Value {
+    if let Some(body) = body.as_object_mut() {
+        body.retain(|name, _| !fields.contains(&name.as_str()));
+    }
+    body
 }
 
 fn json_of(world: &World, (id, number): (u64, u64)) -> Result<Value, Reply> {

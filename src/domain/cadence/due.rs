@@ -69,11 +69,14 @@ impl Cadence {
     }
 
     pub(super) fn due_at(&self, spread: Spread, last_turn: Option<Timestamp>, now: Timestamp) -> Due {
-        let turn = self.schedule.as_ref().zip(last_turn).map(|(schedule, last)| {
-            let at = schedule.value.next_after(last, &schedule.zone, spread, self.jitter);
-            (at, at > now)
-        });
-        let (came, is_ahead) = turn.unwrap_or((Timestamp::MIN, false));
+        // A turn in the future was noted by a clock that was wrong.
+        let turn = self
+            .schedule
+            .as_ref()
+            .zip(last_turn)
+            .map(|(schedule, last)| schedule.value.next_after(last.min(now), &schedule.zone, spread, self.jitter));
+        // What has no schedule, or never had its turn, was always due.
+        let came = turn.unwrap_or(Timestamp::MIN);
         let Some(opening) = self.opening_from(came.max(now)) else { return Due::Later(self.never()) };
         let stretch = opening.stretch;
         let place = if turn.is_some() { place_in(stretch, spread, self.jitter) } else { SignedDuration::ZERO };
@@ -83,7 +86,7 @@ impl Cadence {
             return Due::Now { because: self.schedule_rule(last_turn) };
         }
         let cause = match opening.closed_by.first() {
-            Some(closed) if !is_ahead => closed.cause,
+            Some(closed) if came <= now => closed.cause,
             Some(_) | None => WaitCause::Schedule,
         };
         let mut rules: Vec<String> = opening.closed_by.into_iter().map(|closed| closed.rule).collect();

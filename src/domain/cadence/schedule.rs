@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
@@ -20,6 +21,7 @@ const EVERY_MIN: SignedDuration = SignedDuration::from_mins(1);
 /// A year. What comes more rarely has a date, which cron says.
 const EVERY_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 const FIELDS: usize = 5;
+const FIELD_NAMES: [&str; FIELDS] = ["minute", "hour", "day of the month", "month", "day of the week"];
 /// Where the search for a schedule's days begins: any year serves.
 const YEAR: i16 = 2000;
 /// After so many years dates fall on the same days of the week again.
@@ -163,11 +165,38 @@ fn minutes_of(cron: &Cron, date: Date) -> Vec<u16> {
 
 fn parse_cron(text: &str) -> Result<Arc<Cron>, ScheduleError> {
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    let cron = parser.parse(text).map_err(|error| ScheduleError::Cron(error.to_string()))?;
+    let cron = parser.parse(text).map_err(|error| ScheduleError::Cron(wrong_field(&parser, text, &error)))?;
     match first_after(&cron, Date::constant(YEAR, 1, 1)) {
         Some(_) => Ok(Arc::new(cron)),
         None => Err(ScheduleError::Impossible),
     }
+}
+
+/// What is wrong with an expression, with the field that is wrong by itself.
+fn wrong_field(parser: &CronParser, text: &str, error: &CronError) -> String {
+    let alone = |index: usize, field: &str| {
+        let mut fields = ["*"; FIELDS];
+        fields.get_mut(index).into_iter().for_each(|it| *it = field);
+        parser.parse(&fields.join(" ")).err()
+    };
+    for ((index, field), name) in text.split_whitespace().enumerate().zip(FIELD_NAMES) {
+        if let Some(error) = alone(index, field) {
+            return format!("{name} `{field}`: {}", words(&error));
+        }
+    }
+    words(error)
+}
+
+/// The parser's words as ours are written.
+fn words(error: &CronError) -> String {
+    let text = match error {
+        CronError::InvalidPattern(text) | CronError::IllegalCharacters(text) | CronError::ComponentError(text) => {
+            text.clone()
+        }
+        other => other.to_string(),
+    };
+    let mut letters = text.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 impl FromStr for Schedule {

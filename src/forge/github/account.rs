@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::answer::Answer;
 use super::endpoints::Endpoints;
 use crate::forge::{ForgeError, root_cause};
+use crate::net::{self, CallError as _, CallFailure, Meter};
 use crate::secret::Secret;
 
 /// The largest answer that is read, in bytes: 100 repositories with 50 branches and all their topics are about 1 MiB,
@@ -39,6 +40,7 @@ pub(super) const VALID_FOR_A_CALL: Duration = Duration::from_secs(2 * 60);
 pub(super) struct Connection {
     pub client: reqwest::Client,
     pub endpoints: Endpoints,
+    pub meter: Meter,
 }
 
 /// Which of GitHub's two faces; each has a rate limit of its own.
@@ -127,10 +129,20 @@ impl Account {
             answer = self.send(&renewed, call).await?;
         }
         tracing::debug!(method = %call.method, path = %call.path, status = answer.status.as_u16(), "asked GitHub");
+        answer.note(&self.connection.meter, call.api, self.installation());
         if let Some(wait) = answer.rate_limit().or_else(|| answer.used_up()) {
             self.close(call.api, wait);
         }
-        answer.into_result(&call.what)
+        let result = answer.into_result(&call.what);
+        self.connection.meter.outcome(&result);
+        result
+    }
+
+    /// Notes an error that stands in the body of a good answer.
+    pub fn note(&self, error: &ForgeError) {
+        if let Some(failure) = error.failure() {
+            self.connection.meter.failed(failure);
+        }
     }
 
     /// Sends nothing to this face for so long.
@@ -244,11 +256,16 @@ impl Account {
             Api::Rest => &session.rest,
             Api::GraphQl => &session.graphql,
         };
-        let failed = |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
+        let failed = |error: &(dyn std::error::Error + 'static)| {
+            let failure = if net::is_timeout(error) { CallFailure::Timeout } else { CallFailure::Unavailable };
+            self.connection.meter.failed(failure);
+            ForgeError::Unavailable { message: root_cause(error) }
+        };
         let request = axum::http::Request::builder().method(call.method.clone()).uri(call.path.as_str());
         let request = client
             .build_request(request, call.body.as_ref())
             .map_err(|error| ForgeError::Protocol { message: root_cause(&error) })?;
+        self.connection.meter.request();
         let (head, body) = client.execute(request).await.map_err(|error| failed(&error))?.into_parts();
         let body = axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| failed(&error))?;
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_vec() })

@@ -60,6 +60,7 @@ pub(super) async fn query(
     match graph.errors.iter().find(is_whole) {
         Some(error) => {
             let error = error.to_error(&call.what, &answer);
+            account.note(&error);
             if let ForgeError::RateLimited { retry_after: Some(wait) } = error {
                 account.close(Api::GraphQl, wait);
             }

@@ -16,6 +16,7 @@ mod listing;
 mod pull_requests;
 mod repository;
 mod selection;
+mod tally;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
     BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
-use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
+use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
 
 /// The longest body of a pull request or comment, in characters; GitHub answers 422 beyond it.
@@ -77,6 +78,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// The least time between two writes.
     pub pacing: Duration,
+    /// Where calls are noted.
+    pub tally: Tally,
 }
 
 impl Settings {
@@ -90,6 +93,7 @@ impl Settings {
             network: Network::default(),
             retry: RetryPolicy::default(),
             pacing: WRITE_PACING,
+            tally: Tally::default(),
         }
     }
 }
@@ -115,11 +119,11 @@ enum SignedIn {
 impl GitHub {
     /// Prepares the client. Errors are those of proxy and certificates.
     pub fn new(settings: Settings) -> Result<Self, NetworkError> {
-        let Settings { name, url, api_url, auth, network, retry, pacing } = settings;
+        let Settings { name, url, api_url, auth, network, retry, pacing, tally } = settings;
         // Redirects mean a new name here, which is reported and not followed.
         let client = net::client(&network, Redirects::Manual)?;
         let endpoints = Endpoints::new(&url, api_url.as_ref());
-        let connection = Arc::new(Connection { client, endpoints });
+        let connection = Arc::new(Connection { client, endpoints, meter: tally.meter(TargetKind::Forge, &name) });
         let account = |credentials| Arc::new(Account::new(Arc::clone(&connection), credentials));
         let signed_in = match auth {
             Auth::Token(secret) => SignedIn::Token(account(Credentials::Token(secret))),

@@ -34,13 +34,6 @@ impl SqliteStore {
         }
         transaction.commit().await
     }
-
-    pub(super) async fn tag_moved_on(&self, tag: &TagRef, digest: &str) -> Result<Option<i64>, sqlx::Error> {
-        let sql = "SELECT min(first_seen) FROM sighting WHERE image = ?1 AND tag = ?2 AND digest <> ?3 AND first_seen >
-                   coalesce((SELECT first_seen FROM sighting WHERE image = ?1 AND tag = ?2 AND digest = ?3), ?4)";
-        let query = sqlx::query_scalar(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-        query.bind(digest).bind(i64::MIN).fetch_one(&self.pool).await
-    }
 }
 
 /// Cycle and repositories as one cycle left them: both are read in one transaction.

@@ -5,21 +5,39 @@ use serde_json::{Value, json};
 
 use super::{Answer, World, answer};
 
-struct Office {
-    fleet: Fleet,
-    world: World,
+pub struct Office {
+    pub fleet: Fleet,
+    pub world: World,
 }
 
 impl Office {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let world = World::new(&[]);
         let fleet = Fleet::start(&world.tree()).await.unwrap();
         Self { fleet, world }
     }
 
-    fn run(&self, arguments: &[&str]) -> Answer {
+    /// From now on this stands in the configuration's `policy`, too.
+    pub fn policy(&self, line: &str) {
+        let text = self.world.text("refrom.yaml").replace("\npolicy:\n", &format!("\npolicy:\n  {line}\n"));
+        assert!(text.contains(line), "{text}");
+        self.world.write("refrom.yaml", text.as_bytes());
+    }
+
+    /// The vendor publishes another build of nginx.
+    pub fn release(&self, build: &str) {
+        self.fleet.release(NGINX, build, "2026-11-04");
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_in(&[], arguments)
+    }
+
+    /// With more variables in its environment.
+    pub fn run_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Answer {
         let arguments = [&["run", "--config", "refrom.yaml"], arguments].concat();
         let mut command = self.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments);
+        command.envs(environment.iter().copied());
         let secrets = ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"];
         for name in secrets {
             command.env(name, Fleet::environment(name).unwrap());
@@ -42,7 +60,7 @@ impl Office {
     }
 }
 
-fn keys(value: &Value) -> Vec<&str> {
+pub(super) fn keys(value: &Value) -> Vec<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
@@ -197,4 +215,37 @@ async fn a_missing_secret_is_refused_before_anything_is_asked() {
     assert!(office.fleet.forge.traffic().take().is_empty() && office.fleet.registry.traffic().take().is_empty());
     office.world.refrom(&["run"]).ended(2);
     office.world.refrom(&["run", "--config", "nowhere.yaml"]).ended(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cron_jobs_metrics_are_a_file_whose_counters_go_on() {
+    let office = Office::open().await;
+    let value = |series: &str| -> f64 {
+        let text = office.world.text("refrom.prom");
+        let line = text.lines().find_map(|line| line.strip_prefix(series));
+        line.unwrap_or_else(|| panic!("no `{series}` in {text}")).trim().parse().unwrap()
+    };
+    office.run(&["--metrics-file", "refrom.prom"]).ended(0);
+    assert_eq!(value("refrom_actions_total{action=\"open\",outcome=\"done\"}"), 3.0);
+    assert_eq!(value("refrom_first_seen_to_opened_seconds_count"), 3.0);
+    assert!(value("refrom_last_success_timestamp_seconds") > 1.7e9);
+    let requests = value("refrom_requests_total{kind=\"forge\",name=\"acme-forge\"}");
+    office.run(&["--metrics-file", "refrom.prom"]).ended(0);
+    assert_eq!(value("refrom_actions_total{action=\"open\",outcome=\"done\"}"), 3.0);
+    assert_eq!(value("refrom_cycles_total{outcome=\"done\"}"), 2.0);
+    assert_eq!(value("refrom_cycle_duration_seconds_count"), 2.0);
+    assert_eq!(value("refrom_first_seen_to_opened_seconds_count"), 3.0);
+    assert_eq!(value("refrom_pull_requests{state=\"open\"}"), 3.0);
+    assert!(value("refrom_requests_total{kind=\"forge\",name=\"acme-forge\"}") > requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_of_whole_cycles_and_a_file_that_cannot_be_written_is_said() {
+    let office = Office::open().await;
+    for other in [&["--dry-run"][..], &["--repository", "acme/web"]] {
+        office.run(&[&["--metrics-file", "refrom.prom"], other].concat()).ended(2);
+    }
+    let answer = office.run(&["--metrics-file", "nowhere/refrom.prom"]).ended(3);
+    assert!(answer.stderr.contains("cannot write the metrics to `nowhere/refrom.prom`"), "{}", answer.stderr);
+    assert!(answer.stdout.contains("3 repositories"), "{}", answer.stdout);
 }

@@ -63,6 +63,7 @@ pub struct World {
     policy: String,
     top: String,
     webhook_secret: &'static str,
+    of_registries: String,
     registry_host: String,
     other_host: String,
     /// Everything that was asked, and what was asked in the last cycle.
@@ -150,6 +151,7 @@ impl World {
             policy: String::new(),
             top: String::new(),
             webhook_secret: "",
+            of_registries: String::new(),
             asked: Vec::new(),
             last: Vec::new(),
             costs: Costs::default(),
@@ -214,6 +216,11 @@ impl World {
         self.registry_host = host;
     }
 
+    /// From now on this stands at both registries, too.
+    pub fn use_registry_settings(&mut self, setting: &str) {
+        self.of_registries = format!(", {setting}");
+    }
+
     /// Time goes by.
     pub fn wait_minutes(&self, minutes: i64) {
         self.now.fetch_add(minutes * 60, Ordering::Relaxed);
@@ -236,9 +243,9 @@ impl World {
     }
 
     fn yaml(&self) -> String {
-        let (registry, other) = (&self.registry_host, &self.other_host);
+        let (registry, other, of_registries) = (&self.registry_host, &self.other_host, &self.of_registries);
         let endpoints: String = [(HOST, registry), (OTHER_HOST, other)]
-            .map(|(host, endpoint)| format!("  {host}: {{ endpoint: \"http://{endpoint}/{host}\" }}\n"))
+            .map(|(host, endpoint)| format!("  {host}: {{ endpoint: \"http://{endpoint}/{host}\"{of_registries} }}\n"))
             .concat();
         let auth = match self.sign_in {
             SignIn::Token => "{ token: { env: FORGE_TOKEN } }".to_owned(),
@@ -273,10 +280,7 @@ impl World {
 
     /// One cycle with exactly these problems, by a part of each.
     pub async fn run_with_problems(&mut self, expected: &[&str]) -> Report {
-        let report = self.cycle(Request::default()).await;
-        self.has_expected_problems |= !expected.is_empty();
-        expect_problems(&report, expected);
-        report
+        self.run_request_with_problems(Request::default(), expected).await
     }
 
     /// One cycle over these repositories alone.
@@ -289,7 +293,28 @@ impl World {
         self.cycle(Request { mode: Mode::DryRun, ..Request::default() }).await
     }
 
-    async fn cycle(&mut self, request: Request) -> Report {
+    /// One cycle with these parts, which stay.
+    pub async fn run_with(&mut self, parts: &Parts) -> Report {
+        let before = self.begin();
+        let clock = || self.time();
+        let report =
+            cycle::run(parts, &Request::default(), Host { clock: &clock, watcher: &|_| {}, stopping: &|| false })
+                .await
+                .unwrap();
+        self.end(&before);
+        expect_problems(&report, &[]);
+        report
+    }
+
+    /// One cycle with exactly these problems, as it is asked for.
+    pub async fn run_request_with_problems(&mut self, request: Request, expected: &[&str]) -> Report {
+        let report = self.cycle(request).await;
+        self.has_expected_problems |= !expected.is_empty();
+        expect_problems(&report, expected);
+        report
+    }
+
+    pub async fn cycle(&mut self, request: Request) -> Report {
         let before = self.begin();
         let report = self.one_cycle(request).await;
         self.end(&before);

@@ -83,6 +83,10 @@ async fn with_the_token_a_repository_is_woken_by_hand() {
 async fn pages_need_the_token_where_others_reach_them() {
     let house = house("serve: { listen: '0.0.0.0:0', token: { env: SERVE_TOKEN } }").await;
     assert_eq!(answer(house.get("/metrics")).await, (401, "this needs the bearer token\n".to_owned()));
+    for path in ["/", "/?state=behind", "/api/v1/status"] {
+        assert_eq!(answer(house.get(path)).await.0, 401, "{path}");
+        assert_eq!(answer(house.get(path).basic_auth("me", Some(SERVE_TOKEN))).await.0, 200, "{path}");
+    }
     assert_eq!(answer(house.get("/metrics").bearer_auth("wrong")).await.0, 401);
     assert_eq!(answer(house.get("/metrics").bearer_auth(SERVE_TOKEN)).await.0, 200);
     // What a browser can do.
@@ -96,7 +100,7 @@ async fn pages_need_the_token_where_others_reach_them() {
 #[tokio::test]
 async fn every_answer_forbids_what_it_does_not_need() {
     let house = house(LISTEN).await;
-    for path in ["/metrics", "/healthz", "/nowhere", "/api/v1/nowhere"] {
+    for path in ["/", "/api/v1/status", "/metrics", "/healthz", "/nowhere", "/api/v1/nowhere"] {
         let response = house.get(path).send().await.unwrap();
         let header = |name: &str| response.headers().get(name).unwrap().to_str().unwrap().to_owned();
         assert!(header("content-security-policy").starts_with("default-src 'none'"), "{path}");
@@ -169,5 +173,19 @@ async fn connections_and_requests_have_a_number() {
     let metrics = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{close}");
     let busy = exchanged(&house, metrics.as_bytes()).await;
     assert!(busy.starts_with("HTTP/1.1 503 ") && busy.contains("retry-after: 1"), "{busy}");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn the_page_shows_what_the_first_cycle_found() {
+    let house = house(LISTEN).await;
+    let (status, html) = answer(house.get("/?sort=name")).await;
+    assert_eq!(status, 200);
+    assert!(html.contains("Last whole cycle <time") && html.contains("<h3 id=\"r0\">"), "{html}");
+    let (status, text) = answer(house.get("/api/v1/status")).await;
+    let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, record["figures"]["errors"].as_u64()), (200, Some(0)));
+    assert!(!record["repositories"].as_array().unwrap().is_empty());
+    assert_eq!(answer(house.get("/api/v1/status?state=bad")).await.0, 400);
     house.finish().await;
 }

@@ -116,6 +116,26 @@ async fn an_installation_wakes_everything_but_not_more_often_than_once_a_minute(
 }
 
 #[tokio::test]
+async fn what_waits_for_its_time_is_proposed_then_and_not_with_the_next_poll() {
+    let mut world = world().await;
+    // It is 08:00 when the service starts, and everything is current.
+    world.policy(&["schedule: '5 9 * * *'", "jitter: 0s"]);
+    world.select(&[WEB]);
+    let house = House::open(world).await;
+    house.world.release(IMAGE, "1.27", "2");
+    for poll in 1..=4 {
+        house.reach(poll * POLL).await;
+        house.cycles(usize::try_from(poll).unwrap() + 1).await;
+    }
+    house.world.expect_pull_requests(WEB, &[]);
+    house.reach(65 * 60).await;
+    assert_eq!(house.cycles(6).await.last(), Some(&false));
+    house.world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+    assert_eq!(house.idle().await, 5 * POLL);
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn it_is_ready_once_a_cycle_has_ended_and_not_when_none_has_for_three_polls() {
     let world = world().await;
     world.release(IMAGE, "1.27", "2");
@@ -141,10 +161,8 @@ async fn it_is_ready_once_a_cycle_has_ended_and_not_when_none_has_for_three_poll
     assert_eq!((status, told["ready"].as_bool()), (503, Some(false)));
     assert!(told["reasons"][0].as_str().unwrap().contains("too long ago"), "{told}");
     assert_eq!(answer(house.get("/healthz")).await.0, 200);
-    house.signals.send(Signal::Stop).await.unwrap();
-    let (ending, world) = house.close().await;
-    assert_eq!(ending, Ending::Abandoned);
-    world.finish();
+    // It only reads: there is nothing to wait for.
+    house.finish().await;
 }
 
 #[tokio::test]

@@ -56,11 +56,11 @@ async fn a_tag_moved_on_when_it_was_first_seen_elsewhere_after_a_digest() {
     let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() };
     let [a, b, c, never] = [b"a", b"b", b"c", b"d"].map(|text| Digest::of(text));
     let day = |days: i64| now() + SignedDuration::from_hours(24 * days);
-    assert_eq!(store.moved_on(&tag, &a).await.unwrap(), None);
+    assert_eq!(store.stale_since(&tag, &a).await.unwrap(), None);
     for (days, digest) in [(0, a), (1, b), (2, a), (3, c)] {
         store.record_sightings(&[(tag.clone(), digest)], day(days)).await.unwrap();
     }
-    let moved_on = async |digest: &Digest| store.moved_on(&tag, digest).await.unwrap();
+    let moved_on = async |digest: &Digest| store.stale_since(&tag, digest).await.unwrap();
     assert_eq!(moved_on(&a).await, Some(day(1)));
     assert_eq!(moved_on(&b).await, Some(day(3)));
     assert_eq!(moved_on(&c).await, None);

@@ -1,0 +1,25 @@
+//! `run --metrics-file`: what node-exporter's textfile collector reads after a cron job.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+
+use crate::cycle::{Parts, Report, Request};
+use crate::serve::metrics::{Metrics, write_textfile};
+
+/// Writes the figures of the one cycle that this process made, from `started` until now.
+pub async fn write(
+    path: &Path,
+    parts: &Parts,
+    (request, report): (&Request, &Report),
+    started: Timestamp,
+) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let metrics = Metrics::new();
+    let duration = Duration::try_from(now.duration_since(started)).unwrap_or_default();
+    metrics.observe_cycle(request, report, duration, now);
+    let text = metrics.render_textfile(&parts.tally, &parts.store.facts().await?, now);
+    write_textfile(path, &text).with_context(|| format!("cannot write the metrics to `{}`", path.display()))
+}
