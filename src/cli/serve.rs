@@ -9,7 +9,8 @@ use super::run::assembly_failure;
 use super::settings::{self, Secrets};
 use crate::config::{Config, process_environment};
 use crate::net::RetryPolicy;
-use crate::serve::{Counts, Ending, ServeError, Server, Setup, Signals, SystemClock, http};
+use crate::serve::metrics::Metrics;
+use crate::serve::{Ending, ServeError, Server, Setup, Signals, SystemClock, http};
 
 /// Serves; 0 where it ended cleanly, 3 where a cycle had to be dropped.
 pub async fn run(arguments: &Serve) -> Result<Outcome, Failure> {
@@ -21,7 +22,7 @@ pub async fn run(arguments: &Serve) -> Result<Outcome, Failure> {
         clock: Arc::new(SystemClock),
         retry: RetryPolicy::default(),
         limits: http::Limits::default(),
-        instruments: Arc::new(Counts::default()),
+        instruments: Arc::new(Metrics::new()),
     };
     // Before anything is taken: a signal that comes while it starts is not lost.
     let signals = signals.listen()?;

@@ -48,11 +48,11 @@ pub struct ConfigFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, expecting = "a forge: a mapping with `auth` and `repositories`")]
 pub struct ForgeFile {
-    /// Its name in reports and in the store; `github` where it is left out.
+    /// Its name in reports and in the store; its `kind` where it is left out.
     pub name: Option<String>,
     /// What it speaks.
     pub kind: Option<ForgeKind>,
-    /// Its address; an Enterprise Server's gives its API.
+    /// Its address; an Enterprise Server's, or that of a self-managed GitLab, gives its API.
     pub url: Option<String>,
     /// The REST API's address, where it cannot be told from `url`.
     pub api_url: Option<String>,
@@ -73,6 +73,8 @@ pub enum ForgeKind {
     /// github.com and GitHub Enterprise Server.
     #[default]
     Github,
+    /// gitlab.com and self-managed GitLab.
+    Gitlab,
 }
 
 /// One of the two ways to sign in.
@@ -80,9 +82,9 @@ pub enum ForgeKind {
 #[serde(default, deny_unknown_fields, expecting = "`{ token: … }` or `{ app: … }`")]
 #[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 pub struct ForgeAuthFile {
-    /// A token of a user or a bot.
+    /// A token of a user or a bot; on GitLab a personal, project or group access token.
     pub token: Option<SecretReference>,
-    /// A GitHub App.
+    /// A GitHub App; not for GitLab.
     pub app: Option<AppFile>,
 }
 

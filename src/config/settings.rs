@@ -9,7 +9,7 @@ use url::Url;
 use super::cadence;
 use super::check::{Checker, Secrets};
 use super::file::{
-    AppFile, ConfigFile, ForgeAuthFile, ForgeFile, NetworkFile, OverrideFile, PolicyKey, RegistryAuthFile,
+    AppFile, ConfigFile, ForgeAuthFile, ForgeFile, ForgeKind, NetworkFile, OverrideFile, PolicyKey, RegistryAuthFile,
     RegistryFile, SelectionFile,
 };
 use super::layer::{Layer, layer};
@@ -22,8 +22,6 @@ use crate::net::Network;
 
 const DEFAULT_STORE: &str = "sqlite://refrom.db";
 const DEFAULT_STATE_DIR: &str = "./state";
-const DEFAULT_FORGE_NAME: &str = "github";
-const DEFAULT_FORGE_URL: &str = "https://github.com";
 /// GitHub asks for a second between writes ("Best practices for using the REST API").
 const DEFAULT_WRITE_INTERVAL: &str = "1s";
 /// A longer pause would keep a cycle from ending.
@@ -86,7 +84,7 @@ fn forges(checker: &mut Checker<'_>, path: &KeyPath, files: &[ForgeFile]) -> Vec
     let mut forges = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let path = path.index(index);
-        let name = file.name.as_deref().unwrap_or(DEFAULT_FORGE_NAME);
+        let name = file.name.as_deref().unwrap_or(default_name(file.kind.unwrap_or_default()));
         if !names.insert(name) {
             checker.wrong(&path, format!("a second forge with the name `{name}`"));
         }
@@ -100,9 +98,10 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     if !is_name || name.starts_with('.') {
         checker.wrong(&path.key("name"), "expected a name of letters, digits, `-`, `_` and `.`");
     }
-    let url = checker.url(&path.key("url"), file.url.as_deref().unwrap_or(DEFAULT_FORGE_URL), &HTTP);
+    let kind = file.kind.unwrap_or_default();
+    let url = checker.url(&path.key("url"), file.url.as_deref().unwrap_or(default_url(kind)), &HTTP);
     let api_url = file.api_url.as_ref().and_then(|text| checker.url(&path.key("api_url"), text, &HTTP));
-    let auth = checker.for_the_fleet(|checker| forge_auth(checker, &path.key("auth"), file.auth.as_ref()));
+    let auth = checker.for_the_fleet(|checker| forge_auth(checker, &path.key("auth"), kind, file.auth.as_ref()));
     let selection = selection(checker, &path.key("repositories"), file.repositories.as_ref());
     let interval = file.write_interval.as_deref().unwrap_or(DEFAULT_WRITE_INTERVAL);
     let write_interval = duration(checker, &path.key("write_interval"), interval);
@@ -112,7 +111,7 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
         checker.for_the_fleet(|checker| reference.and_then(|secret| checker.secret(&secret_path, secret)));
     Some(ForgeConfig {
         name: name.to_owned(),
-        kind: file.kind.unwrap_or_default(),
+        kind,
         url: url?,
         api_url,
         auth: auth?,
@@ -122,12 +121,42 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     })
 }
 
-fn forge_auth(checker: &mut Checker<'_>, path: &KeyPath, file: Option<&ForgeAuthFile>) -> Option<ForgeAuth> {
+/// The name of a forge that has none.
+fn default_name(kind: ForgeKind) -> &'static str {
+    match kind {
+        ForgeKind::Github => "github",
+        ForgeKind::Gitlab => "gitlab",
+    }
+}
+
+fn default_url(kind: ForgeKind) -> &'static str {
+    match kind {
+        ForgeKind::Github => "https://github.com",
+        ForgeKind::Gitlab => "https://gitlab.com",
+    }
+}
+
+fn forge_auth(
+    checker: &mut Checker<'_>,
+    path: &KeyPath,
+    kind: ForgeKind,
+    file: Option<&ForgeAuthFile>,
+) -> Option<ForgeAuth> {
+    let is_gitlab = kind == ForgeKind::Gitlab;
+    if is_gitlab && file.is_some_and(|file| file.app.is_some()) {
+        let message = "GitLab has no apps of this kind: expected `{ token: … }`, a personal, project or group token";
+        checker.wrong(&path.key("app"), message);
+        return None;
+    }
     match file.map(|file| (&file.token, &file.app)) {
         Some((Some(token), None)) => checker.secret(&path.key("token"), token).map(ForgeAuth::Token),
         Some((None, Some(app))) => app_auth(checker, &path.key("app"), app),
         Some((Some(_), Some(_))) => {
             checker.wrong(path, "expected one of `token` and `app`, found both");
+            None
+        }
+        Some((None, None)) | None if is_gitlab => {
+            checker.missing(path, "missing: `{ token: { env: NAME } }`");
             None
         }
         Some((None, None)) | None => {

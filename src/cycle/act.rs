@@ -118,7 +118,8 @@ impl Actor<'_> {
             Action::DeleteBranch { branch, lease, .. } => self.delete(branch, lease, &mut deed).await,
         };
         if let Err(error) = result {
-            tracing::error!(error = format!("{error:#}"), "an action failed");
+            let number = deed.pull_request.as_ref().map(|(number, _)| *number);
+            tracing::error!(pr.number = number, error = format!("{error:#}"), "an action failed");
             deed.outcome = Outcome::Failed(format!("{error:#}"));
         }
         deed

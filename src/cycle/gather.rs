@@ -132,6 +132,7 @@ async fn repository(parts: &Parts, forge: &dyn Forge, head: RepositoryHead) -> a
     let left_out = left_out.collect();
     let facts = RepositoryFacts {
         forge: forge.name().to_owned(),
+        vocabulary: forge.vocabulary(),
         base: base.branch,
         base_commit: base.commit,
         policy,

@@ -9,6 +9,7 @@ use super::Parts;
 use crate::config::{Config, ForgeAuth, ForgeConfig, ForgeKind, RegistryAuth, RegistryConfig};
 use crate::forge::Forge;
 use crate::forge::github::{self, GitHub};
+use crate::forge::gitlab::{self, GitLab};
 use crate::git::{self, Git, GitError};
 use crate::net::{NetworkError, RetryPolicy, Tally};
 use crate::registry::{self, DockerConfig, Registries};
@@ -94,9 +95,21 @@ fn connect(
     retry: RetryPolicy,
     tally: &Tally,
 ) -> Result<Box<dyn Forge>, NetworkError> {
-    match forge.kind {
-        ForgeKind::Github => {
-            let auth = match &forge.auth {
+    match (forge.kind, &forge.auth) {
+        (ForgeKind::Gitlab, ForgeAuth::Token(token)) => {
+            let settings = gitlab::Settings {
+                api_url: forge.api_url.clone(),
+                network: config.network.clone(),
+                pacing: forge.write_interval,
+                retry,
+                tally: tally.clone(),
+                ..gitlab::Settings::new(forge.name.clone(), forge.url.clone(), token.clone())
+            };
+            Ok(Box::new(GitLab::new(settings)?))
+        }
+        // The configuration refuses an App for GitLab.
+        (ForgeKind::Github, auth) | (ForgeKind::Gitlab, auth @ ForgeAuth::App { .. }) => {
+            let auth = match auth {
                 ForgeAuth::Token(token) => github::Auth::Token(token.clone()),
                 ForgeAuth::App { id, private_key } => github::Auth::App { id: *id, private_key: private_key.clone() },
             };

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::{RepositoryKey, Unknown};
 use crate::domain::digest::Digest;
@@ -16,6 +16,9 @@ use crate::domain::plan::Proposal;
 use crate::domain::pull_request::{BranchName, PullRequest, PullRequestState};
 use crate::domain::reference::TagRef;
 use crate::store::{Ending, PullRequestTimes, Store, StoreError};
+
+/// How far the forge's clock may be behind ours: its times have whole seconds, and no clock is exact.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// Pull requests whose end is not known, as the store has them.
 pub type Open = BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>;
@@ -57,7 +60,7 @@ pub async fn follow(store: &dyn Store, open: &Open, read: &Read, now: Timestamp)
                 None => unnoted(store, pull_request).await?,
             };
             let Some(times) = times else { continue };
-            let ended = ending(pull_request, times.ended, now);
+            let ended = ending(pull_request, &times, now);
             if !is_known || ended != times.ended {
                 store.put_pull_request(key, &PullRequestTimes { ended, ..times }).await?;
             }
@@ -80,18 +83,20 @@ async fn unnoted(store: &dyn Store, pull_request: &PullRequest) -> Result<Option
         return Ok(None);
     };
     let pins = marker.pins.into_iter().map(|pin| (TagRef { image: pin.image, tag: pin.tag }, pin.new));
-    let first_seen = first_sight(store, pins).await?.filter(|seen| *seen <= opened);
+    let latest = opened.saturating_add(CLOCK_SKEW).unwrap_or(opened);
+    let first_seen = first_sight(store, pins).await?.filter(|seen| *seen <= latest).map(|seen| seen.min(opened));
     let (number, branch) = (pull_request.number, pull_request.branch.clone());
     Ok(first_seen.map(|first_seen| PullRequestTimes { number, branch, first_seen, opened, ended: None }))
 }
 
 /// How it ended; the first word counts, unless it was opened again since.
-fn ending(pull_request: &PullRequest, known: Option<Ending>, now: Timestamp) -> Option<Ending> {
-    match (pull_request.state, known) {
+fn ending(pull_request: &PullRequest, times: &PullRequestTimes, now: Timestamp) -> Option<Ending> {
+    // By our own clock where the forge does not say, or its clock has nothing to do with ours.
+    let merged = pull_request.merged_at.filter(|at| times.first_seen <= *at).unwrap_or(now);
+    match (pull_request.state, times.ended) {
         (PullRequestState::Open, _) => None,
         (PullRequestState::Merged, Some(Ending::Merged(at))) => Some(Ending::Merged(at)),
-        // By our own clock where the forge does not say.
-        (PullRequestState::Merged, _) => Some(Ending::Merged(pull_request.merged_at.unwrap_or(now))),
+        (PullRequestState::Merged, _) => Some(Ending::Merged(merged)),
         (PullRequestState::Closed, Some(Ending::Closed(at))) => Some(Ending::Closed(at)),
         (PullRequestState::Closed, _) => Some(Ending::Closed(now)),
     }
@@ -176,11 +181,13 @@ mod tests {
         assert_eq!((times.first_seen, times.opened, times.ended), (at(40), at(100), None));
         let times = noted(40, pull_request(PullRequestState::Merged, Some(300))).await.unwrap();
         assert_eq!(times.ended, Some(Ending::Merged(at(300))));
+        let times = noted(101, pull_request(PullRequestState::Open, None)).await.unwrap();
+        assert_eq!(times.first_seen, at(100), "a clock that is a second behind");
     }
 
     #[tokio::test]
     async fn what_would_be_a_guess_is_not_noted() {
-        assert_eq!(noted(101, pull_request(PullRequestState::Open, None)).await, None, "the ledger was lost");
+        assert_eq!(noted(161, pull_request(PullRequestState::Open, None)).await, None, "the ledger was lost");
         let silent = PullRequest { opened_at: None, ..pull_request(PullRequestState::Open, None) };
         assert_eq!(noted(40, silent).await, None, "the forge does not say when it was opened");
         let foreign = PullRequest { body: "words".to_owned(), ..pull_request(PullRequestState::Open, None) };
@@ -189,12 +196,18 @@ mod tests {
 
     #[test]
     fn the_first_end_counts_unless_it_was_opened_again() {
-        let merged = Some(Ending::Merged(at(1)));
-        assert_eq!(ending(&pull_request(PullRequestState::Merged, None), None, at(9)), Some(Ending::Merged(at(9))));
-        assert_eq!(ending(&pull_request(PullRequestState::Merged, None), merged, at(9)), merged);
-        let closed = Some(Ending::Closed(at(1)));
-        assert_eq!(ending(&pull_request(PullRequestState::Closed, None), closed, at(9)), closed);
-        assert_eq!(ending(&pull_request(PullRequestState::Open, None), closed, at(9)), None);
+        let known = |ended| {
+            let branch = "refrom/base-images".parse().unwrap();
+            PullRequestTimes { number: 7, branch, first_seen: at(50), opened: at(100), ended }
+        };
+        let [merged, closed] = [Ending::Merged(at(70)), Ending::Closed(at(70))].map(Some);
+        let ended = |state, merged_at, before| ending(&pull_request(state, merged_at), &known(before), at(900));
+        assert_eq!(ended(PullRequestState::Merged, Some(300), None), Some(Ending::Merged(at(300))));
+        assert_eq!(ended(PullRequestState::Merged, Some(300), merged), merged);
+        assert_eq!(ended(PullRequestState::Merged, None, closed), Some(Ending::Merged(at(900))), "the forge is silent");
+        assert_eq!(ended(PullRequestState::Merged, Some(49), None), Some(Ending::Merged(at(900))), "its clock is odd");
+        assert_eq!(ended(PullRequestState::Closed, None, closed), closed);
+        assert_eq!(ended(PullRequestState::Open, None, closed), None);
     }
 
     #[tokio::test]

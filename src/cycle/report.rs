@@ -87,8 +87,6 @@ pub struct LeftOut {
 
 impl Report {
     pub(super) fn problem(&mut self, subject: String, message: String) {
-        // The report names it; this is for who follows the log.
-        tracing::info!(subject, problem = message, "something could not be looked up or done");
         self.problems.push(Problem { subject, message });
     }
 

@@ -205,6 +205,15 @@ impl BareRepository {
         Ok(Some(repository.find_blob(entry.id())?.content().to_vec()))
     }
 
+    /// Whether a file can be run at a commit; `None` where there is no such file.
+    pub fn is_executable(&self, commit: &CommitId, path: &str) -> Result<Option<bool>, RepositoryError> {
+        let repository = self.git()?;
+        let tree = repository.find_commit(oid(commit)?)?.tree()?;
+        let entry = tree.get_path(Path::new(path)).ok();
+        let mode = entry.filter(|entry| entry.kind() == Some(ObjectType::Blob)).map(|entry| entry.filemode());
+        Ok(mode.map(|mode| mode == i32::from(FileMode::BlobExecutable)))
+    }
+
     /// The author's and the committer's e-mail address.
     pub fn emails(&self, commit: &CommitId) -> Result<(String, String), RepositoryError> {
         let repository = self.git()?;

@@ -32,7 +32,7 @@ pub struct Exchange {
     pub method: String,
     /// Path and query.
     pub path: String,
-    /// The value of `Authorization`, so that a test can find a secret where it must not be.
+    /// The value of `Authorization`, or of GitLab's `PRIVATE-TOKEN`, so that a test can find a secret where it must not be.
     pub authorization: Option<String>,
     /// The values of `User-Agent`.
     pub user_agents: Vec<String>,
@@ -100,6 +100,7 @@ async fn record(State(traffic): State<Traffic>, request: Request, next: Next) ->
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
     let header = request.headers().get(axum::http::header::AUTHORIZATION);
+    let header = header.or_else(|| request.headers().get("private-token"));
     let authorization = header.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let user_agents = request.headers().get_all(axum::http::header::USER_AGENT).into_iter();
     let user_agents = user_agents.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();

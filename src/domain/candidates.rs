@@ -7,7 +7,7 @@ use super::branch::Subject;
 use super::digest::Digest;
 use super::image_use::ImageUse;
 use super::policy::{Grouping, Policy};
-use super::pull_request::{BranchName, CommitId, RepoName, RepositoryHead};
+use super::pull_request::{BranchName, CommitId, RepoName, RepositoryHead, Vocabulary};
 use super::reference::{ImageName, Tag, TagRef};
 
 /// What was read of one repository.
@@ -15,6 +15,8 @@ use super::reference::{ImageName, Tag, TagRef};
 pub struct RepositoryFacts {
     /// The forge's name in the configuration.
     pub forge: String,
+    /// What the forge calls a pull request.
+    pub vocabulary: Vocabulary,
     pub head: RepositoryHead,
     /// The branch that is followed and proposed to.
     pub base: BranchName,

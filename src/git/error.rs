@@ -174,4 +174,16 @@ mod tests {
             assert_eq!(from_words(words.to_owned()).is_transient(), is_transient, "{words}");
         }
     }
+
+    #[test]
+    fn kinds_of_failed_calls_are_told_apart() {
+        let failure = |words: &str| from_words(words.to_owned()).failure();
+        let access =
+            |status| format!("fatal: unable to access 'http://h/': The requested URL returned error: {status}");
+        assert_eq!(failure(&access(401)), Some(CallFailure::Refused));
+        assert_eq!(failure(&access(503)), Some(CallFailure::Unavailable));
+        assert_eq!(failure("fatal: repository 'http://h/a/b.git/' not found"), None, "an answer");
+        assert_eq!(failure("fatal: something new"), Some(CallFailure::Other));
+        assert_eq!(GitError::Timeout { after: Duration::ZERO }.failure(), Some(CallFailure::Timeout));
+    }
 }

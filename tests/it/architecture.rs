@@ -25,7 +25,8 @@ const ADAPTERS: &[(&str, &[&str])] = &[
     ("git2", &["git", "demo"]),
     ("sqlx", &["store"]),
     ("reqwest", &["net", "registry", "forge"]),
-    ("gitlab", &["forge"]),
+    // The crate; the adapter has its name, too.
+    ("gitlab::api", &["forge"]),
     ("clap", &["cli"]),
     ("croner", &["domain"]),
     ("prometheus_client", &["serve"]),

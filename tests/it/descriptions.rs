@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use refrom::demo::forge::{Flag, Forge as Embedded, Permission};
+use refrom::demo::forge::{Face, Flag, Forge as Embedded, Permission};
 use refrom::demo::git_repository::Content;
 use refrom::domain::pull_request::{NewPullRequest, Pipeline, RepoName};
 use refrom::forge::github::documents::{self, Document};
@@ -151,7 +151,8 @@ async fn use_everything(auth: Auth) -> Vec<Exchange> {
     let root = tempfile::tempdir().unwrap();
     let recorded = Recorded::default();
     let layer = axum::middleware::from_fn_with_state(Arc::clone(&recorded), record);
-    let embedded = Embedded::start_behind(root.path().to_owned(), |router| router.layer(layer)).await.unwrap();
+    let embedded =
+        Embedded::start_behind(root.path().to_owned(), Face::GitHub, |router| router.layer(layer)).await.unwrap();
     embedded.add_user("refrom-machine", TOKEN);
     embedded.add_user("ada", "ghp_adas");
     embedded.add_team("acme", "platform");

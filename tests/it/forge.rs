@@ -1,14 +1,15 @@
-//! A hosted forge with an adapter signed in to it, for the contract and for what is GitHub's alone.
+//! A hosted forge with an adapter signed in to it, for the contract and for what is one forge's alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use refrom::demo::forge::{FaultKind, Forge as Embedded};
+use refrom::demo::forge::{Face, FaultKind, Forge as Embedded};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::demo::server::Exchange;
 use refrom::domain::pattern::Pattern;
 use refrom::domain::pull_request::{BranchName, NewPullRequest, PullRequest, RepoName, RepositoryHead};
 use refrom::forge::github::{Auth, GitHub, Settings};
+use refrom::forge::gitlab::{self, GitLab};
 use refrom::forge::{Forge, ForgeError, Selection};
 use refrom::net::{RetryPolicy, USER_AGENT};
 use refrom::secret::Secret;
@@ -33,11 +34,25 @@ pub enum SignIn {
     App,
 }
 
+/// A kind of request, which each forge names in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The listing of repositories.
+    List,
+    /// Reading pull requests by branch.
+    Read,
+    Open,
+    /// Title, body and state.
+    Change,
+    Comment,
+}
+
 /// An embedded forge and an adapter that is signed in to it. Another adapter joins the contract as another way to make
 /// one of these.
 pub struct Hosted {
     pub embedded: Embedded,
     pub adapter: Box<dyn Forge>,
+    pub face: Face,
     /// The account that refrom is.
     pub login: &'static str,
     _root: tempfile::TempDir,
@@ -68,7 +83,53 @@ impl Hosted {
             Auth::App { .. } => "refrom[bot]",
         };
         let adapter = adapter(&embedded, auth);
-        Self { embedded, adapter: Box::new(adapter), login, _root: root }
+        Self { embedded, adapter: Box::new(adapter), face: Face::GitHub, login, _root: root }
+    }
+
+    /// GitLab with the groups `acme` and `tools`.
+    pub async fn gitlab() -> Self {
+        Self::gitlab_at(|root| async { Embedded::start_gitlab(root).await.unwrap() }).await
+    }
+
+    /// The same, started in another way.
+    pub async fn gitlab_at<F: Future<Output = Embedded>>(start: impl FnOnce(std::path::PathBuf) -> F) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let embedded = start(root.path().to_owned()).await;
+        for (login, token) in [("refrom-machine", TOKEN), ("ada", "glpat-adas"), ("bob", "glpat-bobs")] {
+            embedded.add_user(login, token);
+        }
+        let adapter = GitLab::new(gitlab_settings(&embedded, Secret::from(TOKEN))).unwrap();
+        Self { embedded, adapter: Box::new(adapter), face: Face::GitLab, login: "refrom-machine", _root: root }
+    }
+
+    /// What such a request is known by to faults.
+    pub fn known_by(&self, kind: Kind) -> &'static str {
+        known_by(self.face, kind)
+    }
+
+    /// Whether this was such a request.
+    pub fn is(&self, exchange: &Exchange, kind: Kind) -> bool {
+        let path = exchange.path.replace("%2F", "/").replace("/api/v3", "").replace("/api/v4", "");
+        format!("{} {path}", exchange.method).starts_with(self.known_by(kind))
+            && (kind == Kind::Comment || !path.ends_with("/notes"))
+    }
+
+    /// How many of these were such requests.
+    pub fn count(&self, exchanges: &[Exchange], kind: Kind) -> usize {
+        exchanges.iter().filter(|exchange| self.is(exchange, kind)).count()
+    }
+
+    /// How the forge writes a number.
+    pub fn numbered(&self, number: u64) -> String {
+        format!("{}{number}", self.adapter.vocabulary().sigil())
+    }
+
+    /// The longest body.
+    pub fn body_characters_max(&self) -> usize {
+        match self.face {
+            Face::GitHub => refrom::forge::github::BODY_CHARACTERS_MAX,
+            Face::GitLab => gitlab::BODY_CHARACTERS_MAX,
+        }
     }
 
     /// A repository with one commit on `main`.
@@ -140,6 +201,27 @@ pub fn adapter(embedded: &Embedded, auth: Auth) -> GitHub {
     GitHub::new(settings(embedded, auth)).unwrap()
 }
 
+pub fn gitlab_settings(embedded: &Embedded, token: Secret) -> gitlab::Settings {
+    let settings = gitlab::Settings::new("test", embedded.url().unwrap(), token);
+    gitlab::Settings { retry: RETRY, pacing: Duration::ZERO, ..settings }
+}
+
+/// What a request about `acme/web`, and its number 1, is known by.
+pub fn known_by(face: Face, kind: Kind) -> &'static str {
+    match (face, kind) {
+        (Face::GitHub, Kind::List) => "Repositor",
+        (Face::GitHub, Kind::Read) => "#PullRequests",
+        (Face::GitHub, Kind::Open) => "POST /repos/acme/web/pulls",
+        (Face::GitHub, Kind::Change) => "PATCH /repos/acme/web/pulls/1",
+        (Face::GitHub, Kind::Comment) => "POST /repos/acme/web/issues/1/comments",
+        (Face::GitLab, Kind::List) => "Projects",
+        (Face::GitLab, Kind::Read) => "#MergeRequests",
+        (Face::GitLab, Kind::Open) => "POST /projects/acme/web/merge_requests",
+        (Face::GitLab, Kind::Change) => "PUT /projects/acme/web/merge_requests/1",
+        (Face::GitLab, Kind::Comment) => "POST /projects/acme/web/merge_requests/1/notes",
+    }
+}
+
 pub fn name(text: &str) -> RepoName {
     text.parse().unwrap()
 }
@@ -169,7 +251,7 @@ pub fn new_pull_request() -> NewPullRequest {
 
 /// What was asked of GraphQL: the operation and its variables.
 pub fn questions(exchanges: &[Exchange]) -> Vec<(String, serde_json::Value)> {
-    let asked = exchanges.iter().filter(|exchange| exchange.path == "/api/graphql");
+    let asked = exchanges.iter().filter(|exchange| exchange.path.trim_end_matches('?').ends_with("/api/graphql"));
     let bodies = asked.map(|exchange| serde_json::from_slice::<serde_json::Value>(&exchange.request_body).unwrap());
     bodies.map(|body| (body["operationName"].as_str().unwrap().to_owned(), body["variables"].clone())).collect()
 }

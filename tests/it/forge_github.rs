@@ -1,11 +1,14 @@
 //! What is GitHub's alone: signing in, tokens and their renewal, limits.
 
-use refrom::demo::forge::{Fault, FaultKind};
+use std::collections::BTreeSet;
+
+use refrom::demo::forge::{Fault, FaultKind, Permission};
+use refrom::domain::pull_request::NewPullRequest;
 use refrom::forge::github::{Auth, GitHub, Settings};
 use refrom::forge::{Forge, ForgeError};
 use refrom::secret::Secret;
 
-use crate::forge::{APP_ID, Hosted, SignIn, TOKEN, adapter, count, name, new_pull_request, select, settings};
+use crate::forge::{APP_ID, Hosted, SignIn, TOKEN, adapter, branch, count, name, new_pull_request, select, settings};
 
 #[tokio::test]
 async fn twenty_calls_at_once_mint_one_token() {
@@ -166,4 +169,47 @@ async fn an_account_that_may_only_read_sees_everything_and_is_refused_a_write() 
         let answer = client.get(url).basic_auth("x-access-token", Some("ghp_readers")).send().await.unwrap();
         assert_eq!(answer.status(), status, "{service}");
     }
+}
+
+#[tokio::test]
+async fn a_team_of_another_organization_is_not_asked() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    hosted.repository_behind("acme/web");
+    let reviewers = vec!["@tools/platform".into(), "@Acme/platform".into()];
+    let new = NewPullRequest { reviewers, ..new_pull_request() };
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    let [warning] = opened.warnings.as_slice() else { panic!("{:?}", opened.warnings) };
+    assert!(warning.contains("`@tools/platform`") && warning.contains("`acme`"), "{warning}");
+    let asked = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap().team_reviewers;
+    assert_eq!(asked, BTreeSet::from(["platform".to_owned()]));
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn a_draft_where_there_are_no_drafts_is_opened_ready_for_review() {
+    let hosted = Hosted::github(SignIn::Token).await;
+    hosted.repository_behind("acme/web");
+    hosted.embedded.deny(Permission::OpenDrafts);
+    let new = NewPullRequest { draft: true, ..new_pull_request() };
+    let no_base = NewPullRequest { base: branch("none"), ..new.clone() };
+    let refused = hosted.adapter.open(&name("acme/web"), &no_base).await;
+    assert!(matches!(&refused, Err(ForgeError::Invalid { message }) if message.contains("base")), "{refused:?}");
+    let opened = hosted.adapter.open(&name("acme/web"), &new).await.unwrap();
+    let [warning] = opened.warnings.as_slice() else { panic!("{:?}", opened.warnings) };
+    assert!(warning.contains("draft"), "{warning}");
+    let found = hosted.embedded.pull_requests(&name("acme/web")).unwrap();
+    assert_eq!(found.iter().map(|it| it.is_draft).collect::<Vec<_>>(), [false]);
+    hosted.finish();
+}
+
+#[tokio::test]
+async fn a_team_is_asked_for_a_review() {
+    let hosted = Hosted::github(SignIn::App).await;
+    hosted.repository_behind("acme/web");
+    let reviewers = vec!["ada".into(), "@acme/platform".into()];
+    let opened = hosted.adapter.open(&name("acme/web"), &NewPullRequest { reviewers, ..new_pull_request() }).await;
+    assert_eq!(opened.unwrap().warnings, [""; 0]);
+    let asked = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+    assert_eq!(asked.team_reviewers, BTreeSet::from(["platform".to_owned()]));
+    hosted.finish();
 }

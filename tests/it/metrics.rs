@@ -4,10 +4,52 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use refrom::serve::metrics::catalogue::{self, Family, Kind};
+use serde::Deserialize;
 use serde_json::Value;
 
 fn text(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Prometheus' alerting rules, as far as they are used here
+/// (<https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/>).
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Alerts {
+    groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a group has a name")]
+struct Group {
+    name: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    alert: String,
+    expr: String,
+    #[serde(rename = "for")]
+    duration: Option<String>,
+    labels: Labels,
+    annotations: Annotations,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Labels {
+    severity: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "a description is for people")]
+struct Annotations {
+    summary: String,
+    description: Option<String>,
 }
 
 /// Every word that could be a metric's name.
@@ -85,11 +127,17 @@ fn the_dashboard_asks_for_metrics_that_there_are() {
 
 #[test]
 fn the_alerts_ask_for_metrics_that_there_are_and_cover_the_documentations_column() {
-    let alerts = text("deploy/prometheus/alerts.yaml");
-    let expressions: Vec<&str> = alerts.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
-    let begun = alerts.lines().filter(|line| line.trim().starts_with("- alert: ")).count();
-    assert_eq!(expressions.len(), begun);
-    let asked: BTreeSet<String> = expressions.iter().flat_map(|expression| names(expression)).collect();
+    let alerts: Alerts = serde_saphyr::from_str(&text("deploy/prometheus/alerts.yaml")).unwrap();
+    let rules: Vec<Rule> = alerts.groups.into_iter().flat_map(|group| group.rules).collect();
+    for rule in &rules {
+        assert!(rule.alert.starts_with("Refrom") && !names(&rule.expr).is_empty(), "{rule:?}");
+        assert!(rule.annotations.summary.ends_with('.'), "{rule:?}");
+        assert!(["critical", "warning", "info"].contains(&rule.labels.severity.as_str()), "{rule:?}");
+        let is_duration =
+            |text: &String| text.strip_suffix(['m', 'h', 'd']).is_some_and(|number| number.parse::<u32>().is_ok());
+        assert!(rule.duration.iter().all(is_duration), "{rule:?}");
+    }
+    let asked: BTreeSet<String> = rules.iter().flat_map(|rule| names(&rule.expr)).collect();
     let unknown: Vec<&String> = asked.iter().filter(|name| !is_sample(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
     for [name, _, _, _, alert] in documented() {

@@ -14,6 +14,7 @@ use refrom::domain::policy::{FilePolicy, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
     BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName, RepositoryHead,
+    Vocabulary,
 };
 use refrom::domain::reference::{Reference, TagRef};
 
@@ -427,6 +428,7 @@ fn facts(name: &str, repo: &Repo) -> RepositoryFacts {
     let base_commit = commit(&format!("{name} {base} {}", repo.commits));
     RepositoryFacts {
         forge: "github".to_owned(),
+        vocabulary: Vocabulary::PullRequest,
         head: RepositoryHead {
             name: name.parse::<RepoName>().unwrap(),
             id: name.to_owned(),

@@ -279,3 +279,22 @@ async fn the_last_look_at_a_tag_stands_until_one_fails() {
     store.record_sightings(&[(tag("1"), first)], at(3)).await.unwrap();
     assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((first, at(3))));
 }
+
+#[tokio::test]
+async fn a_pin_is_stale_since_the_first_digest_after_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
+    let digests = [b"a", b"b", b"c"].map(|content| Digest::of(content));
+    let at = |hours: i64| now().checked_add(SignedDuration::from_hours(hours)).unwrap();
+    for (hours, digest) in (0..).zip(digests) {
+        store.record_sightings(&[(tag.clone(), digest)], at(hours)).await.unwrap();
+    }
+    let since = async |pinned: &Digest| store.stale_since(&tag, pinned).await.unwrap();
+    assert_eq!(since(&digests[0]).await, Some(at(1)), "however many followed");
+    assert_eq!(since(&digests[1]).await, Some(at(2)));
+    assert_eq!(since(&digests[2]).await, None);
+    assert_eq!(since(&Digest::of(b"never seen")).await, Some(at(0)));
+    let other = TagRef { image: nginx(), tag: "2".parse().unwrap() };
+    assert_eq!(store.stale_since(&other, &digests[0]).await.unwrap(), None);
+}

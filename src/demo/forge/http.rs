@@ -95,7 +95,7 @@ pub(super) fn router(shared: &Shared, root: std::path::PathBuf) -> Router {
 }
 
 /// Git is for the same callers: the token is the password.
-fn authorize(shared: &Shared) -> Authorize {
+pub(super) fn authorize(shared: &Shared) -> Authorize {
     let shared = Arc::clone(shared);
     Arc::new(move |name, credentials, service| {
         let world = shared.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +228,7 @@ fn response(reply: Reply, now: i64) -> Response {
 }
 
 /// The head of an answer whose body never comes.
-fn lost(status: u16) -> Response {
+pub(super) fn lost(status: u16) -> Response {
     let broken = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("the connection broke"))]);
     let mut response = Body::from_stream(broken).into_response();
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);

@@ -1,10 +1,11 @@
-//! A forge on loopback: GitHub's REST and GraphQL faces as an Enterprise Server has them (`/api/v3`, `/api/graphql`),
-//! and git over smart HTTP beside them, on real bare repositories.
+//! A forge on loopback: GitHub's REST and GraphQL faces as an Enterprise Server has them (`/api/v3`, `/api/graphql`), or
+//! GitLab's (`/api/v4`, `/api/graphql`), and git over smart HTTP beside them, on real bare repositories.
 //!
 //! It speaks the real protocol for exactly what the adapter uses and refuses everything else, so that the adapter
 //! under the demo and the tests is the real one.
 
 mod fault;
+mod gitlab;
 mod graphql;
 mod http;
 mod merging;
@@ -35,6 +36,13 @@ pub use self::world::{HostedPullRequest, Permission};
 /// The branch that new repositories start with.
 const DEFAULT_BRANCH: &str = "main";
 
+/// Whose protocols a forge speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    GitHub,
+    GitLab,
+}
+
 /// A running forge. Dropping it ends it; its repositories stay in their directory.
 pub struct Forge {
     world: Shared,
@@ -55,23 +63,45 @@ pub enum ForgeSetupError {
 }
 
 impl Forge {
-    /// Serves on loopback; bare repositories live in `root`.
+    /// Serves GitHub's faces on loopback; bare repositories live in `root`.
     pub async fn start(root: PathBuf) -> Result<Self, ForgeSetupError> {
-        Self::start_behind(root, |router| router).await
+        Self::start_behind(root, Face::GitHub, |router| router).await
+    }
+
+    /// Serves GitLab's.
+    pub async fn start_gitlab(root: PathBuf) -> Result<Self, ForgeSetupError> {
+        Self::start_behind(root, Face::GitLab, |router| router).await
     }
 
     /// The same behind something that sees every request first, git's too.
-    pub async fn start_behind(root: PathBuf, front: impl FnOnce(Router) -> Router) -> Result<Self, ForgeSetupError> {
+    pub async fn start_behind(
+        root: PathBuf,
+        face: Face,
+        front: impl FnOnce(Router) -> Router,
+    ) -> Result<Self, ForgeSetupError> {
         let world = Arc::new(Mutex::new(World::new(root.clone())));
-        let server = Server::start(front(http::router(&world, root))).await?;
+        let router = match face {
+            Face::GitHub => http::router(&world, root),
+            Face::GitLab => gitlab::router(&world, root),
+        };
+        let server = Server::start(front(router)).await?;
         let forge = Self { world, server };
         forge.world().url = forge.server.url();
         Ok(forge)
     }
 
+    /// The same GitLab below a path, as `relative_url_root` puts it: `/gitlab`.
+    pub async fn start_gitlab_below(root: PathBuf, path: &str) -> Result<Self, ForgeSetupError> {
+        let below = |router| Router::new().nest(path, router);
+        let forge = Self::start_behind(root, Face::GitLab, below).await?;
+        let url = format!("{}{}/", forge.server.url(), path.trim_start_matches('/'));
+        forge.world().url = url;
+        Ok(forge)
+    }
+
     /// `http://127.0.0.1:PORT/`, which is what the configuration's `url` is.
     pub fn url(&self) -> Result<Url, ForgeSetupError> {
-        Url::parse(&self.server.url()).map_err(|error| ForgeSetupError::Missing { what: error.to_string() })
+        Url::parse(&self.world().url).map_err(|error| ForgeSetupError::Missing { what: error.to_string() })
     }
 
     /// What was asked so far: API and git.

@@ -56,6 +56,7 @@ impl HostedPullRequest {
             assignees: Default::default(),
             comments: Vec::new(),
             is_auto_merging: false,
+            removes_branch: false,
             created,
             merged: None,
         }
@@ -95,6 +96,14 @@ impl Forge {
     /// Somebody closes without merging.
     pub fn close(&self, name: &RepoName, number: u64) -> Result<(), ForgeSetupError> {
         self.set_state(name, number, PullRequestState::Closed)
+    }
+
+    /// Somebody says that a draft is ready for review.
+    pub fn ready(&self, name: &RepoName, number: u64) -> Result<(), ForgeSetupError> {
+        self.change(name, |_, repository| {
+            found(repository, number)?.is_draft = false;
+            Ok(())
+        })
     }
 
     /// Somebody opens it again.

@@ -40,6 +40,8 @@ pub struct HostedPullRequest {
     pub comments: Vec<(String, String)>,
     /// Whether the forge merges it once its checks have passed.
     pub is_auto_merging: bool,
+    /// Whether the branch is to go with the merge; it is left to be seen.
+    pub removes_branch: bool,
     pub(super) created: i64,
     pub(super) merged: Option<i64>,
 }

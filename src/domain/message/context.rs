@@ -9,6 +9,7 @@ use super::{escape, words};
 use crate::domain::branch::Subject;
 use crate::domain::image::Image;
 use crate::domain::proposal::Pin;
+use crate::domain::pull_request::Vocabulary;
 
 /// The variables of a template. Everything is text or a number; what is not known is an empty text.
 #[derive(Debug, Clone, Serialize)]
@@ -159,7 +160,7 @@ impl Context {
             table: String::new(),
             remarks: String::new(),
             digests: String::new(),
-            instructions: words::INSTRUCTIONS,
+            instructions: words::instructions(Vocabulary::PullRequest),
         };
         if kind == TemplateKind::Body {
             context.table = context.table();
@@ -182,6 +183,11 @@ impl Context {
 
     pub(super) fn with_title(self, title: String) -> Self {
         Self { title, ..self }
+    }
+
+    /// In the words of the forge that shows it.
+    pub(super) fn speaking(self, vocabulary: Vocabulary) -> Self {
+        Self { instructions: words::instructions(vocabulary), ..self }
     }
 
     fn table(&self) -> String {

@@ -12,15 +12,15 @@ use super::branch::Subject;
 use super::marker::Marker;
 use super::policy::{CommentMode, Policy};
 use super::proposal::Pin;
-use super::pull_request::CommitId;
+use super::pull_request::{CommitId, Vocabulary};
 use context::Context;
 use template::{forbid_comments, render};
 
 pub use template::{TemplateKind, validate_template};
-pub use words::{FOREIGN_COMMIT, closing_sentence, unreadable_refusal};
+pub use words::{closing_sentence, foreign_commit, unreadable_refusal};
 
-/// The longest title in characters; GitHub takes 256, GitLab 255.
-pub const TITLE_LENGTH_MAX: usize = 250;
+/// The longest title in characters; GitHub takes 256, GitLab 255 with its `Draft: `.
+pub const TITLE_LENGTH_MAX: usize = 248;
 /// The longest body in bytes, marker included; GitHub takes 65,536 characters.
 pub const BODY_LENGTH_MAX: usize = 62_000;
 /// The longest commit message in bytes: git has no limit, readers have.
@@ -70,9 +70,9 @@ pub fn pins_that_fit(pins: &[Pin]) -> usize {
     totals.take_while(|total| *total <= MARKER_LENGTH_MAX).count()
 }
 
-/// Title, body and commit message for these pins.
-pub fn write(subject: &Subject, pins: &[Pin], policy: &Policy) -> Texts {
-    let mut writer = Writer { subject, pins, warnings: Vec::new() };
+/// Title, body and commit message for these pins, in the words of the forge that shows them.
+pub fn write(subject: &Subject, pins: &[Pin], policy: &Policy, vocabulary: Vocabulary) -> Texts {
+    let mut writer = Writer { subject, pins, vocabulary, warnings: Vec::new() };
     let title = writer.title(policy.title.as_deref());
     let commit_message = writer.commit_message(policy.commit_message.as_deref(), &title);
     let marker = marker(pins, policy.comment);
@@ -92,6 +92,7 @@ fn length(marker: &Marker) -> usize {
 struct Writer<'a> {
     subject: &'a Subject,
     pins: &'a [Pin],
+    vocabulary: Vocabulary,
     warnings: Vec<String>,
 }
 
@@ -121,11 +122,12 @@ impl Writer<'_> {
     }
 
     fn body(&mut self, own: Option<&str>, title: &str, room: usize) -> String {
-        let (subject, pins) = (self.subject, self.pins);
+        let (subject, pins, vocabulary) = (self.subject, self.pins, self.vocabulary);
         let title = escape::code(title);
         let rendered = |template: &str| {
             longest(pins.len(), room, |shown| {
-                let context = Context::new(TemplateKind::Body, subject, pins, shown).with_title(title.clone());
+                let context = Context::new(TemplateKind::Body, subject, pins, shown).speaking(vocabulary);
+                let context = context.with_title(title.clone());
                 let text = render(TemplateKind::Body, template, &context)?.trim().to_owned();
                 forbid_comments(&text)?;
                 Ok(text)

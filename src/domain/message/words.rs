@@ -5,32 +5,63 @@ use std::fmt;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::proposal::Reason;
-use crate::domain::pull_request::BranchName;
+use crate::domain::pull_request::{BranchName, Vocabulary};
+
+macro_rules! foreign_commit {
+    ($noun:literal) => {
+        concat!(
+            "Somebody else's commit is on this branch, so refrom leaves the branch and this ",
+            $noun,
+            " alone from now on. Merge it, or close it: the digests it proposes are then not proposed again, the next \
+             ones are."
+        )
+    };
+}
+
+macro_rules! instructions {
+    ($noun:literal) => {
+        concat!(
+            "**To refuse**, close this ",
+            $noun,
+            ": these digests will not be proposed in this repository again, the next ones will.\n**To postpone**, add \
+             the label `refrom:hold`: nothing here is touched until the label goes.\nCommits of yours on this branch \
+             are safe: refrom then leaves it alone.\n\n<sub>Written by refrom, which keeps pinned base images \
+             fresh.</sub>"
+        )
+    };
+}
 
 /// Said once on a pull request whose branch has a commit of somebody else.
-pub const FOREIGN_COMMIT: &str = "Somebody else's commit is on this branch, so refrom leaves the branch and this pull \
-request alone from now on. Merge it, or close it: the digests it proposes are then not proposed again, the next ones are.";
+pub fn foreign_commit(vocabulary: Vocabulary) -> &'static str {
+    match vocabulary {
+        Vocabulary::PullRequest => foreign_commit!("pull request"),
+        Vocabulary::MergeRequest => foreign_commit!("merge request"),
+    }
+}
 
 /// How to refuse or postpone, under every body that refrom writes by its default template.
-pub(super) const INSTRUCTIONS: &str = "**To refuse**, close this pull request: these digests will not be proposed in \
-this repository again, the next ones will.\n**To postpone**, add the label `refrom:hold`: nothing here is touched until \
-the label goes.\nCommits of yours on this branch are safe: refrom then leaves it alone.\n\n\
-<sub>Written by refrom, which keeps pinned base images fresh.</sub>";
+pub(super) fn instructions(vocabulary: Vocabulary) -> &'static str {
+    match vocabulary {
+        Vocabulary::PullRequest => instructions!("pull request"),
+        Vocabulary::MergeRequest => instructions!("merge request"),
+    }
+}
 
 /// Why refrom closes its own pull request, for a comment on it.
-pub fn closing_sentence(cause: ClosingCause, base: &BranchName) -> String {
+pub fn closing_sentence(cause: ClosingCause, base: &BranchName, vocabulary: Vocabulary) -> String {
+    let noun = vocabulary.noun();
     let because = match cause {
         ClosingCause::NothingBehind => {
             format!("it is no longer needed: none of its pins is behind on `{base}` any more")
         }
-        ClosingCause::Regrouped => "the same pins are now proposed in other pull requests, by the `group` of the \
-                                    configuration"
-            .to_owned(),
+        ClosingCause::Regrouped => {
+            format!("the same pins are now proposed in other {noun}s, by the `group` of the configuration")
+        }
         ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
         ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
         ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
     };
-    format!("refrom closes this pull request, because {because}. This refuses no digest.")
+    format!("refrom closes this {noun}, because {because}. This refuses no digest.")
 }
 
 /// The first sentence of a body.
@@ -112,5 +143,31 @@ impl fmt::Display for DeletionCause {
             Self::Withdrawn => "its pull request was closed by refrom",
             Self::Leftover => "no longer needed",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_on_a_forge_is_in_its_own_words() {
+        let base: BranchName = "main".parse().unwrap();
+        let causes = [
+            ClosingCause::NothingBehind,
+            ClosingCause::Regrouped,
+            ClosingCause::OtherBase,
+            ClosingCause::Disabled,
+            ClosingCause::NotProposable,
+        ];
+        for (own, other) in
+            [(Vocabulary::PullRequest, Vocabulary::MergeRequest), (Vocabulary::MergeRequest, Vocabulary::PullRequest)]
+        {
+            let closing = causes.map(|cause| closing_sentence(cause, &base, own));
+            let fixed = [foreign_commit(own), instructions(own)].map(str::to_owned);
+            for text in closing.into_iter().chain(fixed) {
+                assert!(text.contains(own.noun()) && !text.contains(other.noun()), "{text}");
+            }
+        }
     }
 }

@@ -138,7 +138,7 @@ impl<'a> Decision<'a> {
     pub(super) fn leave_alone(&mut self, open: &[&Seen<'_>], pins: Vec<Pin>, reason: &Reason) {
         for seen in open {
             let comment = matches!(reason, Reason::ForeignCommit(_))
-                .then_some(Comment { key: "foreign-commit", text: message::FOREIGN_COMMIT });
+                .then_some(Comment { key: "foreign-commit", text: message::foreign_commit(self.facts.vocabulary) });
             let PullRequest { number, url, branch, .. } = seen.pull_request.clone();
             self.plan.left_alone.push(LeftAlone { number, url, branch, reason: reason.clone(), comment });
         }
@@ -255,7 +255,7 @@ impl<'a> Decision<'a> {
             }
             Ok(_) | Err(_) => None,
         };
-        let sentence = message::closing_sentence(cause, &self.facts.base);
+        let sentence = message::closing_sentence(cause, &self.facts.base, self.facts.vocabulary);
         Closing { number, url, branch, title, body, sentence, cause, delete: None }
     }
 
@@ -304,7 +304,7 @@ impl<'a> Decision<'a> {
 
     fn proposal(&mut self, branch: &BranchName, subject: &Subject, pins: Vec<Pin>) -> Proposal {
         let policy = &self.facts.policy;
-        let texts = message::write(subject, &pins, policy);
+        let texts = message::write(subject, &pins, policy, self.facts.vocabulary);
         self.plan.warnings.extend(texts.warnings);
         let mut changes: BTreeMap<String, Vec<Pin>> = BTreeMap::new();
         for pin in pins {

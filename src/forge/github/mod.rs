@@ -287,6 +287,7 @@ impl Forge for GitHub {
         self.commit_emails.get_or_try_init(|| commits::emails(self)).await.cloned()
     }
 
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError> {
         let (owner, _) = owner_and_name(repository)?;
         let url = self.connection.endpoints.git(repository)?;

@@ -17,6 +17,7 @@ use url::Url;
 use super::answer::Answer;
 use crate::domain::pull_request::RepoName;
 use crate::forge::{ForgeError, root_cause};
+use crate::net::{self, CallFailure, Meter};
 use crate::secret::Secret;
 
 /// The header of personal, project and group tokens
@@ -63,6 +64,7 @@ impl Endpoints {
 #[derive(Debug)]
 pub(super) struct Account {
     client: reqwest::Client,
+    meter: Meter,
     pub endpoints: Endpoints,
     token: Secret,
     /// Until when GitLab must not be asked.
@@ -76,8 +78,8 @@ struct Call<'a> {
 }
 
 impl Account {
-    pub fn new(client: reqwest::Client, endpoints: Endpoints, token: Secret) -> Self {
-        Self { client, endpoints, token, closed_until: Mutex::default() }
+    pub fn new((client, meter): (reqwest::Client, Meter), endpoints: Endpoints, token: Secret) -> Self {
+        Self { client, meter, endpoints, token, closed_until: Mutex::default() }
     }
 
     pub fn token(&self) -> Result<SecretString, ForgeError> {
@@ -130,16 +132,24 @@ impl Account {
         let request = request.header(TOKEN_HEADER, token).body(body).map_err(|error| protocol(&error))?;
         let request = reqwest::Request::try_from(request).map_err(|error| protocol(&error))?;
         let (method, path) = (request.method().clone(), request.url().path().to_owned());
-        let broken = |error: &(dyn std::error::Error + 'static)| ForgeError::Unavailable { message: root_cause(error) };
+        let broken = |error: &(dyn std::error::Error + 'static)| {
+            let failure = if net::is_timeout(error) { CallFailure::Timeout } else { CallFailure::Unavailable };
+            self.meter.failed(failure);
+            ForgeError::Unavailable { message: root_cause(error) }
+        };
+        self.meter.request();
         let answer = self.client.execute(request).await.map_err(|error| broken(&error))?;
         let (head, body) = Response::<reqwest::Body>::from(answer).into_parts();
         let body = axum::body::to_bytes(Body::new(body), ANSWER_BYTES_MAX).await.map_err(|error| broken(&error))?;
         let answer = Answer { status: head.status, headers: head.headers, body };
         tracing::debug!(%method, path, status = answer.status.as_u16(), "asked GitLab");
+        answer.note(&self.meter);
         if let Some(wait) = answer.rate_limit().or_else(|| answer.used_up()) {
             self.close(wait);
         }
-        answer.into_result(what)
+        let result = answer.into_result(what);
+        self.meter.outcome(&result);
+        result
     }
 }
 

@@ -79,7 +79,7 @@ impl Answer {
         jiff::fmt::rfc2822::parse(date).ok().map(|zoned| zoned.timestamp())
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 

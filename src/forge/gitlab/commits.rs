@@ -41,3 +41,20 @@ pub(super) fn emails(me: &Me, host: &str) -> BTreeSet<String> {
     let own = me.commit_email.iter().chain(&me.email).filter(|email| !email.is_empty()).cloned();
     own.chain([format!("noreply@{host}")]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_documented_commit_is_read() {
+        let made: Made = serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/commit.json")).unwrap();
+        assert!(made.id.parse::<CommitId>().is_ok());
+    }
+
+    #[test]
+    fn our_commits_are_known_by_the_users_addresses_and_the_signing_gitlabs() {
+        let me = Me { username: "refrom".into(), email: Some("a@b.c".into()), commit_email: Some(String::new()) };
+        assert_eq!(emails(&me, "gitlab.com"), BTreeSet::from(["a@b.c".into(), "noreply@gitlab.com".into()]));
+    }
+}

@@ -58,6 +58,9 @@ struct Asked<'a> {
     branches: &'a BTreeSet<BranchName>,
 }
 
+/// How many were read that were not merged, by branch.
+type Counts = BTreeMap<String, usize>;
+
 /// Reads of one account.
 struct Reader<'a> {
     gitlab: &'a GitLab,
@@ -153,14 +156,14 @@ impl Reader<'_> {
 
     /// Our own merge requests of one repository, newest first.
     async fn read(&self, asked: &Asked<'_>, of_project: OfProject) -> Result<Vec<PullRequest>, ForgeError> {
-        let mut all = Vec::new();
+        let (mut all, mut counts) = (Vec::new(), Counts::new());
         let OfProject { opened, closed, merged } = of_project;
         let pages = [
             (PullRequestState::Open, opened, documents::more_opened()),
             (PullRequestState::Closed, closed, documents::more_closed()),
         ];
         for (state, page, more) in pages {
-            for parts in self.whole(asked, page, &more).await? {
+            for parts in self.whole(asked, page, &more, &mut counts).await? {
                 all.push(parts.into_pull_request(self.gitlab, asked.repository, state).await?);
             }
         }
@@ -185,9 +188,10 @@ impl Reader<'_> {
         asked: &Asked<'_>,
         first: Page,
         more: &Document,
+        counts: &mut Counts,
     ) -> Result<Vec<MergeRequestParts>, ForgeError> {
         let what = format!("the merge requests of `{}`", asked.repository);
-        let (mut all, mut page, mut counts) = (Vec::new(), first, BTreeMap::<String, usize>::new());
+        let (mut all, mut page) = (Vec::new(), first);
         for _ in 0..=PAGES_MAX {
             for parts in page.nodes.into_iter().filter(|parts| self.is_wanted(asked, parts)) {
                 let count = counts.entry(parts.source_branch.clone()).or_default();

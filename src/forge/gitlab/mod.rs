@@ -17,6 +17,7 @@ mod notes;
 mod people;
 mod project;
 mod selection;
+mod tally;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,7 +42,7 @@ use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
     BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
-use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy};
+use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
 
 /// The longest description of a merge request, in characters
@@ -70,6 +71,8 @@ pub struct Settings {
     pub retry: RetryPolicy,
     /// The least time between two writes.
     pub pacing: Duration,
+    /// Where calls are noted.
+    pub tally: Tally,
 }
 
 impl Settings {
@@ -83,6 +86,7 @@ impl Settings {
             network: Network::default(),
             retry: RetryPolicy::default(),
             pacing: WRITE_PACING,
+            tally: Tally::default(),
         }
     }
 }
@@ -107,10 +111,11 @@ struct FullPath {
 impl GitLab {
     /// Prepares the client. Errors are those of proxy and certificates.
     pub fn new(settings: Settings) -> Result<Self, NetworkError> {
-        let Settings { name, url, api_url, token, network, retry, pacing } = settings;
+        let Settings { name, url, api_url, token, network, retry, pacing, tally } = settings;
         // Redirects mean a new name here, which is reported and not followed.
         let client = net::client(&network, Redirects::Manual)?;
-        let account = Account::new(client, Endpoints::new(&url, api_url.as_ref()), token);
+        let meter = tally.meter(TargetKind::Forge, &name);
+        let account = Account::new((client, meter), Endpoints::new(&url, api_url.as_ref()), token);
         Ok(Self { name, account, retry, pace: Pace::new(pacing), me: OnceCell::new() })
     }
 
@@ -276,5 +281,17 @@ impl Forge for GitLab {
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError> {
         let url = self.account.endpoints.git(repository)?;
         Ok(Remote { url, credentials: Some((GIT_USER.to_owned(), self.account.token()?)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_documented_project_is_read() {
+        let project: FullPath =
+            serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/project.json")).unwrap();
+        assert_eq!(project.path_with_namespace, "diaspora/diaspora-project-site");
     }
 }

@@ -50,3 +50,14 @@ pub(super) async fn once(
     };
     gitlab.retry.run(attempt).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_documented_note_is_read() {
+        let note: Note = serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/note.json")).unwrap();
+        assert_eq!((note.body.as_str(), note.author.username.as_str()), ("Comment for MR", "pipin"));
+    }
+}

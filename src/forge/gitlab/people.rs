@@ -63,3 +63,17 @@ async fn number(gitlab: &GitLab, name: &str) -> Result<u64, ForgeError> {
     let found = found.into_iter().find(|user| user.username.eq_ignore_ascii_case(name));
     found.map(|user| user.id).ok_or(ForgeError::NotFound { what })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_users_are_read() {
+        let me: Me = serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/current_user.json")).unwrap();
+        assert_eq!((me.username.as_str(), me.commit_email.as_deref()), ("john_smith", Some("john-codes@example.com")));
+        let users: Vec<User> =
+            serde_json::from_str(include_str!("../../../tests/it/gitlab_examples/users.json")).unwrap();
+        assert_eq!((users[0].id, users[0].username.as_str()), (1, "john_smith"));
+    }
+}

@@ -236,6 +236,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_documented_merge_request_is_read() {
+        let text = include_str!("../../../tests/it/gitlab_examples/merge_request.json");
+        let parts: Parts = serde_json::from_str(text).unwrap();
+        assert_eq!((parts.iid, parts.author.username.as_str(), parts.draft), (1, "admin", false));
+        assert_eq!((parts.source_project_id, parts.target_project_id), (Some(2), Some(3)));
+        assert_eq!((parts.labels.len(), parts.assignees[0].id, parts.reviewers[0].id), (2, 12, 12));
+    }
+
+    #[test]
     fn a_title_marks_a_draft_once_and_is_no_longer_than_gitlab_takes() {
         assert_eq!(titled("bump", true), "Draft: bump");
         assert_eq!(titled("Draft: bump", true), "Draft: bump");

@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use super::answer;
+use crate::serve::metrics::CONTENT_TYPE;
 use crate::serve::service::Service;
-
-/// OpenMetrics 1.0, "Protocol Negotiation".
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `/healthz`: it answers.
 pub async fn alive() -> Response {
@@ -30,5 +27,5 @@ pub async fn ready(State(service): State<Arc<Service>>) -> Response {
 pub async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let (parts, now) = (service.parts(), service.setup.clock.now());
     let text = service.setup.instruments.exposition(&parts, now).await;
-    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }

@@ -11,7 +11,7 @@ use prometheus_client::registry::Registry;
 use super::catalogue::{self, Family, Kind};
 use super::histogram::Histogram;
 
-/// The content type of [`Samples::open_metrics`]
+/// The content type of what a scrape is answered with
 /// (<https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md#protocol-negotiation>).
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 

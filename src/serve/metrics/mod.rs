@@ -6,6 +6,7 @@
 pub mod catalogue;
 mod exposition;
 mod histogram;
+mod instruments;
 mod textfile;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 
 use self::exposition::Samples;
 use self::histogram::{CYCLE_BOUNDS, Histogram, PATCH_BOUNDS};
-use crate::cycle::{Deed, Figures, Outcome, PinCounts, Report, Request};
+use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::plan::Action;
 use crate::domain::pull_request::Pipeline;
@@ -44,6 +45,8 @@ struct Seen {
     last_cycle: Option<Timestamp>,
     last_success: Option<Timestamp>,
     webhooks: BTreeMap<(String, String), u64>,
+    /// What the store said when it last answered.
+    facts: StoreFacts,
 }
 
 #[derive(Debug)]
@@ -80,6 +83,7 @@ impl Metrics {
             last_cycle: None,
             last_success: None,
             webhooks: BTreeMap::new(),
+            facts: StoreFacts::default(),
         }))
     }
 
@@ -126,6 +130,17 @@ impl Metrics {
                 *seen.webhooks.entry(key).or_default() += 1;
             }
         });
+    }
+
+    /// What a scrape is answered with. While the store does not answer, its figures stay as they were: one that falls
+    /// would look like a restart, and one that rises again like a week's patches in a minute.
+    pub async fn scrape(&self, parts: &Parts, now: Timestamp) -> String {
+        match parts.store.facts().await {
+            Ok(facts) => self.with(|seen| seen.facts = facts),
+            Err(error) => tracing::warn!(%error, "the store did not answer"),
+        }
+        let facts = self.with(|seen| seen.facts.clone());
+        self.render(&parts.tally, &facts, now)
     }
 
     /// Everything as OpenMetrics text, with [`CONTENT_TYPE`].
@@ -199,7 +214,7 @@ impl Seen {
     /// What happened since the process began. Series that can be are there from the beginning, at zero: a first failure
     /// is an increase then.
     fn history(&self, samples: &mut Samples) {
-        for action in ["open", "update", "close", "delete_branch"] {
+        for action in ["open", "update", "auto_merge", "close", "delete_branch"] {
             for outcome in ["done", "failed"] {
                 let count = self.actions.get(&(action, outcome)).copied().unwrap_or_default();
                 samples.count(catalogue::ACTIONS, &[action, outcome], count);

@@ -1,7 +1,8 @@
 //! A file for node-exporter's textfile collector: how a cron job is watched.
 //!
 //! A cron job's process ends with its cycle, and its counters with it. So each run reads the counters of the file that
-//! it replaces and adds its own: for those who watch, they only ever rise.
+//! it replaces and adds its own: for those who watch, they only ever rise. The last success stays, too, until there is
+//! another one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
@@ -13,6 +14,8 @@ use super::catalogue::{self, Kind};
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The histograms that count what the process saw; the others are made of what the store remembers.
 const OF_THE_PROCESS: &[&str] = &[catalogue::CYCLE_DURATION.name];
+/// What holds until a run says something else.
+const KEPT: &str = catalogue::LAST_SUCCESS.name;
 
 /// Writes `text` (of [`super::Metrics::render_textfile`]) in place of what is there, in one step, readable for all: the
 /// collector is another user, and must never see half of it. The folder must be there.
@@ -62,6 +65,10 @@ fn add(older: &str, new: &str) -> String {
             None => lines.extend([format!("# TYPE {name} counter"), line]),
         }
     }
+    let last_kept = older.lines().find(|line| sample(line).is_some_and(|(series, _)| series == KEPT));
+    if let Some(line) = last_kept.filter(|_| !new.lines().filter_map(sample).any(|(series, _)| series == KEPT)) {
+        lines.extend([format!("# TYPE {KEPT} gauge"), line.to_owned()]);
+    }
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
 
@@ -104,6 +111,13 @@ mod tests {
         ] {
             assert!(second.lines().any(|it| it == line), "no `{line}` in {second}");
         }
+    }
+
+    #[test]
+    fn a_run_with_problems_does_not_forget_the_last_success() {
+        let success = |at: &str| format!("# TYPE {KEPT} gauge\n{KEPT} {at}\n");
+        assert_eq!(add(&success("1795161600.25"), RUN), format!("{RUN}{}", success("1795161600.25")));
+        assert_eq!(add(&success("1795161600.25"), &success("1795165200.5")), success("1795165200.5"));
     }
 
     #[test]

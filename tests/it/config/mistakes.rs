@@ -43,10 +43,10 @@ fn unknown_keys_and_values_are_named_with_what_was_meant() {
         refrom.yaml:1:18: `policy.group`: unknown value `repositry`; did you mean `repository`?
         refrom.yaml:1:38: `policy.comment`: unknown value `writes`; did you mean `write`?
     ");
-    assert_snapshot!(mistakes("forges: [{ kind: gitlab }]\n"), @r#"
+    assert_snapshot!(mistakes("forges: [{ kind: gitea }]\n"), @r#"
         refrom.yaml:1:10: `forges[0].auth`: missing: `{ token: { env: NAME } }` or `{ app: { id: …, private_key: { file: PATH } } }`
         refrom.yaml:1:10: `forges[0].repositories.include`: missing: which repositories, for example `["acme/*"]`
-        refrom.yaml:1:18: `forges[0].kind`: unknown value `gitlab`; known here: `github`
+        refrom.yaml:1:18: `forges[0].kind`: unknown value `gitea`; known here: `github`, `gitlab`
     "#);
     assert_snapshot!(mistakes("repository_may_set: [enabled, file]\n"), @"refrom.yaml:1:31: `repository_may_set[1]`: unknown value `file`; did you mean `files`?");
     assert_snapshot!(mistakes("network: { ca_files: a }\n"), @"refrom.yaml:1:12: `network.ca_files`: unknown key `ca_files`; did you mean `ca_file`?");
@@ -158,6 +158,8 @@ fn forges_and_registries_are_checked() {
         refrom.yaml:1:25: `forges[0].auth.app.private_key`: missing: `{ env: NAME }` or `{ file: PATH }`
         refrom.yaml:1:76: `forges[0].name`: expected a name of letters, digits, `-`, `_` and `.`
     ");
+    assert_snapshot!(mistakes("forges: [{ kind: gitlab, auth: { app: { id: 1 } }, repositories: { include: [\"acme/*\"] } }]\n"), @"refrom.yaml:1:39: `forges[0].auth.app`: GitLab has no apps of this kind: expected `{ token: … }`, a personal, project or group token");
+    assert_snapshot!(mistakes("forges: [{ kind: gitlab, repositories: { include: [\"acme/*\"] } }]\n"), @"refrom.yaml:1:10: `forges[0].auth`: missing: `{ token: { env: NAME } }`");
     let one = "{ name: a, auth: { token: { file: /dev/null } }, repositories: { include: [a/b] } }";
     assert_snapshot!(mistakes(&format!("forges:\n- {one}\n- {one}\n")), @"
         refrom.yaml:2:37: `forges[0].auth.token.file`: the secret file `/dev/null` is empty, larger than 64 KiB or not UTF-8

@@ -86,3 +86,13 @@ fn without_its_secrets_a_configuration_is_checked_and_signs_in_nowhere() {
     let told = load(SIGNED_IN, &no_environment, Secrets::Read).unwrap_err();
     assert_eq!(told.lines().count(), 5, "{told}");
 }
+
+#[test]
+fn each_kind_of_forge_has_its_name_and_address() {
+    let forge = |kind: &str| {
+        format!("  - {{ kind: {kind}, auth: {{ token: {{ env: T }} }}, repositories: {{ include: [a/b] }} }}\n")
+    };
+    let config = config_of(&format!("forges:\n{}{}", forge("github"), forge("gitlab")));
+    let described: Vec<_> = config.forges.iter().map(|forge| (forge.name.as_str(), forge.url.as_str())).collect();
+    assert_eq!(described, [("github", "https://github.com/"), ("gitlab", "https://gitlab.com/")]);
+}

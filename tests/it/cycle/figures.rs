@@ -166,7 +166,7 @@ async fn metrics_name_no_repository_and_no_image() {
     let report = world.run_with(&parts).await;
     let (metrics, now) = (Metrics::new(), Timestamp::UNIX_EPOCH);
     metrics.observe_cycle(&Default::default(), &report, std::time::Duration::from_secs(3), now);
-    let text = metrics.render(&parts.tally, &parts.store.facts().await.unwrap(), now);
+    let text = metrics.scrape(&parts, now).await;
     for word in ["acme", "web", "nginx", "sha256", "1.27"] {
         assert!(!text.contains(word), "`{word}` in {text}");
     }

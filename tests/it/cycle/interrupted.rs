@@ -1,23 +1,50 @@
 //! Cycles that end in the middle, answers that get lost, and people who are quicker.
 
-use refrom::demo::forge::Origin;
+use refrom::demo::forge::{Face, Origin};
 use refrom::demo::git_repository::Content;
 use refrom::domain::digest::Digest;
 
 use super::meddling::Meddling;
+use crate::forge::{Kind, known_by};
+
 use super::world::{BRANCH, World, branch, name, nginx};
 
 const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
 const PUSH: &str = "write POST /acme/web.git/git-receive-pack";
-const OPENING: &str = "write POST /repos/acme/web/pulls";
 
-async fn behind() -> (World, [Digest; 2]) {
-    let world = World::new().await;
+on_both_forges!(
+    killed_between_push_and_opening_the_next_cycle_opens,
+    killed_between_push_and_opening_and_overtaken_the_branch_follows_first,
+    killed_before_the_push_nothing_is_left_behind,
+    killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle,
+    killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled,
+    killed_after_each_change_of_an_update_nothing_is_missing_and_nothing_is_doubled,
+    killed_after_each_change_of_a_closing_it_is_closed_once_and_no_refusal,
+    killed_after_each_change_of_a_regrouping_everything_is_proposed_once,
+    killed_after_each_change_of_a_new_base_everything_is_proposed_once,
+    killed_after_the_comment_on_a_foreign_commit_it_is_said_once,
+    killed_after_the_deletion_of_a_merged_branch_nothing_is_left_to_do,
+    a_lost_answer_doubles_nothing_in_the_same_cycle,
+    a_lost_answer_to_an_update_doubles_nothing,
+    a_lost_answer_to_a_closing_doubles_nothing,
+    an_opening_that_fails_is_an_error_and_is_made_up_for_in_the_next_cycle,
+    a_person_who_pushes_between_plan_and_push_is_not_overwritten,
+    a_person_who_made_the_branch_between_plan_and_push_is_not_overwritten,
+    somebody_elses_pull_request_from_our_branch_is_not_taken_for_ours,
+    a_base_that_moves_while_it_is_read_is_read_in_the_next_cycle,
+);
+
+async fn behind(face: Face) -> (World, [Digest; 2]) {
+    let world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     let second = world.release(IMAGE, "1.27", "2");
     (world, [first, second])
+}
+
+fn write(face: Face, kind: Kind) -> String {
+    format!("write {}", known_by(face, kind))
 }
 
 /// One whole pull request, and no second thing of any kind.
@@ -28,10 +55,9 @@ fn expect_one(world: &World, second: &Digest) {
     assert_eq!(world.pull_request(WEB, 1).comments, []);
 }
 
-#[tokio::test]
-async fn killed_between_push_and_opening_the_next_cycle_opens() {
-    let (mut world, [_, second]) = behind().await;
-    assert!(world.run_until(OPENING, Meddling::Hang).await);
+async fn killed_between_push_and_opening_the_next_cycle_opens(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
+    assert!(world.run_until(&write(face, Kind::Open), Meddling::Hang).await);
     world.expect_pull_requests(WEB, &[]);
     world.expect_branches(WEB, &[BRANCH]);
     world.forget();
@@ -41,10 +67,9 @@ async fn killed_between_push_and_opening_the_next_cycle_opens() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_between_push_and_opening_and_overtaken_the_branch_follows_first() {
-    let (mut world, _) = behind().await;
-    assert!(world.run_until(OPENING, Meddling::Hang).await);
+async fn killed_between_push_and_opening_and_overtaken_the_branch_follows_first(face: Face) {
+    let (mut world, _) = behind(face).await;
+    assert!(world.run_until(&write(face, Kind::Open), Meddling::Hang).await);
     let third = world.release(IMAGE, "1.27", "3");
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
@@ -52,9 +77,8 @@ async fn killed_between_push_and_opening_and_overtaken_the_branch_follows_first(
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_before_the_push_nothing_is_left_behind() {
-    let (mut world, [_, second]) = behind().await;
+async fn killed_before_the_push_nothing_is_left_behind(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     assert!(world.run_until(PUSH, Meddling::Hang).await);
     world.expect_branches(WEB, &[]);
     world.run().await;
@@ -62,9 +86,8 @@ async fn killed_before_the_push_nothing_is_left_behind() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle() {
-    let (mut world, [_, second]) = behind().await;
+async fn killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     // The capabilities, the refs, the trees, the blobs.
     let mut killed = 0;
     for kill in [Meddling::Hang, Meddling::HangAfterEffect] {
@@ -76,18 +99,16 @@ async fn killed_while_git_reads_nothing_is_in_the_way_of_the_next_cycle() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled() {
-    let (mut world, [_, second]) = behind().await;
+async fn killed_after_each_change_of_opening_nothing_is_missing_and_nothing_is_doubled(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     world.policy(&["reviewers: [ada]", "assignees: [ada]"]);
     assert!(world.run_piece_by_piece().await >= 2);
     expect_one(&world, &second);
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_an_update_nothing_is_missing_and_nothing_is_doubled() {
-    let (mut world, _) = behind().await;
+async fn killed_after_each_change_of_an_update_nothing_is_missing_and_nothing_is_doubled(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     let third = world.release(IMAGE, "1.27", "3");
     assert_eq!(world.run_piece_by_piece().await, 2, "a push and new words");
@@ -97,9 +118,8 @@ async fn killed_after_each_change_of_an_update_nothing_is_missing_and_nothing_is
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_a_closing_it_is_closed_once_and_no_refusal() {
-    let (mut world, [first, second]) = behind().await;
+async fn killed_after_each_change_of_a_closing_it_is_closed_once_and_no_refusal(face: Face) {
+    let (mut world, [first, second]) = behind(face).await;
     world.run().await;
     world.registry.move_tag(IMAGE, "1.27", first);
     assert_eq!(world.run_piece_by_piece().await, 4, "the marker, the sentence, the closing, the branch");
@@ -114,9 +134,8 @@ async fn killed_after_each_change_of_a_closing_it_is_closed_once_and_no_refusal(
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_a_regrouping_everything_is_proposed_once() {
-    let (mut world, [_, second]) = behind().await;
+async fn killed_after_each_change_of_a_regrouping_everything_is_proposed_once(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     world.run().await;
     world.policy(&["group: image"]);
     world.run_piece_by_piece().await;
@@ -129,9 +148,8 @@ async fn killed_after_each_change_of_a_regrouping_everything_is_proposed_once() 
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_a_new_base_everything_is_proposed_once() {
-    let (mut world, [first, second]) = behind().await;
+async fn killed_after_each_change_of_a_new_base_everything_is_proposed_once(face: Face) {
+    let (mut world, [first, second]) = behind(face).await;
     world.run().await;
     world
         .bare(WEB)
@@ -144,9 +162,8 @@ async fn killed_after_each_change_of_a_new_base_everything_is_proposed_once() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_the_comment_on_a_foreign_commit_it_is_said_once() {
-    let (mut world, _) = behind().await;
+async fn killed_after_the_comment_on_a_foreign_commit_it_is_said_once(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     world.commit(WEB, BRANCH, &[("README.md", "mine\n")]);
     assert_eq!(world.run_piece_by_piece().await, 1);
@@ -154,9 +171,8 @@ async fn killed_after_the_comment_on_a_foreign_commit_it_is_said_once() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_after_the_deletion_of_a_merged_branch_nothing_is_left_to_do() {
-    let (mut world, _) = behind().await;
+async fn killed_after_the_deletion_of_a_merged_branch_nothing_is_left_to_do(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     world.forge.merge(&name(WEB), 1).unwrap();
     assert_eq!(world.run_piece_by_piece().await, 1);
@@ -164,11 +180,13 @@ async fn killed_after_the_deletion_of_a_merged_branch_nothing_is_left_to_do() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_lost_answer_doubles_nothing_in_the_same_cycle() {
-    for lost in [PUSH, OPENING, "write POST /repos/acme/web/issues/1/labels"] {
-        let (mut world, [_, second]) = behind().await;
-        world.meddlings.next(lost, Meddling::LostAnswer);
+async fn a_lost_answer_doubles_nothing_in_the_same_cycle(face: Face) {
+    let labels = ["write POST /repos/acme/web/issues/1/labels"];
+    // GitLab takes them with the opening.
+    let labels = labels.iter().filter(|_| face == Face::GitHub).map(ToString::to_string);
+    for lost in [PUSH.to_owned(), write(face, Kind::Open)].into_iter().chain(labels) {
+        let (mut world, [_, second]) = behind(face).await;
+        world.meddlings.next(&lost, Meddling::LostAnswer);
         world.run().await;
         expect_one(&world, &second);
         world.run().await;
@@ -177,13 +195,12 @@ async fn a_lost_answer_doubles_nothing_in_the_same_cycle() {
     }
 }
 
-#[tokio::test]
-async fn a_lost_answer_to_an_update_doubles_nothing() {
-    for lost in [PUSH, "write PATCH /repos/acme/web/pulls/1"] {
-        let (mut world, _) = behind().await;
+async fn a_lost_answer_to_an_update_doubles_nothing(face: Face) {
+    for lost in [PUSH.to_owned(), write(face, Kind::Change)] {
+        let (mut world, _) = behind(face).await;
         world.run().await;
         let third = world.release(IMAGE, "1.27", "3");
-        world.meddlings.next(lost, Meddling::LostAnswer);
+        world.meddlings.next(&lost, Meddling::LostAnswer);
         world.run().await;
         world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
         world.run().await;
@@ -192,14 +209,13 @@ async fn a_lost_answer_to_an_update_doubles_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_lost_answer_to_a_closing_doubles_nothing() {
-    let writes = ["write PATCH /repos/acme/web/pulls/1", "write POST /repos/acme/web/issues/1/comments", PUSH];
+async fn a_lost_answer_to_a_closing_doubles_nothing(face: Face) {
+    let writes = [write(face, Kind::Change), write(face, Kind::Comment), PUSH.to_owned()];
     for lost in writes {
-        let (mut world, [first, _]) = behind().await;
+        let (mut world, [first, _]) = behind(face).await;
         world.run().await;
         world.registry.move_tag(IMAGE, "1.27", first);
-        world.meddlings.next(lost, Meddling::LostAnswer);
+        world.meddlings.next(&lost, Meddling::LostAnswer);
         world.run().await;
         world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
         world.expect_branches(WEB, &[]);
@@ -210,11 +226,10 @@ async fn a_lost_answer_to_a_closing_doubles_nothing() {
     }
 }
 
-#[tokio::test]
-async fn an_opening_that_fails_is_an_error_and_is_made_up_for_in_the_next_cycle() {
-    let (mut world, [_, second]) = behind().await;
+async fn an_opening_that_fails_is_an_error_and_is_made_up_for_in_the_next_cycle(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     for _ in 0..3 {
-        world.meddlings.next(OPENING, Meddling::Status(502));
+        world.meddlings.next(&write(face, Kind::Open), Meddling::Status(502));
     }
     world.run_with_problems(&["acme/web: not available"]).await;
     world.expect_pull_requests(WEB, &[]);
@@ -223,9 +238,8 @@ async fn an_opening_that_fails_is_an_error_and_is_made_up_for_in_the_next_cycle(
     world.finish();
 }
 
-#[tokio::test]
-async fn a_person_who_pushes_between_plan_and_push_is_not_overwritten() {
-    let (mut world, _) = behind().await;
+async fn a_person_who_pushes_between_plan_and_push_is_not_overwritten(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     world.release(IMAGE, "1.27", "3");
     let bare = world.bare(WEB);
@@ -244,9 +258,8 @@ async fn a_person_who_pushes_between_plan_and_push_is_not_overwritten() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_person_who_made_the_branch_between_plan_and_push_is_not_overwritten() {
-    let (mut world, _) = behind().await;
+async fn a_person_who_made_the_branch_between_plan_and_push_is_not_overwritten(face: Face) {
+    let (mut world, _) = behind(face).await;
     let bare = world.bare(WEB);
     let push = move || {
         bare.commit(&branch(BRANCH), &[("README.md", Content::File(b"mine\n"))], "mine").unwrap();
@@ -262,13 +275,12 @@ async fn a_person_who_made_the_branch_between_plan_and_push_is_not_overwritten()
     world.finish();
 }
 
-#[tokio::test]
-async fn somebody_elses_pull_request_from_our_branch_is_not_taken_for_ours() {
-    let (mut world, _) = behind().await;
-    assert!(world.run_until(OPENING, Meddling::Hang).await);
+async fn somebody_elses_pull_request_from_our_branch_is_not_taken_for_ours(face: Face) {
+    let (mut world, _) = behind(face).await;
+    assert!(world.run_until(&write(face, Kind::Open), Meddling::Hang).await);
     let branches = (&branch(BRANCH), &branch("main"));
     world.forge.open_by("ada", &name(WEB), branches, Origin::SameRepository).unwrap();
-    world.run_with_problems(&["somebody else opened #1"]).await;
+    world.run_with_problems(&["somebody else opened "]).await;
     // Closing it refuses nothing: it says nothing about refrom's digests.
     world.forge.close(&name(WEB), 1).unwrap();
     world.run().await;
@@ -276,9 +288,8 @@ async fn somebody_elses_pull_request_from_our_branch_is_not_taken_for_ours() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_base_that_moves_while_it_is_read_is_read_in_the_next_cycle() {
-    let (mut world, [_, second]) = behind().await;
+async fn a_base_that_moves_while_it_is_read_is_read_in_the_next_cycle(face: Face) {
+    let (mut world, [_, second]) = behind(face).await;
     let bare = world.bare(WEB);
     let push = move || {
         bare.commit(&branch("main"), &[("README.md", Content::File(b"new\n"))], "new").unwrap();

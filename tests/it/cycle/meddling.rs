@@ -78,7 +78,13 @@ fn name(method: &str, path: &str, body: &[u8]) -> String {
     let text = |pointer| operation.as_ref().and_then(|body| body.pointer(pointer)?.as_str());
     let branch = text("/variables/branch").map(|branch| format!(" {branch}")).unwrap_or_default();
     let operation = text("/operationName").map(|name| format!("#{name}{branch}")).unwrap_or_default();
-    format!("{kind} {method} {}{operation}", path.trim_start_matches("/api").trim_start_matches("/v3"))
+    format!("{kind} {method} {}{operation}", api_path(path))
+}
+
+/// The path below the API's own; a name's slashes as they are.
+fn api_path(path: &str) -> String {
+    let path = path.trim_start_matches("/api").trim_start_matches("/v3").trim_start_matches("/v4");
+    path.replace("%2F", "/")
 }
 
 /// The layer in front of the forge.

@@ -1,6 +1,6 @@
 //! What happens to a pull request: each situation from end to end.
 
-use refrom::demo::forge::Flag;
+use refrom::demo::forge::{Face, Flag};
 use refrom::domain::pull_request::PullRequestState;
 
 use super::world::{BRANCH, Costs, World, branch, name, nginx};
@@ -8,9 +8,34 @@ use super::world::{BRANCH, Costs, World, branch, name, nginx};
 const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
 
+on_both_forges!(
+    what_is_current_is_left_in_peace,
+    what_is_behind_is_proposed_with_its_words,
+    a_second_cycle_with_nothing_new_asks_each_tag_once_and_git_never,
+    a_newer_digest_replaces_the_commit_and_the_words,
+    people_may_change_the_words_of_an_open_pull_request,
+    what_conflicts_with_the_moved_base_is_rebuilt_on_it,
+    a_head_that_moved_without_its_pins_is_read_and_nothing_is_written,
+    somebody_elses_commit_is_left_alone_and_told_once,
+    closed_without_merging_refuses_these_digests_and_no_others,
+    a_refusal_is_known_without_a_store_and_under_another_group,
+    a_refusal_counts_in_its_own_repository_only,
+    an_open_pull_request_is_known_without_a_store,
+    another_group_closes_what_was_open_and_proposes_anew,
+    what_is_no_longer_needed_is_closed_with_a_sentence_and_refuses_nothing,
+    what_people_bumped_themselves_is_no_longer_needed,
+    a_merged_branch_is_deleted_and_the_next_digest_is_proposed,
+    a_merge_and_a_new_digest_at_once_need_one_cycle,
+    on_hold_everything_stays_as_it_is_until_the_label_goes,
+    what_is_no_longer_pinned_is_no_longer_needed,
+    under_a_pattern_a_new_name_is_followed_with_all_that_was_said,
+    only_the_repositories_that_were_named_are_touched,
+    a_repository_that_is_gone_renamed_or_archived_is_named_and_the_others_go_on,
+);
+
 /// A repository that is one build behind.
-async fn behind() -> World {
-    let world = World::new().await;
+async fn behind(face: Face) -> World {
+    let world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.release(IMAGE, "1.27", "2");
@@ -18,8 +43,8 @@ async fn behind() -> World {
 }
 
 /// The same with its pull request.
-async fn proposed() -> World {
-    let mut world = behind().await;
+async fn proposed(face: Face) -> World {
+    let mut world = behind(face).await;
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
     world
@@ -30,9 +55,8 @@ fn digest(world: &World, build: &str) -> refrom::domain::digest::Digest {
     world.release(IMAGE, "1.27", build)
 }
 
-#[tokio::test]
-async fn what_is_current_is_left_in_peace() {
-    let mut world = World::new().await;
+async fn what_is_current_is_left_in_peace(face: Face) {
+    let mut world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     let report = world.run().await;
@@ -42,29 +66,32 @@ async fn what_is_current_is_left_in_peace() {
     world.finish();
 }
 
-#[tokio::test]
-async fn what_is_behind_is_proposed_with_its_words() {
-    let mut world = behind().await;
-    world.policy(&["labels: [base-image, security]", "reviewers: [ada, \"@acme/platform\"]", "assignees: [ada]"]);
+async fn what_is_behind_is_proposed_with_its_words(face: Face) {
+    let mut world = behind(face).await;
+    let (reviewers, noun) = match face {
+        Face::GitHub => ("reviewers: [ada, \"@acme/platform\"]", "pull request"),
+        Face::GitLab => ("reviewers: [ada]", "merge request"),
+    };
+    world.policy(&["labels: [base-image, security]", reviewers, "assignees: [ada]"]);
     world.run().await;
     let (first, second) = (digest(&world, "1"), digest(&world, "2"));
     world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
     world.expect_proposal(WEB, 1, &nginx("1.27.2", &second));
     let hosted = world.pull_request(WEB, 1);
-    for text in ["Dockerfile", &first.to_string(), &second.to_string(), "1.27.2", "refrom:hold", "<!-- refrom {"] {
+    for text in ["Dockerfile", &first.to_string(), &second.to_string(), "1.27.2", "refrom:hold", noun, "<!-- refrom {"]
+    {
         assert!(hosted.body.contains(text), "no `{text}` in {}", hosted.body);
     }
     assert_eq!(hosted.labels.into_iter().collect::<Vec<_>>(), ["base-image", "security"]);
     assert_eq!(hosted.reviewers.into_iter().collect::<Vec<_>>(), ["ada"]);
-    assert_eq!(hosted.team_reviewers.into_iter().collect::<Vec<_>>(), ["platform"]);
+    assert_eq!(hosted.team_reviewers.contains("platform"), face == Face::GitHub);
     assert_eq!(hosted.assignees.into_iter().collect::<Vec<_>>(), ["ada"]);
     assert_eq!(hosted.author, "refrom");
     world.finish();
 }
 
-#[tokio::test]
-async fn a_second_cycle_with_nothing_new_asks_each_tag_once_and_git_never() {
-    let mut world = behind().await;
+async fn a_second_cycle_with_nothing_new_asks_each_tag_once_and_git_never(face: Face) {
+    let mut world = behind(face).await;
     let own = world.release("cgr.dev/static", "latest", "1");
     world.repository(
         "acme/tools",
@@ -82,9 +109,8 @@ async fn a_second_cycle_with_nothing_new_asks_each_tag_once_and_git_never() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_newer_digest_replaces_the_commit_and_the_words() {
-    let mut world = proposed().await;
+async fn a_newer_digest_replaces_the_commit_and_the_words(face: Face) {
+    let mut world = proposed(face).await;
     let before = world.pull_request(WEB, 1);
     let third = world.release(IMAGE, "1.27", "3");
     world.run().await;
@@ -96,9 +122,8 @@ async fn a_newer_digest_replaces_the_commit_and_the_words() {
     world.finish();
 }
 
-#[tokio::test]
-async fn people_may_change_the_words_of_an_open_pull_request() {
-    let mut world = proposed().await;
+async fn people_may_change_the_words_of_an_open_pull_request(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.comment(&name(WEB), 1, ("ada", "I look at it on Monday.")).unwrap();
     world.forge.label(&name(WEB), 1, "monday").unwrap();
     world.run().await;
@@ -106,9 +131,8 @@ async fn people_may_change_the_words_of_an_open_pull_request() {
     world.finish();
 }
 
-#[tokio::test]
-async fn what_conflicts_with_the_moved_base_is_rebuilt_on_it() {
-    let mut world = proposed().await;
+async fn what_conflicts_with_the_moved_base_is_rebuilt_on_it(face: Face) {
+    let mut world = proposed(face).await;
     let (first, second) = (digest(&world, "1"), digest(&world, "2"));
     let changed = |digest| {
         format!("# nginx 1.27.{}\nFROM dhi.io/nginx:1.27@{digest} AS web\n", if digest == &first { 1 } else { 2 })
@@ -122,9 +146,8 @@ async fn what_conflicts_with_the_moved_base_is_rebuilt_on_it() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_head_that_moved_without_its_pins_is_read_and_nothing_is_written() {
-    let mut world = proposed().await;
+async fn a_head_that_moved_without_its_pins_is_read_and_nothing_is_written(face: Face) {
+    let mut world = proposed(face).await;
     let before = world.pull_request(WEB, 1);
     world.commit(WEB, "main", &[("README.md", "hello\n")]);
     world.run().await;
@@ -136,9 +159,8 @@ async fn a_head_that_moved_without_its_pins_is_read_and_nothing_is_written() {
     world.finish();
 }
 
-#[tokio::test]
-async fn somebody_elses_commit_is_left_alone_and_told_once() {
-    let mut world = proposed().await;
+async fn somebody_elses_commit_is_left_alone_and_told_once(face: Face) {
+    let mut world = proposed(face).await;
     world.commit(WEB, BRANCH, &[("Dockerfile", "FROM scratch\n")]);
     let before = world.pull_request(WEB, 1);
     world.release(IMAGE, "1.27", "3");
@@ -154,9 +176,8 @@ async fn somebody_elses_commit_is_left_alone_and_told_once() {
     world.finish();
 }
 
-#[tokio::test]
-async fn closed_without_merging_refuses_these_digests_and_no_others() {
-    let mut world = proposed().await;
+async fn closed_without_merging_refuses_these_digests_and_no_others(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.close(&name(WEB), 1).unwrap();
     world.run().await;
     assert_eq!(world.costs().writes, 0);
@@ -168,9 +189,8 @@ async fn closed_without_merging_refuses_these_digests_and_no_others() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_refusal_is_known_without_a_store_and_under_another_group() {
-    let mut world = proposed().await;
+async fn a_refusal_is_known_without_a_store_and_under_another_group(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.close(&name(WEB), 1).unwrap();
     for group in ["repository", "image", "file"] {
         world.forget();
@@ -182,9 +202,8 @@ async fn a_refusal_is_known_without_a_store_and_under_another_group() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_refusal_counts_in_its_own_repository_only() {
-    let mut world = proposed().await;
+async fn a_refusal_counts_in_its_own_repository_only(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.close(&name(WEB), 1).unwrap();
     let first = digest(&world, "1");
     digest(&world, "2");
@@ -195,9 +214,8 @@ async fn a_refusal_counts_in_its_own_repository_only() {
     world.finish();
 }
 
-#[tokio::test]
-async fn an_open_pull_request_is_known_without_a_store() {
-    let mut world = proposed().await;
+async fn an_open_pull_request_is_known_without_a_store(face: Face) {
+    let mut world = proposed(face).await;
     world.forget();
     world.run().await;
     assert_eq!(world.costs().writes, 0);
@@ -209,9 +227,8 @@ async fn an_open_pull_request_is_known_without_a_store() {
     world.finish();
 }
 
-#[tokio::test]
-async fn another_group_closes_what_was_open_and_proposes_anew() {
-    let mut world = proposed().await;
+async fn another_group_closes_what_was_open_and_proposes_anew(face: Face) {
+    let mut world = proposed(face).await;
     let second = digest(&world, "2");
     world.forget();
     world.policy(&["group: image"]);
@@ -238,9 +255,8 @@ async fn another_group_closes_what_was_open_and_proposes_anew() {
     world.finish();
 }
 
-#[tokio::test]
-async fn what_is_no_longer_needed_is_closed_with_a_sentence_and_refuses_nothing() {
-    let mut world = proposed().await;
+async fn what_is_no_longer_needed_is_closed_with_a_sentence_and_refuses_nothing(face: Face) {
+    let mut world = proposed(face).await;
     let (first, second) = (digest(&world, "1"), digest(&world, "2"));
     world.registry.move_tag(IMAGE, "1.27", first);
     world.run().await;
@@ -258,9 +274,8 @@ async fn what_is_no_longer_needed_is_closed_with_a_sentence_and_refuses_nothing(
     world.finish();
 }
 
-#[tokio::test]
-async fn what_people_bumped_themselves_is_no_longer_needed() {
-    let mut world = proposed().await;
+async fn what_people_bumped_themselves_is_no_longer_needed(face: Face) {
+    let mut world = proposed(face).await;
     let second = digest(&world, "2");
     world.commit(WEB, "main", &[("Dockerfile", &nginx("1.27.2", &second))]);
     world.run().await;
@@ -269,9 +284,8 @@ async fn what_people_bumped_themselves_is_no_longer_needed() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_merged_branch_is_deleted_and_the_next_digest_is_proposed() {
-    let mut world = proposed().await;
+async fn a_merged_branch_is_deleted_and_the_next_digest_is_proposed(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.merge(&name(WEB), 1).unwrap();
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main"]);
@@ -283,9 +297,8 @@ async fn a_merged_branch_is_deleted_and_the_next_digest_is_proposed() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_merge_and_a_new_digest_at_once_need_one_cycle() {
-    let mut world = proposed().await;
+async fn a_merge_and_a_new_digest_at_once_need_one_cycle(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.merge(&name(WEB), 1).unwrap();
     let third = world.release(IMAGE, "1.27", "3");
     world.run().await;
@@ -294,9 +307,8 @@ async fn a_merge_and_a_new_digest_at_once_need_one_cycle() {
     world.finish();
 }
 
-#[tokio::test]
-async fn on_hold_everything_stays_as_it_is_until_the_label_goes() {
-    let mut world = proposed().await;
+async fn on_hold_everything_stays_as_it_is_until_the_label_goes(face: Face) {
+    let mut world = proposed(face).await;
     world.forge.label(&name(WEB), 1, "refrom:hold").unwrap();
     let before = world.pull_request(WEB, 1);
     let third = world.release(IMAGE, "1.27", "3");
@@ -311,9 +323,8 @@ async fn on_hold_everything_stays_as_it_is_until_the_label_goes() {
     world.finish();
 }
 
-#[tokio::test]
-async fn what_is_no_longer_pinned_is_no_longer_needed() {
-    let mut world = proposed().await;
+async fn what_is_no_longer_pinned_is_no_longer_needed(face: Face) {
+    let mut world = proposed(face).await;
     world.commit(WEB, "main", &[("Dockerfile", "FROM dhi.io/nginx:1.27\n")]);
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
@@ -321,9 +332,8 @@ async fn what_is_no_longer_pinned_is_no_longer_needed() {
     world.finish();
 }
 
-#[tokio::test]
-async fn under_a_pattern_a_new_name_is_followed_with_all_that_was_said() {
-    let mut world = proposed().await;
+async fn under_a_pattern_a_new_name_is_followed_with_all_that_was_said(face: Face) {
+    let mut world = proposed(face).await;
     world.repository("acme/api", &[("Dockerfile", "FROM scratch\n")]);
     world.forge.rename(&name(WEB), &name("acme/site")).unwrap();
     world.run().await;
@@ -334,9 +344,8 @@ async fn under_a_pattern_a_new_name_is_followed_with_all_that_was_said() {
     world.finish();
 }
 
-#[tokio::test]
-async fn only_the_repositories_that_were_named_are_touched() {
-    let mut world = behind().await;
+async fn only_the_repositories_that_were_named_are_touched(face: Face) {
+    let mut world = behind(face).await;
     let first = digest(&world, "1");
     digest(&world, "2");
     world.repository("acme/api", &[("Dockerfile", &nginx("1.27.1", &first))]);
@@ -346,9 +355,8 @@ async fn only_the_repositories_that_were_named_are_touched() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_repository_that_is_gone_renamed_or_archived_is_named_and_the_others_go_on() {
-    let mut world = behind().await;
+async fn a_repository_that_is_gone_renamed_or_archived_is_named_and_the_others_go_on(face: Face) {
+    let mut world = behind(face).await;
     let first = digest(&world, "1");
     digest(&world, "2");
     let file = nginx("1.27.1", &first);
@@ -366,13 +374,13 @@ async fn a_repository_that_is_gone_renamed_or_archived_is_named_and_the_others_g
     let third = world.release(IMAGE, "1.27", "3");
     let report = world
         .run_with_problems(&[
-            "github:acme/archived: `acme/archived` is archived",
-            "github:acme/old-name: `acme/old-name` is now `acme/new-name`",
-            "github:acme/hidden: `acme/hidden` was not found",
-            "github:acme/gone: `acme/gone` was not found",
+            ":acme/archived: `acme/archived` is archived",
+            ":acme/old-name: `acme/old-name` is now `acme/new-name`",
+            ":acme/hidden: `acme/hidden` was not found",
+            ":acme/gone: `acme/gone` was not found",
         ])
         .await;
-    assert_eq!(report.notes, ["`github:acme/empty` is empty"]);
+    assert_eq!(report.notes, [format!("`{}:acme/empty` is empty", world.forge_name())]);
     world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
     assert!(world.pull_request("acme/archived", 1).state == PullRequestState::Open);
     world.finish();

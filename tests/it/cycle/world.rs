@@ -11,16 +11,15 @@ use axum::Router;
 use jiff::Timestamp;
 use refrom::config::{Config, Secrets};
 use refrom::cycle::{self, AssemblyError, Host, Mode, Parts, Report, Request};
-use refrom::demo::forge::Forge;
+use refrom::demo::forge::{Face, Forge};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::demo::registry::{Access, ImageSpec, Registry};
 use refrom::demo::server::Exchange;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::{BranchName, RepoName};
 
-use crate::forge::APP_ID;
-use crate::forge::RETRY;
 pub use crate::forge::SignIn;
+use crate::forge::{APP_ID, RETRY};
 
 use super::meddling::{self, Meddling, Meddlings};
 
@@ -57,6 +56,7 @@ pub struct World {
     pub meddlings: Meddlings,
     directory: tempfile::TempDir,
     now: AtomicI64,
+    face: Face,
     sign_in: SignIn,
     /// Lines of the configuration.
     include: String,
@@ -108,12 +108,21 @@ impl World {
         Self::behind(SignIn::Token, |_, router| router).await
     }
 
+    /// With this forge, signed in with a token.
+    pub async fn on(face: Face) -> Self {
+        Self::start(face, SignIn::Token, |_, router| router).await
+    }
+
     pub async fn signed_in_as_app() -> Self {
         Self::behind(SignIn::App, |_, router| router).await
     }
 
     /// With something in front of the forge, which is given the folder of the bare repositories.
     pub async fn behind(sign_in: SignIn, front: impl FnOnce(PathBuf, Router) -> Router) -> Self {
+        Self::start(Face::GitHub, sign_in, front).await
+    }
+
+    async fn start(face: Face, sign_in: SignIn, front: impl FnOnce(PathBuf, Router) -> Router) -> Self {
         let logs = Logs::default();
         let writer = logs.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -126,7 +135,8 @@ impl World {
         let meddlings = Meddlings::default();
         let layer = axum::middleware::from_fn_with_state(meddlings.clone(), meddling::meddle);
         let root = directory.path().join("forge");
-        let forge = Forge::start_behind(root.clone(), |router| front(root, router).layer(layer)).await.unwrap();
+        let front = |router| front(root.clone(), router).layer(layer);
+        let forge = Forge::start_behind(root.clone(), face, front).await.unwrap();
         forge.add_user("refrom", FORGE_TOKEN);
         forge.add_user("ada", "ghp_adas");
         forge.add_team("acme", "platform");
@@ -146,6 +156,7 @@ impl World {
             meddlings,
             directory,
             now: AtomicI64::new(START_SECONDS),
+            face,
             sign_in,
             include: "\"acme/*\"".to_owned(),
             policy: String::new(),
@@ -159,6 +170,14 @@ impl World {
             _logging: logging,
             has_expected_problems: false,
             is_finished: false,
+        }
+    }
+
+    /// The forge's name in reports.
+    pub fn forge_name(&self) -> &'static str {
+        match self.face {
+            Face::GitHub => "github",
+            Face::GitLab => "gitlab",
         }
     }
 
@@ -253,9 +272,10 @@ impl World {
         };
         let policy = if self.policy.is_empty() { "" } else { "policy:\n" };
         format!(
-            "forges:\n  - url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
+            "forges:\n  - kind: {kind}\n    url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
              write_interval: 0s\n{secret}registries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
              password: {{ env: REGISTRY_PASSWORD }} }} }}\n{top}{policy}{lines}",
+            kind = self.forge_name(),
             forge = self.forge.url().unwrap(),
             include = self.include,
             secret = self.webhook_secret,

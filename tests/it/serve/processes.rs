@@ -73,6 +73,13 @@ async fn behind() -> World {
     world
 }
 
+/// The value of a series that a scrape brings.
+async fn metric(client: &reqwest::Client, address: &str, series: &str) -> f64 {
+    let text = client.get(format!("http://{address}/metrics")).send().await.unwrap().text().await.unwrap();
+    let value = text.lines().find_map(|line| line.strip_prefix(series));
+    value.unwrap_or_else(|| panic!("no `{series}` in {text}")).trim().parse().unwrap()
+}
+
 #[tokio::test]
 async fn it_serves_reads_its_configuration_anew_and_ends_when_it_is_told_to() {
     let mut world = behind().await;
@@ -85,6 +92,9 @@ async fn it_serves_reads_its_configuration_anew_and_ends_when_it_is_told_to() {
     let client = refrom::net::client(&Default::default(), refrom::net::Redirects::Manual).unwrap();
     let ready = client.get(format!("http://{address}/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 200);
+    assert_eq!(metric(&client, &address, "refrom_actions_total{action=\"open\",outcome=\"done\"}").await, 1.0);
+    let requests = "refrom_requests_total{kind=\"forge\",name=\"github\"}";
+    let asked = metric(&client, &address, requests).await;
     world.policy(&["enabled: maybe"]);
     world.configuration();
     process.tell(rustix::process::Signal::HUP);
@@ -95,6 +105,9 @@ async fn it_serves_reads_its_configuration_anew_and_ends_when_it_is_told_to() {
     process.tell(rustix::process::Signal::HUP);
     process.says("the configuration was read anew").await;
     process.says("the cycle ended").await;
+    // Another configuration has other clients; what was counted goes on.
+    assert!(metric(&client, &address, requests).await > asked);
+    assert_eq!(metric(&client, &address, "refrom_pull_requests{state=\"open\"}").await, 1.0);
     process.tell(rustix::process::Signal::TERM);
     assert_eq!(process.ended().await, Some(0));
     world.end(&before);
