@@ -9,7 +9,7 @@ use super::output::Output;
 use super::settings::{self, Secrets};
 use super::table::Table;
 use crate::domain::status::{
-    Figures, Filter, FleetStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, duration, error_count,
+    Figures, Filter, FleetStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, due, duration, error_count,
     plural,
 };
 use crate::serve::record::StatusRecord;
@@ -103,12 +103,10 @@ fn remarks(repository: &RepositoryStatus, now: Timestamp) -> Vec<String> {
     if !repository.is_enabled {
         lines.push("off".to_owned());
     }
-    let because =
-        if repository.due_because.is_empty() { String::new() } else { format!(": {}", repository.due_because) };
-    match repository.due_at {
-        Some(at) if at > now => lines.push(format!("next due in {} ({at}){because}", duration(at, now))),
-        _ if because.is_empty() => {}
-        Some(_) | None => lines.push(format!("due now{because}")),
+    if repository.tells_due(now) {
+        let at = repository.due_at.filter(|at| *at > now && *at < Timestamp::MAX);
+        let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
+        lines.push(format!("due {}{at}: {}", due(repository.due_at, now), repository.due_because));
     }
     for noticed in &repository.noticed {
         lines.push(format!("{}:{}  {}  {}", noticed.path, noticed.line, noticed.image, noticed.what));

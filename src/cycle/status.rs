@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 
 use super::report::{Noticed, Outcome, Report, RepositoryReport};
-use super::{Parts, Request};
-use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, UseState};
+use super::{Parts, Request, turns};
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
-use crate::domain::plan::{Action, Knowledge, RepositoryPlan};
+use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::{Pipeline, PullRequest, PullRequestState, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
@@ -37,12 +37,15 @@ impl Ended<'_> {
         let before = self.before().await?;
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
             self.fleet.iter().map(|facts| (facts.key(), facts)).collect();
+        let turns: BTreeSet<RepositoryKey> = turns::used(self.fleet, self.report).into_iter().collect();
         let mut books = Books { store: self.parts.store.as_ref(), sights: BTreeMap::new(), images: BTreeMap::new() };
         let mut now: BTreeMap<RepositoryKey, RepositoryStatus> = BTreeMap::new();
         for report in &self.report.repositories {
             let key = &report.plan.repository;
             let Some(facts) = facts.get(key) else { continue };
-            now.insert(key.clone(), self.repository(facts, report, before.get(key), &mut books).await?);
+            let mut status = self.repository(facts, report, before.get(key), &mut books).await?;
+            (status.due_at, status.due_because) = self.due(facts, turns.contains(key));
+            now.insert(key.clone(), status);
         }
         self.unread(&before, &mut now);
         let cycle = CycleStatus { started: self.started, ended: self.at, problems: self.elsewhere(&now) };
@@ -129,7 +132,6 @@ impl Ended<'_> {
         books: &mut Books<'_>,
     ) -> Result<RepositoryStatus, StoreError> {
         let repository = facts.key();
-        let plan = &report.plan;
         let waiting = waiting(report);
         let mut pins = Vec::new();
         for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
@@ -141,7 +143,6 @@ impl Ended<'_> {
             Some(Ok(read)) => open_now(report, read, self.at),
             None => open_now(report, &[], self.at),
         };
-        let (due_at, due_because) = due(plan);
         Ok(RepositoryStatus {
             url: self.url(&repository),
             looked_at: Some(self.started),
@@ -149,11 +150,22 @@ impl Ended<'_> {
             pins,
             noticed: report.noticed.iter().map(noticed).collect(),
             pull_requests,
-            due_at,
-            due_because,
+            due_at: None,
+            due_because: String::new(),
             error: self.error(report),
             repository,
         })
+    }
+
+    /// When a repository may be proposed to after this cycle (`None`: now), and which rules make it so.
+    fn due(&self, facts: &RepositoryFacts, had_turn: bool) -> (Option<Timestamp>, String) {
+        if !facts.policy.enabled {
+            return (None, String::new());
+        }
+        let key = facts.key();
+        let last_turn = if had_turn { Some(self.started) } else { self.knowledge.turns.get(&key).copied() };
+        let due = facts.policy.cadence.due(&key, last_turn, self.at);
+        (due.at().map(Zoned::timestamp), due.because().to_owned())
     }
 
     /// Everything that went wrong with a repository.
@@ -172,11 +184,6 @@ impl Ended<'_> {
         let forge = self.parts.config.forges.iter().find(|forge| forge.name == repository.forge)?;
         Some(format!("{}/{}", forge.url.as_str().trim_end_matches('/'), repository.name))
     }
-}
-
-/// When a repository may be proposed to next (`None`: now), and which rule makes it so.
-fn due(_plan: &RepositoryPlan) -> (Option<Timestamp>, String) {
-    (None, String::new())
 }
 
 /// Why pins wait, by path and the index of their use.
@@ -218,6 +225,11 @@ fn open_now(report: &RepositoryReport, read: &[PullRequest], at: Timestamp) -> V
             };
             open.insert(*number, status);
         }
+        if let (Action::AutoMerge { .. }, true) = (action, deed.warnings.is_empty())
+            && let Some(status) = open.get_mut(number)
+        {
+            status.is_auto_merging = true;
+        }
     }
     for left in &report.plan.left_alone {
         if let Some(status) = open.get_mut(&left.number) {
@@ -244,17 +256,17 @@ struct Books<'a> {
     images: BTreeMap<(ImageName, Digest), Option<Image>>,
 }
 
-/// When a digest was first seen for its tag, and when its tag moved on from it.
+/// When a digest was first seen for its tag, and since when a pin at it is behind.
 #[derive(Clone, Copy)]
 struct Sights {
     first_seen: Option<Timestamp>,
-    moved_on: Option<Timestamp>,
+    stale_since: Option<Timestamp>,
 }
 
 impl Books<'_> {
     async fn pin(&mut self, candidate: Candidate, wait: Option<Wait>) -> Result<PinStatus, StoreError> {
         let Candidate { path, line, tag, old, state, .. } = candidate;
-        let Sights { first_seen, moved_on } = self.sights(&tag, &old).await?;
+        let Sights { first_seen, stale_since } = self.sights(&tag, &old).await?;
         let image = self.image(&tag.image, &old).await?;
         let (version, created) =
             (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
@@ -263,10 +275,13 @@ impl Books<'_> {
             UseState::Behind { new } => PinState::Behind {
                 newest: new,
                 newest_version: self.image(&tag.image, &new).await?.and_then(|image| image.version),
-                since: moved_on,
+                since: stale_since,
                 waits: wait,
             },
-            UseState::Unknown(unknown) => PinState::Unknown { reason: unknown.reason },
+            // The pin's tag stands beside it.
+            UseState::Unknown(Unknown { reason }) => PinState::Unknown {
+                reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
+            },
             UseState::Ambiguous => PinState::Unknown { reason: Reason::Ambiguous.to_string() },
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
@@ -278,7 +293,7 @@ impl Books<'_> {
             return Ok(*known);
         }
         let first_seen = self.store.first_seen(tag, digest).await?;
-        let sights = Sights { first_seen, moved_on: self.store.stale_since(tag, digest).await? };
+        let sights = Sights { first_seen, stale_since: self.store.stale_since(tag, digest).await? };
         self.sights.insert(key, sights);
         Ok(sights)
     }

@@ -14,7 +14,7 @@ use super::reference::TagRef;
 
 pub use figures::{Figures, OldestStale};
 pub use filter::{Filter, FilterError, Sort, StateFilter};
-pub use words::{duration, error_count, plural};
+pub use words::{due, duration, error_count, plural};
 
 /// Everything that is known of the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct RepositoryStatus {
     pub noticed: Vec<NoticedStatus>,
     /// Newest first.
     pub pull_requests: Vec<PullRequestStatus>,
-    /// When it may be proposed to next; `None`: now.
+    /// When it may be proposed to next; `None`: now; the end of time: never.
     pub due_at: Option<Timestamp>,
     /// Which rule makes it so, for people.
     pub due_because: String,
@@ -162,6 +162,11 @@ impl RepositoryStatus {
 
     pub fn is_behind(&self) -> bool {
         self.pins.iter().any(PinStatus::is_behind)
+    }
+
+    /// Whether it says something when it may be proposed to: "at any time" does not, where nothing is behind.
+    pub fn tells_due(&self, now: Timestamp) -> bool {
+        !self.due_because.is_empty() && (self.is_behind() || self.due_at.is_some_and(|at| at > now))
     }
 
     /// Since when its oldest stale pin is behind.

@@ -4,4 +4,4 @@ mod fleet;
 mod rendering;
 mod selection;
 
-pub use fleet::{fleet, now};
+pub use fleet::{Still, fleet, now};

@@ -12,7 +12,7 @@ use refrom::demo::server::Server;
 use refrom::serve::page::{StatusState, routes};
 use refrom::store::{SqliteStore, Store as _};
 
-use crate::page::{fleet, now};
+use crate::page::{Still, fleet, now};
 
 const PROGRAM: &str = "/usr/bin/chromium";
 /// Where this names a folder, the page is drawn into it for people to look at: light and dark, wide and narrow.
@@ -71,7 +71,7 @@ async fn serve(more: impl FnOnce(&str) -> Router) -> (Server, tempfile::TempDir)
     let fleet = fleet();
     store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
     let html = refrom::serve::page::render(&fleet, &Default::default(), now()).unwrap().html;
-    let state = StatusState { store: Arc::new(store), clock: Arc::new(now) };
+    let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())) };
     let router = routes().with_state(state).merge(more(&html));
     (Server::start(router).await.unwrap(), directory)
 }

@@ -28,6 +28,15 @@ pub fn duration(one: Timestamp, other: Timestamp) -> String {
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 
+/// When something is due: `now`, `in 5 hours`, `never`.
+pub fn due(at: Option<Timestamp>, now: Timestamp) -> String {
+    match at {
+        Some(at) if at == Timestamp::MAX => "never".to_owned(),
+        Some(at) if at > now => format!("in {}", duration(at, now)),
+        Some(_) | None => "now".to_owned(),
+    }
+}
+
 /// `1 repository`, `2 repositories`.
 pub fn plural(count: usize, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
@@ -62,6 +71,17 @@ mod tests {
             let then = start + SignedDuration::from_secs(seconds);
             assert_eq!(duration(start, then), words);
             assert_eq!(duration(then, start), words);
+        }
+    }
+
+    #[test]
+    fn what_is_due_is_so_now_or_later_or_never() {
+        let now = Timestamp::UNIX_EPOCH;
+        let later = now + SignedDuration::from_hours(30);
+        for (at, words) in
+            [(None, "now"), (Some(now), "now"), (Some(later), "in 30 hours"), (Some(Timestamp::MAX), "never")]
+        {
+            assert_eq!(due(at, now), words);
         }
     }
 }

@@ -64,7 +64,6 @@ pub fn router(service: Arc<Service>) -> Router {
 
 impl FromRef<Arc<Service>> for StatusState {
     fn from_ref(service: &Arc<Service>) -> Self {
-        let clock = Arc::clone(&service.setup.clock);
-        Self { store: Arc::clone(&service.parts().store), clock: Arc::new(move || clock.now()) }
+        Self { store: Arc::clone(&service.parts().store), clock: Arc::clone(&service.setup.clock) }
     }
 }

@@ -18,7 +18,7 @@ use crate::domain::status::{FleetStatus, duration};
 use overview::Overview;
 
 pub use query::Query;
-pub use routes::{Clock, StatusState, routes};
+pub use routes::{StatusState, routes};
 
 const PAGE: &str = include_str!("page.html");
 const MESSAGE: &str = include_str!("message.html");

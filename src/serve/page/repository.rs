@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Moment, Pill};
 use crate::domain::digest::Digest;
 use crate::domain::pull_request::Pipeline;
-use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait, duration, plural};
+use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait, due, duration, plural};
 
 /// What all repositories of a page are seen in.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +120,7 @@ impl<'a> RepositoryView<'a> {
             tone: if status.needs_person() { "red" } else { "" },
             is_quiet,
             pills: pills(status, now),
-            due: due(status, now),
+            due: due_view(status, now),
             unread: (status.looked_at < frame.cycle_started)
                 .then(|| Unread { at: status.looked_at.map(|at| Moment::new(at, now)) }),
             error: status.error.as_deref(),
@@ -173,18 +173,13 @@ fn pills(status: &RepositoryStatus, now: Timestamp) -> Vec<Pill> {
     pills
 }
 
-/// When it may be proposed to next, where that is known or says something.
-fn due(status: &RepositoryStatus, now: Timestamp) -> Option<Due> {
-    let because = status.due_because.clone();
-    match status.due_at {
-        Some(at) if at > now => {
-            let moment = Moment::new(at, now);
-            Some(Due { words: format!("in {}", moment.age), at: Some(moment), because })
-        }
-        Some(_) => Some(Due { words: "now".to_owned(), at: None, because }),
-        None if because.is_empty() => None,
-        None => Some(Due { words: "now".to_owned(), at: None, because }),
-    }
+fn due_view(status: &RepositoryStatus, now: Timestamp) -> Option<Due> {
+    let at = status.due_at.filter(|at| *at > now && *at < Timestamp::MAX);
+    status.tells_due(now).then(|| Due {
+        words: due(status.due_at, now),
+        at: at.map(|at| Moment::new(at, now)),
+        because: status.due_because.clone(),
+    })
 }
 
 impl<'a> PullRequestView<'a> {

@@ -9,27 +9,18 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Page, PageError, Query, message, render};
+use crate::serve::clock::Clock;
 use crate::serve::record::StatusRecord;
 use crate::store::{Store, StoreError};
 
-/// What time it is.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
 /// What the routes need of the service.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct StatusState {
     pub store: Arc<dyn Store>,
-    pub clock: Clock,
-}
-
-impl fmt::Debug for StatusState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StatusState").field("store", &self.store).finish_non_exhaustive()
-    }
+    pub clock: Arc<dyn Clock>,
 }
 
 /// `GET /` and `GET /api/v1/status`.
@@ -47,7 +38,7 @@ async fn page(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<Str
         Err(error) => return html(StatusCode::BAD_REQUEST, message("No such filter", &sentence(&error))),
     };
     match state.store.status().await {
-        Ok(fleet) => html(StatusCode::OK, render(&fleet, &query, (state.clock)())),
+        Ok(fleet) => html(StatusCode::OK, render(&fleet, &query, state.clock.now())),
         Err(error) => html(unavailable(&error), message("The store does not answer", &sentence(&error))),
     }
 }
@@ -58,7 +49,7 @@ async fn record(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<S
         Err(error) => return refusal(StatusCode::BAD_REQUEST, &error.to_string()),
     };
     match state.store.status().await {
-        Ok(fleet) => (headers(), Json(StatusRecord::new(&fleet, &filter, (state.clock)()))).into_response(),
+        Ok(fleet) => (headers(), Json(StatusRecord::new(&fleet, &filter, state.clock.now()))).into_response(),
         Err(error) => refusal(unavailable(&error), &error.to_string()),
     }
 }

@@ -1,5 +1,6 @@
 //! A fleet of an organization, with everything that a Monday can bring.
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
@@ -8,10 +9,24 @@ use refrom::domain::reference::TagRef;
 use refrom::domain::status::{
     CycleStatus, FleetStatus, NoticedStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait,
 };
+use refrom::serve::Clock;
 
 /// When it is looked at: Monday, 23 November 2026, 07:30 UTC.
 pub fn now() -> Timestamp {
     "2026-11-23T07:30:00Z".parse().unwrap()
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+pub struct Still(pub Timestamp);
+
+#[async_trait]
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+
+    async fn wait_until(&self, _at: Timestamp) {}
 }
 
 fn ago(hours: i64) -> Timestamp {
@@ -118,11 +133,12 @@ fn troubled() -> Vec<RepositoryStatus> {
             behind(24 * 6, "1.27.4", Some(("somebody else's commit is on the branch of #7", true))),
         )],
     );
+    foreign.due_because = "no schedule".to_owned();
     foreign.pull_requests = vec![PullRequestStatus {
         left_alone: left_alone("somebody else's commit is on the branch of #7", true),
         ..open(7, "acme/web", Pipeline::Passed)
     }];
-    let mut unknown = repository(
+    let unknown = repository(
         "github",
         "acme/identity",
         vec![
@@ -130,16 +146,12 @@ fn troubled() -> Vec<RepositoryStatus> {
                 ("Dockerfile", 1),
                 "cgr.dev/chainguard/jre:openjdk-21",
                 None,
-                PinState::Unknown {
-                    reason: "`cgr.dev/chainguard/jre:openjdk-21`: the registry is unavailable: 503 Service Unavailable"
-                        .to_owned(),
-                },
+                PinState::Unknown { reason: "the registry is unavailable: 503 Service Unavailable".to_owned() },
             ),
             current(NGINX),
             current(NODE),
         ],
     );
-    unknown.due_because = "always".to_owned();
     let mut broken = repository("gitlab", "platform/build/images/base-runtime", vec![current(UBI)]);
     broken.error = Some(
         "`.refrom.yaml`:3:5: `schedule`: `0 0 31 2 *` never comes: the push to `refrom/base-images` was rejected: \

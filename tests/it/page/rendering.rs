@@ -80,7 +80,7 @@ fn a_repository_says_everything_that_is_known_of_it() {
             "not due before 24 Nov 2026 04:12 CET: schedule weekly",
             "frozen until 4 Jan 2027: end-of-year closing",
             // Unknown, left alone, merging, broken, never read, off, nothing followed.
-            "? unknown cgr.dev/chainguard/jre:openjdk-21 : the registry is unavailable: 503 Service Unavailable",
+            "? unknown the registry is unavailable: 503 Service Unavailable",
             "Left alone: somebody else's commit is on the branch of #7",
             "1.27.4 waits for #7",
             "… checks pending merges by itself opened 2 hours ago",

@@ -83,14 +83,15 @@ async fn with_the_token_a_repository_is_woken_by_hand() {
 async fn pages_need_the_token_where_others_reach_them() {
     let house = house("serve: { listen: '0.0.0.0:0', token: { env: SERVE_TOKEN } }").await;
     assert_eq!(answer(house.get("/metrics")).await, (401, "this needs the bearer token\n".to_owned()));
+    for path in ["/", "/?state=behind", "/api/v1/status"] {
+        assert_eq!(answer(house.get(path)).await.0, 401, "{path}");
+        assert_eq!(answer(house.get(path).basic_auth("me", Some(SERVE_TOKEN))).await.0, 200, "{path}");
+        assert_eq!(answer(house.get(path).bearer_auth(SERVE_TOKEN)).await.0, 200, "{path}");
+    }
     assert_eq!(answer(house.get("/metrics").bearer_auth("wrong")).await.0, 401);
     assert_eq!(answer(house.get("/metrics").bearer_auth(SERVE_TOKEN)).await.0, 200);
     // What a browser can do.
     assert_eq!(answer(house.get("/metrics").basic_auth("me", Some(SERVE_TOKEN))).await.0, 200);
-    for path in ["/", "/api/v1/status"] {
-        assert_eq!(answer(house.get(path)).await.0, 401, "{path}");
-        assert_eq!(answer(house.get(path).bearer_auth(SERVE_TOKEN)).await.0, 200, "{path}");
-    }
     for probe in ["/healthz", "/readyz"] {
         assert_eq!(answer(house.get(probe)).await.0, 200, "{probe}");
     }
@@ -188,5 +189,19 @@ async fn connections_and_requests_have_a_number() {
     let metrics = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{close}");
     let busy = exchanged(&house, metrics.as_bytes()).await;
     assert!(busy.starts_with("HTTP/1.1 503 ") && busy.contains("retry-after: 1"), "{busy}");
+    house.finish().await;
+}
+
+#[tokio::test]
+async fn the_page_shows_what_the_first_cycle_found() {
+    let house = house(LISTEN).await;
+    let (status, html) = answer(house.get("/?sort=name")).await;
+    assert_eq!(status, 200);
+    assert!(html.contains("Last whole cycle <time") && html.contains("<h3 id=\"r0\">"), "{html}");
+    let (status, text) = answer(house.get("/api/v1/status")).await;
+    let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, record["figures"]["errors"].as_u64()), (200, Some(0)));
+    assert!(!record["repositories"].as_array().unwrap().is_empty());
+    assert_eq!(answer(house.get("/api/v1/status?state=bad")).await.0, 400);
     house.finish().await;
 }

@@ -13,7 +13,6 @@ use refrom::net::{self, Network, Redirects};
 use refrom::serve::http::Limits;
 use refrom::serve::metrics::Metrics;
 use refrom::serve::{Clock, CycleEnd, Ending, Instruments, Outcome, Server, Setup, Signal};
-use refrom::store::StoreError;
 use reqwest::{RequestBuilder, Response};
 use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
