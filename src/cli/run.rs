@@ -20,7 +20,7 @@ use crate::domain::pull_request::RepoName;
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
-    let config = settings::load(Some(&arguments.config), Secrets::Read)?;
+    let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
     let repositories = arguments.repositories.iter().map(|name| {
         let name: RepoName = name.parse().map_err(Failure::usage)?;
         let is_selected = config.forges.iter().any(|forge| forge.selection.names(&name));
