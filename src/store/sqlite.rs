@@ -213,6 +213,14 @@ impl Store for SqliteStore {
         self.last_look(tag).await
     }
 
+    async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError> {
+        self.read_pinned(tag).await
+    }
+
+    async fn record_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError> {
+        self.note_pinned(pinned).await
+    }
+
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
         let sql = "SELECT first_seen FROM sighting WHERE image = ? AND tag = ? AND digest = ?";
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
@@ -247,6 +255,14 @@ impl Store for SqliteStore {
 
     async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
         self.note_turns(repositories, at).await
+    }
+
+    async fn unfinished_turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.read_unfinished_turns().await
+    }
+
+    async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
+        self.note_unfinished_turns(repositories, at).await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
