@@ -10,6 +10,7 @@ mod build;
 mod figures;
 mod gather;
 pub mod lookup;
+mod open;
 mod own;
 mod parts;
 mod patch_times;
@@ -126,9 +127,9 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
         report.notes.push(format!("the credentials for `{}` expire at {at}", target.name));
     }
     report.describe(&gathered, &knowledge);
-    figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report).await?;
+    let at = (host.clock)();
+    figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report, at).await?;
     if request.mode == Mode::Act {
-        let at = (host.clock)();
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
         let (report_so_far, turns) = (&report, turns.used.into_iter().collect());
         let ended = status::Ended { parts, request, fleet, knowledge, report: report_so_far, turns, started: now, at };
