@@ -176,7 +176,7 @@ async fn a_store_of_the_first_format_is_carried_on() {
     assert!(store.turns().await.unwrap().is_empty());
     assert_eq!(store.status().await.unwrap(), FleetStatus::default());
     let key = RepositoryKey { forge: "github".to_owned(), name: web() };
-    store.record_turns(&[key.clone()], now()).await.unwrap();
+    store.record_turns(std::slice::from_ref(&key), now()).await.unwrap();
     store.close().await;
     assert_eq!(open(&path).await.turns().await.unwrap(), [(key, now())].into());
 }
