@@ -62,7 +62,7 @@ pub enum CycleOutcome {
     Done,
     /// Something could not be looked up or done.
     Incomplete,
-    /// It came to no end: the store did not answer.
+    /// It came to no end: the store did not answer, or it took too long.
     Failed,
 }
 
