@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CadenceMode, Parts, Request};
-use crate::domain::candidates::Observations;
+use super::{CadenceMode, Parts, Request, lookup};
+use crate::domain::candidates::{Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
 use crate::store::{Store, StoreError};
@@ -15,6 +15,13 @@ use crate::store::{Store, StoreError};
 const TOLERANCE_PART: i32 = 10;
 /// The most that is, so that it stays what machines are late by, however long `poll` is.
 const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// The request, with the images of the repositories that somebody asked for by hand.
+pub fn with_images(request: &Request, fleet: &[RepositoryFacts]) -> Request {
+    let by_hand = fleet.iter().filter(|facts| request.by_hand.contains(&facts.key()));
+    let images = lookup::tracked(by_hand.flat_map(|facts| &facts.files)).into_iter().map(|tag| tag.image);
+    Request { fresh: request.fresh.iter().cloned().chain(images).collect(), ..request.clone() }
+}
 
 /// What is known of these tags from a look that is short ago, and the tags that have to be asked for.
 pub async fn known(

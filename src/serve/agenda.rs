@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::wake::Pending;
 use crate::config::Config;
 use crate::cycle::Report;
-use crate::domain::pull_request::RepoName;
+use crate::domain::candidates::RepositoryKey;
 
 /// How often the whole fleet is looked at unless the configuration says otherwise.
 pub const DEFAULT_PACE: Duration = Duration::from_secs(15 * 60);
@@ -49,7 +49,7 @@ pub struct Agenda {
     blocked_until: Timestamp,
     failures: u32,
     /// When repositories that have something waiting become due.
-    looks: BTreeMap<RepoName, Timestamp>,
+    looks: BTreeMap<RepositoryKey, Timestamp>,
 }
 
 /// How often the whole fleet is looked at: as often as the registry that is asked most often.
@@ -60,9 +60,9 @@ pub fn pace(config: &Config) -> Duration {
 }
 
 /// When which repositories of this report should be looked at again because something there waits for its time.
-fn next_looks(report: &Report, now: Timestamp) -> BTreeMap<RepoName, Timestamp> {
+fn next_looks(report: &Report, now: Timestamp) -> BTreeMap<RepositoryKey, Timestamp> {
     let plans = report.repositories.iter().map(|repository| &repository.plan);
-    let waiting = plans.filter_map(|plan| Some((plan.repository.name.clone(), plan.waits()?.until.timestamp())));
+    let waiting = plans.filter_map(|plan| Some((plan.repository.clone(), plan.waits()?.until.timestamp())));
     // What was due already and still waits, waits for something else.
     waiting.filter(|(_, at)| *at > now).collect()
 }
@@ -94,7 +94,7 @@ impl Agenda {
             whole = whole.min(earliest.max(self.quiet_until));
         }
         let mut some = self.looks.values().min().copied();
-        if !pending.repositories.is_empty() {
+        if pending.has_repositories() {
             some = Some(self.quiet_until);
         }
         let whole = whole.max(self.blocked_until);
@@ -110,10 +110,10 @@ impl Agenda {
     }
 
     /// The repositories that are due now; they are looked at by the cycle that begins.
-    pub fn take_looks(&mut self, now: Timestamp) -> BTreeSet<RepoName> {
-        let due: BTreeSet<RepoName> =
-            self.looks.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
-        self.looks.retain(|name, _| !due.contains(name));
+    pub fn take_looks(&mut self, now: Timestamp) -> BTreeSet<RepositoryKey> {
+        let due: BTreeSet<RepositoryKey> =
+            self.looks.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        self.looks.retain(|key, _| !due.contains(key));
         due
     }
 
@@ -136,7 +136,7 @@ impl Agenda {
     /// What waits in the repositories that were looked at.
     pub fn note(&mut self, report: &Report, now: Timestamp) {
         for repository in &report.repositories {
-            self.looks.remove(&repository.plan.repository.name);
+            self.looks.remove(&repository.plan.repository);
         }
         self.looks.extend(next_looks(report, now));
     }
@@ -167,8 +167,12 @@ mod tests {
         Timestamp::from_second(1_795_161_600 + seconds).unwrap()
     }
 
+    fn key(name: &str) -> RepositoryKey {
+        RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() }
+    }
+
     fn told(repositories: &[&str]) -> Pending {
-        let repositories = repositories.iter().map(|name| name.parse().unwrap()).collect();
+        let repositories = repositories.iter().map(|name| key(name)).collect();
         Pending { repositories, ..Pending::default() }
     }
 
@@ -223,7 +227,7 @@ mod tests {
     fn a_repository_that_becomes_due_is_looked_at_then_and_once() {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(2));
-        agenda.looks = [("acme/web".parse().unwrap(), at(300)), ("acme/api".parse().unwrap(), at(400))].into();
+        agenda.looks = [(key("acme/web"), at(300)), (key("acme/api"), at(400))].into();
         assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Wait(at(300)));
         assert_eq!(agenda.next(&Pending::default(), at(300)), Next::Begin(Scope::Some));
         assert_eq!(agenda.take_looks(at(300)), told(&["acme/web"]).repositories);

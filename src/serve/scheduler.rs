@@ -98,13 +98,17 @@ impl Scheduler {
         let service = Arc::clone(&self.service);
         let began = service.setup.clock.now();
         let taken = self.take(scope, began);
-        if scope == Scope::Some && taken.repositories.is_empty() {
+        if scope == Scope::Some && !taken.has_repositories() {
             // They have become so many meanwhile that the whole fleet is looked at.
             return None;
         }
         let request = Request {
-            repositories: if scope == Scope::Whole { BTreeSet::new() } else { taken.repositories.clone() },
+            repositories: match scope {
+                Scope::Whole => BTreeSet::new(),
+                Scope::Some => taken.repositories.union(&taken.by_hand).cloned().collect(),
+            },
             fresh: taken.images.clone(),
+            by_hand: taken.by_hand.clone(),
             ..Request::default()
         };
         tracing::info!(
@@ -190,9 +194,9 @@ impl Scheduler {
         match scope {
             Scope::Whole => wakes.take_all(),
             Scope::Some => {
-                let mut repositories = wakes.take_repositories();
-                repositories.extend(self.agenda.take_looks(now));
-                Pending { repositories, ..Pending::default() }
+                let mut taken = wakes.take_repositories();
+                taken.repositories.extend(self.agenda.take_looks(now));
+                taken
             }
         }
     }
