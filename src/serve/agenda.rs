@@ -88,17 +88,19 @@ impl Agenda {
     }
 
     pub fn next(&self, pending: &Pending, now: Timestamp) -> Next {
-        let mut whole = self.whole_due;
+        let planned = |at| if self.is_plausible(at, now) { at } else { now };
+        let (quiet_until, blocked_until) = (planned(self.quiet_until), planned(self.blocked_until));
+        let mut whole = planned(self.whole_due);
         if pending.is_whole() {
-            let earliest = self.whole_began.map_or(now, |began| after(began, WHOLE_PAUSE));
-            whole = whole.min(earliest.max(self.quiet_until));
+            let earliest = self.whole_began.map_or(now, |began| planned(after(began, WHOLE_PAUSE)));
+            whole = whole.min(earliest.max(quiet_until));
         }
         let mut some = self.looks.values().min().copied();
         if pending.has_repositories() {
-            some = Some(self.quiet_until);
+            some = Some(quiet_until);
         }
-        let whole = whole.max(self.blocked_until);
-        let some = some.map(|at| at.max(self.quiet_until).max(self.blocked_until));
+        let whole = whole.max(blocked_until);
+        let some = some.map(|at| at.max(quiet_until).max(blocked_until));
         if whole <= now {
             return Next::Begin(Scope::Whole);
         }
@@ -107,6 +109,12 @@ impl Agenda {
             Some(at) => Next::Wait(at.min(whole)),
             None => Next::Wait(whole),
         }
+    }
+
+    /// Whether a pause may end then. One that is longer than any that is ever made was begun by a clock that has been set
+    /// back since: a machine that started in the wrong year would wait for that year.
+    fn is_plausible(&self, at: Timestamp, now: Timestamp) -> bool {
+        at <= after(now, signed(self.pace).max(WHOLE_PAUSE))
     }
 
     /// The repositories that are due now; they are looked at by the cycle that begins.
@@ -125,7 +133,7 @@ impl Agenda {
             self.whole_began = Some(began);
             self.looks.clear();
             // One that was woken before its time takes no turn of the others: they ask what it did not.
-            if began >= self.whole_due {
+            if began >= self.whole_due || !self.is_plausible(self.whole_due, began) {
                 self.whole_due = after(began, signed(self.pace));
             }
             // A fleet that takes longer than the pace is looked at again and again, with a breath in between.
@@ -258,6 +266,21 @@ mod tests {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(3600));
         assert_eq!(agenda.next(&Pending::default(), at(3600)), Next::Wait(after(at(3600), WAKE_PAUSE)));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_by_a_year_is_waited_for_by_nobody() {
+        let year = 365 * 24 * 60 * MINUTE;
+        let mut agenda = Agenda::new(DEFAULT_PACE, at(year));
+        agenda.ended(Scope::Whole, at(year), at(year + 2));
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Begin(Scope::Whole));
+        assert_eq!(agenda.next(&moved(), at(10)), Next::Begin(Scope::Whole));
+        agenda.failed(at(year));
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Begin(Scope::Whole));
+        agenda.ended(Scope::Whole, at(10), at(12));
+        assert_eq!(agenda.next(&Pending::default(), at(12)), Next::Wait(at(10 + 15 * MINUTE)));
+        // Some seconds are no other clock.
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Wait(at(10 + 15 * MINUTE)));
     }
 
     #[test]
