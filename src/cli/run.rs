@@ -24,7 +24,7 @@ use crate::domain::pull_request::RepoName;
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
-    let config = settings::load(Some(&arguments.config), Secrets::Read)?;
+    let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
     let request = Request {
         repositories: named(&config, &arguments.repositories)?,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },

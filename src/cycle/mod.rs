@@ -34,6 +34,7 @@ use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
+use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
@@ -114,12 +115,14 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     };
     let plan = plan::plan(&gathered, &knowledge, &limits, now);
     tracing::info!(repositories = plan.repositories.len(), "planned");
+    let mut turns = Turns::default();
     match request.mode {
         Mode::DryRun => report.planned(plan),
         Mode::Act => {
             act::fleet(parts, &gathered, plan, host, &mut report).await;
-            let turns = turns::used(&gathered, &report);
-            parts.store.record_turns(&turns, now).await?;
+            turns = Turns::of(&gathered, &report, &parts.store.unfinished_turns().await?, now);
+            parts.store.record_turns(&turns.used, now).await?;
+            parts.store.record_unfinished_turns(&turns.unfinished, now).await?;
         }
     }
     for (target, at) in parts.tally.expiring(now) {
@@ -130,7 +133,8 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     if request.mode == Mode::Act {
         let at = (host.clock)();
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
-        let ended = status::Ended { parts, request, fleet, knowledge, report: &report, started: now, at };
+        let (report_so_far, turns) = (&report, turns.used.into_iter().collect());
+        let ended = status::Ended { parts, request, fleet, knowledge, report: report_so_far, turns, started: now, at };
         if let Err(error) = ended.keep().await {
             report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));
         }
@@ -153,10 +157,9 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let session = parts.registries.session();
-    let tags = lookup::tracked(gathered.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files));
-    let (known, asked) = poll::known(parts, request, tags, now).await?;
-    let mut observations = lookup::observe(&session, asked, watcher).await;
-    poll::record(parts.store.as_ref(), &observations, now).await?;
+    let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
+    let mut observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
+    poll::record(parts.store.as_ref(), &asked, &observations, now).await?;
     observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, Zoned};
 
 use super::report::{Noticed, Outcome, Report, RepositoryReport};
-use super::{Parts, Request, turns};
+use super::{Parts, Request};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
@@ -26,6 +26,8 @@ pub(super) struct Ended<'a> {
     pub fleet: &'a [RepositoryFacts],
     pub knowledge: &'a Knowledge,
     pub report: &'a Report,
+    /// Who had their turn in it.
+    pub turns: BTreeSet<RepositoryKey>,
     pub started: Timestamp,
     pub at: Timestamp,
 }
@@ -37,14 +39,13 @@ impl Ended<'_> {
         let before = self.before().await?;
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
             self.fleet.iter().map(|facts| (facts.key(), facts)).collect();
-        let turns: BTreeSet<RepositoryKey> = turns::used(self.fleet, self.report).into_iter().collect();
         let mut books = Books { store: self.parts.store.as_ref(), sights: BTreeMap::new(), images: BTreeMap::new() };
         let mut now: BTreeMap<RepositoryKey, RepositoryStatus> = BTreeMap::new();
         for report in &self.report.repositories {
             let key = &report.plan.repository;
             let Some(facts) = facts.get(key) else { continue };
             let mut status = self.repository(facts, report, before.get(key), &mut books).await?;
-            (status.due_at, status.due_because) = self.due(facts, turns.contains(key));
+            (status.due_at, status.due_because) = self.due(facts, self.turns.contains(key));
             now.insert(key.clone(), status);
         }
         self.unread(&before, &mut now);
