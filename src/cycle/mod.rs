@@ -28,7 +28,7 @@ use jiff::{Timestamp, ToSpan as _};
 use crate::config::Config;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
 use crate::domain::plan::{self, Knowledge, Limits};
-use crate::domain::pull_request::{BranchName, PullRequest, RepoName};
+use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
 use crate::forge::Forge;
 use crate::git::Git;
@@ -60,11 +60,13 @@ pub struct Parts {
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// Only these, where there are some.
-    pub repositories: BTreeSet<RepoName>,
+    pub repositories: BTreeSet<RepositoryKey>,
     pub mode: Mode,
     pub cadence: CadenceMode,
     /// Images whose tags are asked for however short ago that was done: somebody said that they moved.
     pub fresh: BTreeSet<ImageName>,
+    /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
+    pub by_hand: BTreeSet<RepositoryKey>,
 }
 
 /// Whether the plan is carried out.
@@ -105,6 +107,7 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     let (now, watcher) = ((host.clock)(), host.watcher);
     let mut report = Report::default();
     let gathered = gather::fleet(parts, request, watcher, &mut report).await;
+    let request = &poll::with_images(request, &gathered);
     let knowledge = know(parts, request, &gathered, (now, watcher), &mut report).await?;
     let limits = Limits {
         max_new_per_hour: parts.config.max_new_per_hour,

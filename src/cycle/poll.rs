@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CadenceMode, Parts, Request};
+use super::{CadenceMode, Parts, Request, lookup};
 use crate::domain::candidates::{Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
@@ -15,6 +15,13 @@ use crate::store::{Store, StoreError};
 const TOLERANCE_PART: i32 = 10;
 /// The most that is, so that it stays what machines are late by, however long `poll` is.
 const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
+
+/// The request, with the images of the repositories that somebody asked for by hand.
+pub fn with_images(request: &Request, fleet: &[RepositoryFacts]) -> Request {
+    let by_hand = fleet.iter().filter(|facts| request.by_hand.contains(&facts.key()));
+    let images = lookup::tracked(by_hand.flat_map(|facts| &facts.files)).into_iter().map(|tag| tag.image);
+    Request { fresh: request.fresh.iter().cloned().chain(images).collect(), ..request.clone() }
+}
 
 /// The digests that the followed pins of the fleet have, by tag.
 pub type Pinned = BTreeMap<TagRef, BTreeSet<Digest>>;

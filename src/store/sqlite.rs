@@ -364,7 +364,14 @@ fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError 
             StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
         }
         Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
-        _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
+        _ => {
+            // What sqlx puts around the database's own error says the same once more.
+            let source = match error {
+                sqlx::Error::Database(error) => error.into_error(),
+                error => error.into(),
+            };
+            StoreError::Io { store: store.to_owned(), what, source }
+        }
     }
 }
 
