@@ -20,6 +20,7 @@ use crate::cycle::{self, lookup};
 use crate::domain::candidates::Candidate;
 use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{self, NotProposed, Pin};
+use crate::domain::pull_request::Vocabulary;
 use crate::domain::rewrite::{PinMove, SourceFile, rewrite};
 
 /// Looks up, then edits in place or prints. What could not be looked up or written is named, and ends with 3.
@@ -61,7 +62,7 @@ pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failu
 /// Says why a pin stays.
 fn not_moved(file: &WorkTreeFile, waiting: &NotProposed, output: &mut Output) -> Outcome {
     let NotProposed { line, tag, reason, .. } = waiting;
-    output.note(format!("{}:{line}: `{tag}`: {}", file.shown, shown_reason(tag, reason)));
+    output.note(format!("{}:{line}: `{tag}`: {}", file.shown, shown_reason(tag, reason, Vocabulary::PullRequest)));
     if waiting.reason.is_incomplete() { Outcome::Incomplete } else { Outcome::Done }
 }
 

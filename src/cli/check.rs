@@ -19,6 +19,7 @@ use crate::domain::digest::Digest;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
 use crate::domain::ledger::Ledger;
 use crate::domain::proposal::{self, EvidenceByMove};
+use crate::domain::pull_request::Vocabulary;
 
 /// The contract of `check --format json`.
 #[derive(Debug, Serialize)]
@@ -104,7 +105,7 @@ fn verdicts(pins: &[Candidate], observations: &Observations, evidence: &Evidence
         Verdict {
             current,
             state,
-            error: why_not.as_ref().map(|reason| shown_reason(&pin.tag, reason)),
+            error: why_not.as_ref().map(|reason| shown_reason(&pin.tag, reason, Vocabulary::PullRequest)),
             finding: why_not.as_ref().and_then(proposal::Reason::finding),
             is_ambiguous: pin.state == UseState::Ambiguous,
             is_incomplete: why_not.as_ref().is_some_and(proposal::Reason::is_incomplete),

@@ -20,7 +20,7 @@ use crate::cycle::{
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
-use crate::domain::pull_request::RepoName;
+use crate::domain::pull_request::{RepoName, Vocabulary};
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
@@ -93,8 +93,9 @@ pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
 fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
     let plan = &repository.plan;
     let name = &plan.repository.name;
+    let numbered = |number| plan.vocabulary.numbered(number);
     for (action, deed) in plan.actions.iter().zip(&repository.deeds) {
-        output.line(format!("{name}: {}", action_line(action, deed)))?;
+        output.line(format!("{name}: {}", action_line(action, deed, plan.vocabulary)))?;
         for pin in pins_of(action) {
             output.line(format!(
                 "    {}:{}  {}:{}  {} -> {}",
@@ -114,12 +115,15 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         output.line(format!("{name}: {wait}"))?;
     }
     for open in &plan.up_to_date {
-        output.line(format!("{name}: #{} is up to date  {}", open.number, open.url))?;
+        output.line(format!("{name}: {} is up to date  {}", numbered(open.number), open.url))?;
     }
     for left in &plan.left_alone {
         output.line(match &left.reason {
-            Reason::Waits(_) => format!("{name}: #{} waits as it is  {}", left.number, left.url),
-            reason => format!("{name}: #{} is left alone: {reason}  {}", left.number, left.url),
+            Reason::Waits(_) => format!("{name}: {} waits as it is  {}", numbered(left.number), left.url),
+            reason => {
+                let (number, reason) = (numbered(left.number), reason.told(plan.vocabulary));
+                format!("{name}: {number} is left alone: {reason}  {}", left.url)
+            }
         })?;
     }
     for waiting in &plan.not_proposed {
@@ -127,8 +131,8 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         let why = match reason {
             // Until when and why stands above, once.
             Reason::Waits(_) => "waits".to_owned(),
-            Reason::Unknown(_) => format!("unknown: {}", shown_reason(tag, reason)),
-            _ => format!("not proposed: {}", shown_reason(tag, reason)),
+            Reason::Unknown(_) => format!("unknown: {}", shown_reason(tag, reason, plan.vocabulary)),
+            _ => format!("not proposed: {}", shown_reason(tag, reason, plan.vocabulary)),
         };
         output.line(format!("{name}: {path}:{line}  {}:{}  {why}", tag.image.familiar(), tag.tag))?;
     }
@@ -145,9 +149,11 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
     Ok(())
 }
 
-fn action_line(action: &Action, deed: &Deed) -> String {
+fn action_line(action: &Action, deed: &Deed, vocabulary: Vocabulary) -> String {
     let verb = word(action);
-    let pull_request = deed.pull_request.as_ref().map(|(number, url)| format!("  #{number} {url}")).unwrap_or_default();
+    let pull_request =
+        deed.pull_request.as_ref().map(|(number, url)| format!("  {} {url}", vocabulary.numbered(*number)));
+    let pull_request = pull_request.unwrap_or_default();
     let line = format!("{verb} {}{pull_request}", branch_of(action));
     match &deed.outcome {
         cycle::Outcome::Planned => format!("would {line}"),

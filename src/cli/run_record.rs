@@ -8,7 +8,7 @@ use crate::domain::cadence::{self, Due, WaitCause};
 use crate::domain::digest::Digest;
 use crate::domain::plan::{Action, ClosingCause, DeletionCause, MergeTarget};
 use crate::domain::proposal::{NotProposed, Pin, Reason};
-use crate::domain::pull_request::BranchName;
+use crate::domain::pull_request::{BranchName, Vocabulary};
 use crate::domain::reference::TagRef;
 
 /// A cycle. Absent values are `null`.
@@ -141,7 +141,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
         let left_alone = plan.left_alone.iter().map(|left| LeftAloneRecord {
             standing: standing(left.number, &left.url, &left.branch),
             reason: reason_word(&left.reason),
-            message: left.reason.to_string(),
+            message: left.reason.told(plan.vocabulary).to_string(),
         });
         Self {
             forge: plan.repository.forge.clone(),
@@ -150,7 +150,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
             actions: plan.actions.iter().zip(&report.deeds).map(|(action, deed)| action_record(action, deed)).collect(),
             up_to_date: up_to_date.collect(),
             left_alone: left_alone.collect(),
-            not_proposed: plan.not_proposed.iter().map(NotProposedRecord::from).collect(),
+            not_proposed: plan.not_proposed.iter().map(|pin| NotProposedRecord::new(pin, plan.vocabulary)).collect(),
             noticed: report.noticed.iter().map(|noticed| UseRecord::new(&noticed.path, &noticed.image_use)).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
@@ -289,10 +289,10 @@ impl From<&Pin> for PinRecord {
     }
 }
 
-impl From<&NotProposed> for NotProposedRecord {
-    fn from(waiting: &NotProposed) -> Self {
+impl NotProposedRecord {
+    fn new(waiting: &NotProposed, vocabulary: Vocabulary) -> Self {
         let pin = PinRecord::new((&waiting.path, waiting.line), &waiting.tag, waiting.old, waiting.new);
-        Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.to_string() }
+        Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.told(vocabulary).to_string() }
     }
 }
 

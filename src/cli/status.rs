@@ -89,7 +89,7 @@ fn pull_request_row(repository: &RepositoryStatus, open: &PullRequestStatus, now
     let auto_merge = open.is_auto_merging.then(|| "merges by itself".to_owned());
     [
         repository.repository.name.to_string(),
-        format!("#{}", open.number),
+        repository.vocabulary.numbered(open.number),
         open.pipeline.as_str().to_owned(),
         ago(open.opened_at, now),
         open.url.clone(),

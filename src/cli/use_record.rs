@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::image_use::{ImageUse, Status};
 use crate::domain::proposal::Reason;
+use crate::domain::pull_request::Vocabulary;
 use crate::domain::reference::TagRef;
 
 /// One image use. Absent values are `null`.
@@ -56,10 +57,10 @@ impl UseRecord {
 }
 
 /// Why a pin is not moved, for people who see the tag beside it.
-pub fn shown_reason(tag: &TagRef, reason: &Reason) -> String {
+pub fn shown_reason(tag: &TagRef, reason: &Reason, vocabulary: Vocabulary) -> String {
     let text = match reason {
         Reason::Unknown(unknown) => unknown.to_string(),
-        other => other.to_string(),
+        other => other.told(vocabulary).to_string(),
     };
     text.strip_prefix(&format!("`{tag}`: ")).map(ToOwned::to_owned).unwrap_or(text)
 }

@@ -76,7 +76,7 @@ async fn repository(
         }
         let result = forge.comment_once(actor.name(), left_alone.number, comment.key, comment.text).await;
         if let Err(error) = result {
-            problems.push(format!("cannot comment on #{}: {error}", left_alone.number));
+            problems.push(format!("cannot comment on {}: {error}", plan.vocabulary.numbered(left_alone.number)));
         }
     }
     (RepositoryReport::new(plan, deeds), problems)

@@ -135,6 +135,7 @@ async fn repository(parts: &Parts, forge: &dyn Forge, head: RepositoryHead) -> a
     let facts = RepositoryFacts {
         forge: forge.name().to_owned(),
         vocabulary: forge.vocabulary(),
+        auto_merges_from: forge.auto_merges_from(),
         base: base.branch,
         base_commit: base.commit,
         policy,

@@ -11,7 +11,7 @@ use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
-use crate::domain::pull_request::RepoName;
+use crate::domain::pull_request::{RepoName, Vocabulary};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, Wait};
 use crate::store::{Store, StoreError};
@@ -111,6 +111,7 @@ impl Ended<'_> {
     fn never_read(&self, repository: RepositoryKey) -> RepositoryStatus {
         RepositoryStatus {
             url: self.url(&repository),
+            vocabulary: self.vocabulary(&repository),
             repository,
             looked_at: None,
             is_enabled: true,
@@ -143,6 +144,7 @@ impl Ended<'_> {
             None => open::after(report, &[], self.at),
         };
         Ok(RepositoryStatus {
+            vocabulary: facts.vocabulary,
             url: self.url(&repository),
             looked_at: Some(self.started),
             is_enabled: facts.policy.enabled,
@@ -183,6 +185,11 @@ impl Ended<'_> {
         let forge = self.parts.config.forges.iter().find(|forge| forge.name == repository.forge)?;
         Some(format!("{}/{}", forge.url.as_str().trim_end_matches('/'), repository.name))
     }
+
+    fn vocabulary(&self, repository: &RepositoryKey) -> Vocabulary {
+        let forge = self.parts.forges.iter().find(|forge| forge.name() == repository.forge);
+        forge.map_or(Vocabulary::PullRequest, |forge| forge.vocabulary())
+    }
 }
 
 /// Why pins wait, by path and the index of their use.
@@ -197,7 +204,12 @@ fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
         ((pin.path.as_str(), pin.use_index), Wait { why, needs_person: true })
     });
     let not_proposed = report.plan.not_proposed.iter();
-    failed.chain(not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::from(&pin.reason)))).collect()
+    failed
+        .chain(
+            not_proposed
+                .map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, report.plan.vocabulary))),
+        )
+        .collect()
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {
@@ -238,7 +250,9 @@ impl Books<'_> {
             UseState::Unknown(Unknown { reason }) => PinState::Unknown {
                 reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
             },
-            UseState::Ambiguous => PinState::Unknown { reason: Reason::Ambiguous.to_string() },
+            UseState::Ambiguous => {
+                PinState::Unknown { reason: Reason::Ambiguous.told(Vocabulary::PullRequest).to_string() }
+            }
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
     }

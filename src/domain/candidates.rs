@@ -7,7 +7,7 @@ use super::branch::Subject;
 use super::digest::Digest;
 use super::image_use::ImageUse;
 use super::policy::{Grouping, Policy};
-use super::pull_request::{BranchName, CommitId, RepoName, RepositoryHead, Vocabulary};
+use super::pull_request::{AutoMergesFrom, BranchName, CommitId, RepoName, RepositoryHead, Vocabulary};
 use super::reference::{ImageName, Tag, TagRef};
 
 /// What was read of one repository.
@@ -17,6 +17,7 @@ pub struct RepositoryFacts {
     pub forge: String,
     /// What the forge calls a pull request.
     pub vocabulary: Vocabulary,
+    pub auto_merges_from: AutoMergesFrom,
     pub head: RepositoryHead,
     /// The branch that is followed and proposed to.
     pub base: BranchName,

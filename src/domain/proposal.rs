@@ -50,7 +50,7 @@ pub struct Pin {
     pub new_image: Image,
 }
 
-/// Why a pin is not proposed, or a pull request is left as it is. Its `Display` is for people.
+/// Why a pin is not proposed, or a pull request is left as it is; [`Reason::told`] is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// Something could not be looked up.

@@ -122,6 +122,15 @@ pub enum Vocabulary {
     MergeRequest,
 }
 
+/// From when on a forge takes the word that it shall merge a pull request by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoMergesFrom {
+    /// As soon as it is open.
+    Opening,
+    /// Once a pipeline of its head runs or has passed; before, and where there is none, it refuses.
+    Pipeline,
+}
+
 /// What a new pull request is opened with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPullRequest {
@@ -136,12 +145,19 @@ pub struct NewPullRequest {
 }
 
 impl Vocabulary {
+    pub const ALL: [Self; 2] = [Self::PullRequest, Self::MergeRequest];
+
     /// The word, in the singular.
     pub fn noun(self) -> &'static str {
         match self {
             Self::PullRequest => "pull request",
             Self::MergeRequest => "merge request",
         }
+    }
+
+    /// A number as it is written there: `#7`, `!7`.
+    pub fn numbered(self, number: u64) -> String {
+        format!("{}{number}", self.sigil())
     }
 
     /// What stands before a number.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::candidates::RepositoryKey;
 use super::digest::Digest;
 use super::proposal::Reason;
-use super::pull_request::{BranchName, Pipeline};
+use super::pull_request::{BranchName, Pipeline, Vocabulary};
 use super::reference::TagRef;
 
 pub use figures::{Figures, OldestStale};
@@ -38,6 +38,8 @@ pub struct CycleStatus {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryStatus {
     pub repository: RepositoryKey,
+    /// What its forge calls a pull request.
+    pub vocabulary: Vocabulary,
     /// Where people find it.
     pub url: Option<String>,
     /// When it could be read the last time; `None`: never.
@@ -218,8 +220,9 @@ impl PullRequestStatus {
     }
 }
 
-impl From<&Reason> for Wait {
-    fn from(reason: &Reason) -> Self {
+impl Wait {
+    /// For people of a forge.
+    pub fn new(reason: &Reason, vocabulary: Vocabulary) -> Self {
         let needs_person = matches!(
             reason,
             Reason::Unknown(_)
@@ -231,7 +234,7 @@ impl From<&Reason> for Wait {
                 | Reason::ForeignBranch(_)
                 | Reason::UnreadableMarker(..)
         );
-        Self { why: reason.to_string(), needs_person }
+        Self { why: reason.told(vocabulary).to_string(), needs_person }
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use crate::domain::pull_request::{
-    BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::net::Remote;
 
@@ -72,17 +72,14 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     /// lost), that one is returned. Labels, reviewers and assignees that the forge refuses are warnings.
     async fn open(&self, repository: &RepoName, new: &NewPullRequest) -> Result<Opened, ForgeError>;
 
-    /// Sets labels, reviewers and assignees of an open pull request, for a forge that cannot open it with them; what it
-    /// refuses are warnings. Doing it twice is doing it once.
+    /// Sets the labels, reviewers and assignees that an open pull request has not yet, because its opening was
+    /// interrupted; what the forge refuses are warnings. Doing it twice is doing it once.
     async fn finish_opening(
         &self,
         repository: &RepoName,
         number: u64,
         new: &NewPullRequest,
-    ) -> Result<Vec<String>, ForgeError> {
-        let _ = (repository, number, new);
-        Ok(Vec::new())
-    }
+    ) -> Result<Vec<String>, ForgeError>;
 
     /// Changes title and body.
     async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError>;
@@ -96,27 +93,20 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
 
     /// Lets the forge merge the pull request by itself once its checks have passed, as long as its head is this commit.
     /// [`ForgeError::Denied`] where the repository does not allow it. Doing it twice is doing it once.
-    async fn auto_merge(&self, repository: &RepoName, number: u64, head: &CommitId) -> Result<(), ForgeError> {
-        let _ = (repository, number, head);
-        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
-    }
+    async fn auto_merge(&self, repository: &RepoName, number: u64, head: &CommitId) -> Result<(), ForgeError>;
+
+    /// From when on [`Forge::auto_merge`] may be asked for.
+    fn auto_merges_from(&self) -> AutoMergesFrom;
 
     /// Makes a commit through the forge's API, so that the forge signs it: git can fetch it by its id, and no branch of
     /// anybody points to it but [`ApiCommit::scratch`], where the forge needs one.
-    async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
-        let _ = (repository, commit);
-        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
-    }
+    async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError>;
 
     /// Whether [`Forge::commit`] leaves [`ApiCommit::scratch`] behind, at the commit that it made.
-    fn leaves_scratch_branch(&self) -> bool {
-        false
-    }
+    fn leaves_scratch_branch(&self) -> bool;
 
     /// The e-mail addresses that the forge gives to author and committer of commits made by [`Forge::commit`].
-    async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {
-        Err(ForgeError::Protocol { message: "not done yet".to_owned() })
-    }
+    async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError>;
 
     /// Where git reads and pushes, with a token that is valid for at least some minutes.
     async fn git_access(&self, repository: &RepoName) -> Result<Remote, ForgeError>;

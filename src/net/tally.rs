@@ -164,6 +164,11 @@ impl Meter {
         }
     }
 
+    /// When the credential expires, as the other side tells in full; `None`: never.
+    pub fn ends(&self, at: Option<Timestamp>) {
+        self.with(|calls| calls.credential.get_or_insert_default().expires_at = at);
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Calls) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

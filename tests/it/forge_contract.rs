@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use refrom::demo::forge::{Face, Fault, FaultKind, Flag, Origin, Permission};
-use refrom::demo::git_repository::{Content, Person};
+use refrom::demo::git_repository::{BareRepository, Content, Person};
 use refrom::domain::pattern::Pattern;
-use refrom::domain::pull_request::{Mergeable, NewPullRequest, PullRequestState};
-use refrom::forge::{ForgeError, Selection};
+use refrom::domain::pull_request::{CommitId, Mergeable, NewPullRequest, Pipeline, PullRequestState};
+use refrom::forge::{ApiCommit, ForgeError, Selection};
 use secrecy::ExposeSecret;
 
 use crate::forge::{Hosted, Kind, branch, name, new_pull_request, select, short_limit};
@@ -76,6 +76,14 @@ contract!(
     an_archived_repository_is_not_written_to,
     a_missing_permission_is_told,
     git_gets_an_address_and_a_token_that_work,
+    the_pipeline_of_an_open_one_is_told_with_its_times,
+    it_is_merged_by_the_forge_once_its_checks_have_passed,
+    another_head_and_what_is_not_there_are_not_merged,
+    where_it_is_not_allowed_nothing_is_merged,
+    a_lost_answer_does_not_tell_to_merge_twice,
+    a_commit_is_made_with_its_files_modes_and_message,
+    the_addresses_of_such_commits_are_known_before_and_asked_for_once,
+    what_an_interrupted_opening_left_unset_is_set_or_said,
 );
 
 async fn an_owner_is_listed_with_heads_topics_and_our_branches(hosted: Hosted) {
@@ -592,5 +600,153 @@ async fn git_gets_an_address_and_a_token_that_work(hosted: Hosted) {
     let signed = client.get(&url).basic_auth(user, Some(token.expose_secret())).send().await.unwrap();
     assert_eq!(signed.status(), 200);
     assert!(signed.bytes().await.unwrap().windows(15).any(|bytes| bytes == b"refs/heads/main"));
+    hosted.finish();
+}
+
+/// An open pull request `#1` whose checks run, and its head.
+async fn open_and_running(hosted: &Hosted) -> CommitId {
+    let bare = hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    let head = bare.head(&branch("refrom/base-images")).unwrap().unwrap();
+    hosted.embedded.set_checks(&name("acme/web"), &head, Pipeline::Pending).unwrap();
+    head
+}
+
+async fn the_pipeline_of_an_open_one_is_told_with_its_times(hosted: Hosted) {
+    let head = open_and_running(&hosted).await;
+    for checks in [Pipeline::Pending, Pipeline::Failed, Pipeline::Passed, Pipeline::Absent] {
+        hosted.embedded.set_checks(&name("acme/web"), &head, checks).unwrap();
+        let found = hosted.pull_requests("acme/web").await.unwrap().remove(0);
+        assert_eq!(found.pipeline, checks);
+        assert!(found.opened_at.is_some() && found.merged_at.is_none() && !found.is_draft, "{found:?}");
+    }
+    hosted.embedded.merge(&name("acme/web"), 1).unwrap();
+    let merged = hosted.pull_requests("acme/web").await.unwrap().remove(0);
+    assert_eq!(merged.state, PullRequestState::Merged);
+    assert!(merged.merged_at > merged.opened_at, "{merged:?}");
+    hosted.finish();
+}
+
+async fn it_is_merged_by_the_forge_once_its_checks_have_passed(hosted: Hosted) {
+    let head = open_and_running(&hosted).await;
+    for _ in 0..2 {
+        hosted.adapter.auto_merge(&name("acme/web"), 1, &head).await.unwrap();
+        let waiting = hosted.pull_requests("acme/web").await.unwrap().remove(0);
+        assert!(waiting.is_auto_merging && waiting.state == PullRequestState::Open, "{waiting:?}");
+    }
+    hosted.embedded.set_checks(&name("acme/web"), &head, Pipeline::Passed).unwrap();
+    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].state, PullRequestState::Merged);
+    hosted.finish();
+}
+
+async fn another_head_and_what_is_not_there_are_not_merged(hosted: Hosted) {
+    let head = open_and_running(&hosted).await;
+    let main = hosted.embedded.repository(&name("acme/web")).unwrap().head(&branch("main")).unwrap().unwrap();
+    let moved = hosted.adapter.auto_merge(&name("acme/web"), 1, &main).await;
+    assert!(matches!(moved, Err(ForgeError::Invalid { .. })), "{moved:?}");
+    let missing = hosted.adapter.auto_merge(&name("acme/web"), 7, &head).await;
+    assert!(matches!(missing, Err(ForgeError::NotFound { .. })), "{missing:?}");
+    assert!(!hosted.pull_requests("acme/web").await.unwrap()[0].is_auto_merging);
+    hosted.finish();
+}
+
+async fn where_it_is_not_allowed_nothing_is_merged(hosted: Hosted) {
+    let head = open_and_running(&hosted).await;
+    hosted.embedded.set(&name("acme/web"), Flag::NoAutoMerge).unwrap();
+    let refused = hosted.adapter.auto_merge(&name("acme/web"), 1, &head).await;
+    assert!(matches!(refused, Err(ForgeError::Denied { .. })), "{refused:?}");
+    assert!(!hosted.pull_requests("acme/web").await.unwrap()[0].is_auto_merging);
+    hosted.finish();
+}
+
+async fn a_lost_answer_does_not_tell_to_merge_twice(hosted: Hosted) {
+    let head = open_and_running(&hosted).await;
+    let telling = match hosted.face {
+        Face::GitHub => "#EnableAutoMerge",
+        Face::GitLab => "PUT /projects/acme/web/merge_requests/1/merge",
+    };
+    hosted.embedded.fail(Fault::next(telling, FaultKind::LostAnswer));
+    hosted.adapter.auto_merge(&name("acme/web"), 1, &head).await.unwrap();
+    let found = hosted.pull_requests("acme/web").await.unwrap().remove(0);
+    assert!(found.is_auto_merging && found.state == PullRequestState::Open, "{found:?}");
+    hosted.finish();
+}
+
+/// A commit over a script, a text in another encoding, and a file that stays.
+fn api_commit(bare: &BareRepository) -> ApiCommit {
+    let before = [
+        ("bin/build.sh", Content::Executable(b"old\n")),
+        ("latin1.Dockerfile", Content::File(b"FROM b\n")),
+        ("other", Content::File(b"stays\n")),
+    ];
+    let base = bare.commit(&branch("main"), &before, "script").unwrap();
+    let files = [
+        ("Dockerfile", 0o100_644, b"FROM a\r\n".to_vec()),
+        ("bin/build.sh", 0o100_755, b"#!/bin/sh\n".to_vec()),
+        ("latin1.Dockerfile", 0o100_644, b"# \xe4\nFROM a\n".to_vec()),
+    ];
+    let files = files.into_iter().map(|(path, mode, bytes)| (path.to_owned(), (mode, bytes))).collect();
+    let message = "build(deps): refresh\n\nWhy.\n".to_owned();
+    ApiCommit { base, message, files, scratch: branch("refrom/x-scratch") }
+}
+
+async fn a_commit_is_made_with_its_files_modes_and_message(hosted: Hosted) {
+    let bare = hosted.repository("acme/web");
+    let new = api_commit(&bare);
+    let before = bare.branches().unwrap();
+    // A scratch branch that was left behind is no obstacle.
+    let first = hosted.adapter.commit(&name("acme/web"), &new).await.unwrap();
+    let made = hosted.adapter.commit(&name("acme/web"), &new).await.unwrap();
+    let git = git2::Repository::open_bare(bare.directory()).unwrap();
+    let find = |id: &CommitId| git.find_commit(git2::Oid::from_str(id.as_str()).unwrap()).unwrap();
+    let (commit, tree) = (find(&made), find(&made).tree().unwrap());
+    for (path, (mode, content)) in &new.files {
+        assert_eq!(bare.read(&made, path).unwrap().as_ref(), Some(content), "{path}");
+        assert_eq!(tree.get_path(path.as_ref()).unwrap().filemode().unsigned_abs(), *mode, "{path}");
+    }
+    assert_eq!(bare.read(&made, "other").unwrap(), Some(b"stays\n".to_vec()));
+    assert_eq!(commit.message().unwrap().trim_end(), new.message.trim_end());
+    assert_eq!(commit.parent_ids().map(|id| id.to_string()).collect::<Vec<_>>(), [new.base.to_string()]);
+    assert_eq!(find(&first).tree_id(), tree.id());
+    let mut expected = before;
+    if hosted.adapter.leaves_scratch_branch() {
+        expected.push((new.scratch.clone(), made));
+    }
+    assert_eq!(bare.branches().unwrap(), expected);
+    hosted.finish();
+}
+
+async fn the_addresses_of_such_commits_are_known_before_and_asked_for_once(hosted: Hosted) {
+    let bare = hosted.repository("acme/web");
+    let emails = hosted.adapter.commit_emails().await.unwrap();
+    let made = hosted.adapter.commit(&name("acme/web"), &api_commit(&bare)).await.unwrap();
+    let (author, committer) = bare.emails(&made).unwrap();
+    assert!(emails.contains(&author) && emails.contains(&committer), "{author} {committer} {emails:?}");
+    let asked = hosted.embedded.traffic().exchanges().len();
+    assert_eq!(hosted.adapter.commit_emails().await.unwrap(), emails);
+    assert_eq!(hosted.embedded.traffic().exchanges().len(), asked);
+    hosted.finish();
+}
+
+async fn what_an_interrupted_opening_left_unset_is_set_or_said(hosted: Hosted) {
+    hosted.repository_behind("acme/web");
+    let (label, ada) = ("Base-Image".to_owned(), "ada".to_owned());
+    let whole = NewPullRequest {
+        labels: vec![label.clone()],
+        reviewers: vec![ada.clone()],
+        assignees: vec![ada],
+        ..new_pull_request()
+    };
+    // GitLab opens with all of it or not at all.
+    let opening = if hosted.face == Face::GitLab { whole.clone() } else { new_pull_request() };
+    hosted.adapter.open(&name("acme/web"), &opening).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(hosted.adapter.finish_opening(&name("acme/web"), 1, &whole).await.unwrap(), [""; 0]);
+        let found = hosted.embedded.pull_request(&name("acme/web"), 1).unwrap();
+        assert_eq!((found.labels.len(), found.reviewers.len(), found.assignees.len()), (1, 1, 1), "{found:?}");
+    }
+    let more = NewPullRequest { assignees: vec!["@nobody".into()], ..whole };
+    let warnings = hosted.adapter.finish_opening(&name("acme/web"), 1, &more).await.unwrap();
+    assert_eq!(warnings, ["the assignee `nobody` could not be set"]);
     hosted.finish();
 }

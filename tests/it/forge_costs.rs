@@ -194,14 +194,15 @@ async fn a_cycle_with_nothing_new_asks_for_heads_and_pull_requests_and_nothing_e
 }
 
 /// GitLab's limit on what a question weighs makes it 1 for the heads of 100 repositories, 3 for the names of our
-/// branches and 1 for their heads, 1 for all merge requests, and 1 for who we are.
+/// branches and 1 for their heads, 1 for all merge requests, 1 for who we are, and 1 for when the token ends.
 #[tokio::test]
-async fn a_cycle_over_a_hundred_repositories_with_nothing_new_asks_gitlab_seven_times() {
+async fn a_cycle_over_a_hundred_repositories_with_nothing_new_asks_gitlab_eight_times() {
     let hosted = Hosted::gitlab().await;
     let requests = asked_with_nothing_new(&hosted, 100).await;
     let asked: Vec<_> = questions(&requests).into_iter().map(|(operation, _)| operation).collect();
     let names = ["BranchNames"; 3];
     assert_eq!(asked, [["NamespaceProjects"].as_slice(), &names, &["BranchHeads", "MergeRequests"]].concat());
-    assert_eq!(requests.len(), asked.len() + count(&requests, "GET /api/v4/user"), "{requests:?}");
-    assert_eq!(requests.len(), 7);
+    let about_us = ["GET /api/v4/user", "GET /api/v4/personal_access_tokens/self"].map(|part| count(&requests, part));
+    assert_eq!((about_us, requests.len()), ([1, 1], asked.len() + 2), "{requests:?}");
+    assert_eq!(requests.len(), 8);
 }

@@ -22,24 +22,6 @@ async fn open(sign_in: SignIn) -> (Hosted, CommitId) {
 }
 
 #[tokio::test]
-async fn a_pull_request_has_its_pipeline_and_its_times() {
-    let (hosted, head) = open(SignIn::App).await;
-    let mut seen = Vec::new();
-    for checks in [Pipeline::Absent, Pipeline::Pending, Pipeline::Failed, Pipeline::Passed] {
-        hosted.embedded.set_checks(&name(WEB), &head, checks).unwrap();
-        let found = hosted.pull_requests(WEB).await.unwrap();
-        assert!(found[0].opened_at.is_some() && found[0].merged_at.is_none() && !found[0].is_draft);
-        seen.push(found[0].pipeline);
-    }
-    assert_eq!(seen, [Pipeline::Absent, Pipeline::Pending, Pipeline::Failed, Pipeline::Passed]);
-    hosted.embedded.merge(&name(WEB), 1).unwrap();
-    let merged = hosted.pull_requests(WEB).await.unwrap().remove(0);
-    assert_eq!((merged.state, merged.pipeline), (PullRequestState::Merged, Pipeline::Unknown));
-    assert!(merged.merged_at > merged.opened_at);
-    hosted.finish();
-}
-
-#[tokio::test]
 async fn an_account_that_may_not_see_checks_sees_everything_else() {
     let (hosted, head) = open(SignIn::App).await;
     hosted.embedded.set_checks(&name(WEB), &head, Pipeline::Passed).unwrap();

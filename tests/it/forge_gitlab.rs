@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use refrom::demo::forge::{Fault, FaultKind, Flag, Forge as Embedded};
-use refrom::demo::git_repository::Content;
-use refrom::domain::pull_request::{CommitId, NewPullRequest, Pipeline, PullRequestState, Vocabulary};
+use refrom::domain::pull_request::{AutoMergesFrom, NewPullRequest, Pipeline, PullRequestState, Vocabulary};
 use refrom::forge::gitlab::GitLab;
-use refrom::forge::{ApiCommit, Forge, ForgeError};
+use refrom::forge::{Forge, ForgeError};
+use refrom::net::{Credential, Tally};
 use refrom::secret::Secret;
 use serde_json::Value;
 
@@ -172,84 +173,90 @@ async fn what_gitlab_has_not_looked_at_since_its_base_moved_is_asked_for_once() 
 }
 
 #[tokio::test]
-async fn the_pipeline_of_an_open_merge_request_is_told_with_its_times() {
+async fn what_no_pipeline_looked_at_is_not_merged_and_what_one_passed_is_merged_at_once() {
     let hosted = Hosted::gitlab().await;
     let web = name("acme/web");
     let bare = hosted.repository_behind("acme/web");
     hosted.adapter.open(&web, &new_pull_request()).await.unwrap();
     let head = bare.head(&branch("refrom/base-images")).unwrap().unwrap();
-    assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].pipeline, Pipeline::Absent);
-    for checks in [Pipeline::Pending, Pipeline::Failed, Pipeline::Passed] {
+    assert_eq!(hosted.adapter.auto_merges_from(), AutoMergesFrom::Pipeline);
+    for checks in [Pipeline::Absent, Pipeline::Failed] {
         hosted.embedded.set_checks(&web, &head, checks).unwrap();
-        assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].pipeline, checks);
-    }
-    hosted.embedded.merge(&web, 1).unwrap();
-    let merged = &hosted.pull_requests("acme/web").await.unwrap()[0];
-    assert!(merged.opened_at.unwrap() < merged.merged_at.unwrap());
-    hosted.finish();
-}
-
-#[tokio::test]
-async fn it_merges_by_itself_once_the_pipeline_has_passed_and_only_this_head() {
-    let hosted = Hosted::gitlab().await;
-    let web = name("acme/web");
-    let bare = hosted.repository_behind("acme/web");
-    hosted.adapter.open(&web, &new_pull_request()).await.unwrap();
-    let head = bare.head(&branch("refrom/base-images")).unwrap().unwrap();
-    let without = hosted.adapter.auto_merge(&web, 1, &head).await;
-    assert!(matches!(without, Err(ForgeError::Denied { .. })), "nothing was checked: {without:?}");
-    hosted.embedded.set_checks(&web, &head, Pipeline::Pending).unwrap();
-    let other: CommitId = "0".repeat(40).parse().unwrap();
-    let moved = hosted.adapter.auto_merge(&web, 1, &other).await;
-    assert!(matches!(moved, Err(ForgeError::Invalid { .. })), "{moved:?}");
-    for _ in 0..2 {
-        hosted.adapter.auto_merge(&web, 1, &head).await.unwrap();
-        let waiting = &hosted.pull_requests("acme/web").await.unwrap()[0];
-        assert!(waiting.is_auto_merging && waiting.state == PullRequestState::Open);
+        let refused = hosted.adapter.auto_merge(&web, 1, &head).await;
+        assert!(matches!(refused, Err(ForgeError::Denied { .. })), "{checks:?}: {refused:?}");
     }
     hosted.embedded.set_checks(&web, &head, Pipeline::Passed).unwrap();
+    hosted.adapter.auto_merge(&web, 1, &head).await.unwrap();
     assert_eq!(hosted.pull_requests("acme/web").await.unwrap()[0].state, PullRequestState::Merged);
     hosted.finish();
 }
 
-#[tokio::test]
-async fn a_project_that_does_not_allow_it_is_not_merged() {
-    let hosted = Hosted::gitlab().await;
-    let web = name("acme/web");
-    let bare = hosted.repository_behind("acme/web");
-    hosted.adapter.open(&web, &new_pull_request()).await.unwrap();
-    let head = bare.head(&branch("refrom/base-images")).unwrap().unwrap();
-    hosted.embedded.set_checks(&web, &head, Pipeline::Pending).unwrap();
-    hosted.embedded.set(&web, Flag::NoAutoMerge).unwrap();
-    assert!(matches!(hosted.adapter.auto_merge(&web, 1, &head).await, Err(ForgeError::Denied { .. })));
-    hosted.finish();
+/// A GitLab that notes its calls, for a token that is read from a file.
+fn noting(hosted: &Hosted, file: &tempfile::NamedTempFile) -> (GitLab, Tally) {
+    let settings = gitlab_settings(&hosted.embedded, Secret::File(file.path().to_owned()));
+    let tally = settings.tally.clone();
+    (GitLab::new(settings).unwrap(), tally)
+}
+
+fn credential(tally: &Tally) -> Credential {
+    tally.snapshot().into_values().next().unwrap().credential.unwrap()
 }
 
 #[tokio::test]
-async fn a_commit_of_gitlabs_keeps_modes_and_leaves_its_scratch_branch() {
+async fn the_end_of_a_token_is_asked_for_once_and_again_when_it_was_rotated() {
     let hosted = Hosted::gitlab().await;
-    let bare = hosted.repository("acme/web");
-    let base = bare.commit(&branch("main"), &[("run", Content::Executable(b"old"))], "second").unwrap();
-    let scratch = branch("refrom/scratch");
-    let content = vec![0, 159, 146, 150];
-    let files = BTreeMap::from([
-        ("Dockerfile".to_owned(), (0o100_644, b"FROM b\n".to_vec())),
-        ("run".to_owned(), (0o100_755, content.clone())),
-    ]);
-    let commit = ApiCommit { base: base.clone(), message: "bump\n\nwhy".into(), files, scratch: scratch.clone() };
-    let mut made = hosted.adapter.commit(&name("acme/web"), &commit).await.unwrap();
-    for _ in 0..2 {
-        assert_eq!(bare.head(&scratch).unwrap(), Some(made.clone()));
-        assert_eq!(bare.read(&made, "Dockerfile").unwrap().unwrap(), b"FROM b\n");
-        assert_eq!(bare.read(&made, "run").unwrap().unwrap(), content);
-        assert_eq!(bare.is_executable(&made, "run").unwrap(), Some(true));
-        let (author, committer) = bare.emails(&made).unwrap();
-        let ours = hosted.adapter.commit_emails().await.unwrap();
-        assert!(ours.contains(&author) && ours.contains(&committer), "{ours:?}");
-        // A scratch branch that was left behind is no obstacle.
-        made = hosted.adapter.commit(&name("acme/web"), &commit).await.unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (gitlab, tally) = noting(&hosted, &file);
+    let end = |day: &str| -> Timestamp { format!("{day}T00:00:00Z").parse().unwrap() };
+    hosted.embedded.add_token("refrom-machine", "glpat-old", end("2026-12-31"));
+    hosted.embedded.add_token("refrom-machine", "glpat-new", end("2027-12-31"));
+    for (token, expected) in
+        [("glpat-old", Some(end("2026-12-31"))), ("glpat-new", Some(end("2027-12-31"))), (TOKEN, None)]
+    {
+        std::fs::write(file.path(), token).unwrap();
+        hosted.requests();
+        for _ in 0..2 {
+            gitlab.commit_emails().await.unwrap();
+            assert_eq!(credential(&tally).expires_at, expected, "{token}");
+        }
+        assert_eq!(count(&hosted.requests(), "GET /api/v4/personal_access_tokens/self"), 1, "{token}");
     }
-    assert_eq!(bare.head(&branch("main")).unwrap(), Some(base));
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_ask_when_it_ends_serves_all_the_same() {
+    for (fault, asked) in [(403, 1), (404, 1), (503, 2)] {
+        let hosted = Hosted::gitlab().await;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), TOKEN).unwrap();
+        let (gitlab, tally) = noting(&hosted, &file);
+        hosted.embedded.fail(Fault::next("GET /personal_access_tokens/self", FaultKind::Status(fault)));
+        for _ in 0..2 {
+            gitlab.commit_emails().await.unwrap();
+        }
+        assert_eq!(credential(&tally), Credential::default(), "{fault}");
+        let requests = hosted.requests();
+        assert_eq!(count(&requests, "GET /api/v4/personal_access_tokens/self"), asked, "{fault}");
+        assert_eq!(count(&requests, "GET /api/v4/user"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_finished_opening_says_what_gitlab_left_out() {
+    let hosted = Hosted::gitlab().await;
+    hosted.repository_behind("acme/web");
+    hosted.adapter.open(&name("acme/web"), &new_pull_request()).await.unwrap();
+    let new = NewPullRequest {
+        labels: vec!["one, two".into()],
+        reviewers: vec!["acme/platform".into()],
+        assignees: vec!["@ada".into()],
+        ..new_pull_request()
+    };
+    hosted.requests();
+    let warnings = hosted.adapter.finish_opening(&name("acme/web"), 1, &new).await.unwrap();
+    let unset = |noun: &str, name: &str| format!("the {noun} `{name}` could not be set");
+    assert_eq!(warnings, [unset("label", "one, two"), unset("assignee", "ada"), unset("reviewer", "acme/platform")]);
+    assert_eq!(hosted.requests().len(), 1, "it is looked, and nothing is written");
     hosted.finish();
 }
 
@@ -295,6 +302,8 @@ async fn the_embedded_gitlab_answers_with_documented_keys_and_types() {
     let note = example(include_str!("gitlab_examples/note.json"));
     check_shape("user", &example(include_str!("gitlab_examples/current_user.json")), &ask("user").await);
     check_shape("users", &example(include_str!("gitlab_examples/users.json")), &ask("users?username=ada").await);
+    let token = example(include_str!("gitlab_examples/personal_access_token.json"));
+    check_shape("token", &token, &ask("personal_access_tokens/self").await);
     check_shape("project", &example(include_str!("gitlab_examples/project.json")), &ask("projects/acme%2Fweb").await);
     check_shape("merge request", &merge_request, &ask("projects/acme%2Fweb/merge_requests/1").await);
     check_shape("merge requests", &Value::from(vec![merge_request]), &ask("projects/acme%2Fweb/merge_requests").await);

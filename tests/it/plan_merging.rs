@@ -2,7 +2,7 @@
 
 use refrom::domain::plan::HOLD_LABEL;
 use refrom::domain::policy::AutoMerge;
-use refrom::domain::pull_request::Pipeline;
+use refrom::domain::pull_request::{AutoMergesFrom, Pipeline};
 
 use crate::plan_world::{API_EMAILS, WEB, WHOLE, World, branch, digest};
 
@@ -21,6 +21,23 @@ fn the_forge_is_told_after_opening_and_once() {
     assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b", "auto-merge refrom/base-images"]);
     assert_eq!(world.writes, ["push refrom/base-images", "open #1", "auto-merge #1"]);
     assert_eq!(world.cycle(), ["#1 is up to date"]);
+}
+
+#[test]
+fn a_forge_that_refuses_it_without_a_pipeline_is_told_once_one_runs_or_has_passed() {
+    for checks in [Pipeline::Pending, Pipeline::Passed] {
+        let mut world = when_green();
+        world.web().auto_merges_from = AutoMergesFrom::Pipeline;
+        assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+        for checks in [Pipeline::Absent, Pipeline::Unknown, Pipeline::Failed] {
+            world.pull_request(1).pipeline = checks;
+            assert_eq!(world.cycle(), ["#1 is up to date"], "{checks:?}");
+        }
+        world.pull_request(1).pipeline = checks;
+        assert_eq!(world.cycle(), ["auto-merge #1", "#1 is up to date"]);
+        world.pull_request(1).is_auto_merging = false;
+        assert_eq!(world.cycle(), ["#1 is up to date"], "once for this head");
+    }
 }
 
 #[test]

@@ -13,8 +13,8 @@ use refrom::domain::plan::{Action, Closing, Knowledge, Limits, MergeTarget, Plan
 use refrom::domain::policy::{FilePolicy, Policy};
 use refrom::domain::proposal::{Evidence, OldImage};
 use refrom::domain::pull_request::{
-    BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName, RepositoryHead,
-    Vocabulary,
+    AutoMergesFrom, BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName,
+    RepositoryHead, Vocabulary,
 };
 use refrom::domain::reference::{Reference, TagRef};
 
@@ -48,6 +48,7 @@ pub struct Repo {
     pub branches: BTreeMap<BranchName, BotBranch>,
     pub pull_requests: Vec<PullRequest>,
     pub unread: BTreeMap<String, Unknown>,
+    pub auto_merges_from: AutoMergesFrom,
 }
 
 #[derive(Debug)]
@@ -175,6 +176,7 @@ impl World {
             branches: BTreeMap::new(),
             pull_requests: Vec::new(),
             unread: BTreeMap::new(),
+            auto_merges_from: AutoMergesFrom::Opening,
         })
     }
 
@@ -436,6 +438,7 @@ fn facts(name: &str, repo: &Repo) -> RepositoryFacts {
     RepositoryFacts {
         forge: "github".to_owned(),
         vocabulary: Vocabulary::PullRequest,
+        auto_merges_from: repo.auto_merges_from,
         head: RepositoryHead {
             name: name.parse::<RepoName>().unwrap(),
             id: name.to_owned(),
@@ -481,11 +484,11 @@ pub fn says(plan: &Plan) -> Vec<String> {
         }
         for left in &repository.left_alone {
             let comment = if left.comment.is_some() { ", and says so" } else { "" };
-            lines.push(format!("leave #{} alone{comment}: {}", left.number, left.reason));
+            lines.push(format!("leave #{} alone{comment}: {}", left.number, left.reason.told(repository.vocabulary)));
         }
         lines.extend(repository.up_to_date.iter().map(|it| format!("#{} is up to date", it.number)));
         for pin in &repository.not_proposed {
-            lines.push(format!("{} line {} waits: {}", pin.path, pin.line, pin.reason));
+            lines.push(format!("{} line {} waits: {}", pin.path, pin.line, pin.reason.told(repository.vocabulary)));
         }
         lines.extend(repository.problem.iter().map(|problem| format!("problem: {problem}")));
         lines.extend(repository.warnings.iter().map(|warning| format!("warning: {warning}")));

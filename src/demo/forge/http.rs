@@ -99,7 +99,8 @@ pub(super) fn authorize(shared: &Shared) -> Authorize {
     let shared = Arc::clone(shared);
     Arc::new(move |name, credentials, service| {
         let world = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = credentials.and_then(|credentials| world.bearer(&credentials.password));
+        let caller =
+            credentials.and_then(|credentials| world.bearer(&credentials.password)).map(|bearer| bearer.caller.clone());
         let Some(caller) = caller else { return Access::SignIn };
         match world.find(name.as_str()) {
             Some((_, repository)) if world.sees(&caller, repository) => {
@@ -160,7 +161,7 @@ fn authenticate(world: &World, headers: &HeaderMap) -> Result<Caller, Reply> {
         return Err(Reply::error(401, "Requires authentication"));
     };
     let token = first.strip_prefix("Bearer ").or_else(|| first.strip_prefix("token ")).unwrap_or_default();
-    let caller = world.bearer(token);
+    let caller = world.bearer(token).map(|bearer| bearer.caller.clone());
     let is_app = || world.app.as_ref().is_some_and(|app| is_signed_by(app, token));
     caller.or_else(|| is_app().then_some(Caller::App)).ok_or_else(|| Reply::error(401, "Bad credentials"))
 }

@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
+use jiff::Timestamp;
 use url::Url;
 
 use self::http::Shared;
@@ -114,6 +115,12 @@ impl Forge {
         let mut world = self.world();
         world.users.insert(login.to_owned());
         world.tokens.insert(token.to_owned(), Bearer { caller: Caller::User(login.to_owned()), expires: None });
+    }
+
+    /// A token that an account has, with an end, by the forge's clock.
+    pub fn add_token(&self, login: &str, token: &str, expires: Timestamp) {
+        let bearer = Bearer { caller: Caller::User(login.to_owned()), expires: Some(expires.as_second()) };
+        self.world().tokens.insert(token.to_owned(), bearer);
     }
 
     /// An account that sees every repository and may change none.

@@ -85,9 +85,10 @@ pub(super) enum Caller {
     Installation(u64),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bearer {
     pub caller: Caller,
+    /// In seconds since 1970.
     pub expires: Option<i64>,
 }
 
@@ -167,10 +168,9 @@ impl World {
     }
 
     /// Whom a token of a user or an installation stands for.
-    pub fn bearer(&self, token: &str) -> Option<Caller> {
+    pub fn bearer(&self, token: &str) -> Option<&Bearer> {
         let bearer = self.tokens.get(token)?;
-        let is_valid = bearer.expires.is_none_or(|expires| self.seconds < expires);
-        is_valid.then(|| bearer.caller.clone())
+        bearer.expires.is_none_or(|expires| self.seconds < expires).then_some(bearer)
     }
 
     /// The login that things are done under.

@@ -102,36 +102,54 @@ pub(super) fn template_failed(what: &str, error: &str) -> String {
 }
 
 /// A refusal whose digests are not known, for the plan.
-pub fn unreadable_refusal(number: u64, error: &MarkerError) -> String {
-    format!("#{number} was closed without merging, and what it refused is not known: {error}")
+pub fn unreadable_refusal(number: impl fmt::Display, error: &MarkerError) -> String {
+    format!("{number} was closed without merging, and what it refused is not known: {error}")
 }
 
-impl fmt::Display for Reason {
+/// A reason in a forge's words.
+struct Told<'a> {
+    reason: &'a Reason,
+    vocabulary: Vocabulary,
+}
+
+impl Reason {
+    /// For people of a forge, which has its own way to write the number of a pull request.
+    pub fn told(&self, vocabulary: Vocabulary) -> impl fmt::Display {
+        Told { reason: self, vocabulary }
+    }
+}
+
+impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(unknown) => write!(f, "unknown: {unknown}"),
-            Self::Ambiguous => f.write_str("ambiguous: the same bytes serve several uses that need different digests"),
-            Self::SinglePlatform => {
+        let it = |number: &u64| self.vocabulary.numbered(*number);
+        match self.reason {
+            Reason::Unknown(unknown) => write!(f, "unknown: {unknown}"),
+            Reason::Ambiguous => {
+                f.write_str("ambiguous: the same bytes serve several uses that need different digests")
+            }
+            Reason::SinglePlatform => {
                 f.write_str("the pin is a single platform's manifest, the tag is an index: pin the index to follow it")
             }
-            Self::NoLongerIndex => f.write_str("the pin is an index, the tag is a single platform's manifest now"),
-            Self::PlatformsGone(platforms) => {
+            Reason::NoLongerIndex => f.write_str("the pin is an index, the tag is a single platform's manifest now"),
+            Reason::PlatformsGone(platforms) => {
                 write!(f, "the new digest lacks platforms of the pinned one: {}", platforms.join(", "))
             }
-            Self::Backwards => {
+            Reason::Backwards => {
                 f.write_str("the tag points to an older digest than the pinned one: it was seen before it")
             }
-            Self::Refused(number) => write!(f, "refused by closing #{number}"),
-            Self::Merged(number) => write!(f, "#{number}, which moves it, was merged just now"),
-            Self::Hold(number) => write!(f, "held by `{HOLD_LABEL}` on #{number}"),
-            Self::ForeignCommit(number) => write!(f, "somebody else's commit is on the branch of #{number}"),
-            Self::ForeignBranch(branch) => write!(f, "somebody else's commit is on the branch `{branch}`"),
-            Self::Moved(number) => write!(f, "the branch of #{number} moved while it was looked at"),
-            Self::UnreadableMarker(number, error) => write!(f, "#{number} is left alone: {error}"),
-            Self::MaxOpen(limit) => write!(f, "cap: `max_open` is {limit}"),
-            Self::MaxNewPerHour(limit) => write!(f, "cap: `max_new_per_hour` is {limit}"),
-            Self::TooMany => f.write_str("one pull request cannot hold more pins; this one follows when it is merged"),
-            Self::Waits(wait) => write!(f, "{wait}"),
+            Reason::Refused(number) => write!(f, "refused by closing {}", it(number)),
+            Reason::Merged(number) => write!(f, "{}, which moves it, was merged just now", it(number)),
+            Reason::Hold(number) => write!(f, "held by `{HOLD_LABEL}` on {}", it(number)),
+            Reason::ForeignCommit(number) => write!(f, "somebody else's commit is on the branch of {}", it(number)),
+            Reason::ForeignBranch(branch) => write!(f, "somebody else's commit is on the branch `{branch}`"),
+            Reason::Moved(number) => write!(f, "the branch of {} moved while it was looked at", it(number)),
+            Reason::UnreadableMarker(number, error) => write!(f, "{} is left alone: {error}", it(number)),
+            Reason::MaxOpen(limit) => write!(f, "cap: `max_open` is {limit}"),
+            Reason::MaxNewPerHour(limit) => write!(f, "cap: `max_new_per_hour` is {limit}"),
+            Reason::TooMany => {
+                f.write_str("one pull request cannot hold more pins; this one follows when it is merged")
+            }
+            Reason::Waits(wait) => write!(f, "{wait}"),
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn content(pin: &MarkerPin) -> MarkerPin {
 pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: CadenceMode, now: Timestamp) -> Decided {
     let key = facts.key();
     let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
-    let mut plan = RepositoryPlan::new(key, due);
+    let mut plan = RepositoryPlan::new(key, facts.vocabulary, due);
     let candidates = candidates::behind(facts, &knowledge.observations);
     let mut pins = Vec::new();
     for considered in
@@ -364,7 +364,8 @@ impl<'a> Decision<'a> {
             return;
         }
         for seen in self.seen.iter().filter(|seen| seen.is_refusal()) {
-            let warning = |error| message::unreadable_refusal(seen.pull_request.number, error);
+            let number = self.facts.vocabulary.numbered(seen.pull_request.number);
+            let warning = |error| message::unreadable_refusal(&number, error);
             self.plan.warnings.extend(seen.marker.as_ref().err().map(warning));
         }
     }

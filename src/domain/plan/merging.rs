@@ -3,17 +3,19 @@
 use super::{Action, Knowledge, MergeTarget, RepositoryPlan};
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::policy::AutoMerge;
-use crate::domain::pull_request::PullRequest;
+use crate::domain::pull_request::{AutoMergesFrom, Pipeline, PullRequest};
 
 /// Adds the telling to what is opened and updated, and to what stands as it should and was not told yet for its head: a
-/// cycle that was ended after the opening, or a policy that is new. What is held, a draft, or has somebody else's
-/// commit is left to people.
+/// cycle that was ended after the opening, or a policy that is new. A forge that refuses it before there is a pipeline is
+/// told by the first cycle that sees one: a refusal would stand until the next head. What is held, a draft, or has
+/// somebody else's commit is left to people.
 pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge: &Knowledge) {
     match facts.policy.automerge {
         AutoMerge::Off => return,
         AutoMerge::WhenGreen => {}
     }
-    let proposed = plan.actions.iter().filter_map(|action| match action {
+    let is_early = facts.auto_merges_from == AutoMergesFrom::Opening;
+    let proposed = plan.actions.iter().filter(|_| is_early).filter_map(|action| match action {
         Action::Open { proposal, .. } => (!proposal.draft).then(|| proposal.branch.clone()),
         // A forge that merges by itself goes on with the new head.
         Action::Update { proposal, pull_request: open } => {
@@ -26,6 +28,8 @@ pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge:
     let told = knowledge.told_to_merge.get(&plan.repository);
     let is_told = |it: &PullRequest| told.and_then(|told| told.get(&it.number)) == Some(&it.head);
     let standing = plan.up_to_date.iter().filter_map(|standing| read?.iter().find(|it| it.number == standing.number));
+    let has_pipeline = |it: &PullRequest| matches!(it.pipeline, Pipeline::Pending | Pipeline::Passed);
+    let standing = standing.filter(|it| is_early || has_pipeline(it));
     let standing = standing.filter(|it| !it.is_draft && !it.is_auto_merging && !is_told(it)).map(|it| {
         let (number, url, head) = (it.number, it.url.clone(), it.head.clone());
         Action::AutoMerge { branch: it.branch.clone(), target: MergeTarget::Standing { number, url, head } }

@@ -40,7 +40,7 @@ use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
 use super::ledger::Ledger;
 use super::message::Body;
 use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
-use super::pull_request::{BranchName, CommitId, PullRequest};
+use super::pull_request::{BranchName, CommitId, PullRequest, Vocabulary};
 
 pub use caps::Limits;
 pub use kept::held_moves;
@@ -80,6 +80,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryPlan {
     pub repository: RepositoryKey,
+    /// What its forge calls a pull request.
+    pub vocabulary: Vocabulary,
     /// In the order in which they are done: what is closed makes room.
     pub actions: Vec<Action>,
     pub left_alone: Vec<LeftAlone>,
@@ -244,9 +246,10 @@ impl Plan {
 }
 
 impl RepositoryPlan {
-    pub(super) fn new(repository: RepositoryKey, due: Due) -> Self {
+    pub(super) fn new(repository: RepositoryKey, vocabulary: Vocabulary, due: Due) -> Self {
         Self {
             repository,
+            vocabulary,
             due,
             actions: Vec::new(),
             left_alone: Vec::new(),

@@ -38,7 +38,7 @@ use super::pace::Pace;
 use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
-    BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
@@ -288,9 +288,17 @@ impl Forge for GitHub {
         auto_merge::enable(self, repository, number, head).await
     }
 
+    fn auto_merges_from(&self) -> AutoMergesFrom {
+        AutoMergesFrom::Opening
+    }
+
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
     async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
         commits::make(self, repository, commit).await
+    }
+
+    fn leaves_scratch_branch(&self) -> bool {
+        false
     }
 
     async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {

@@ -64,7 +64,7 @@ impl Endpoints {
 #[derive(Debug)]
 pub(super) struct Account {
     client: reqwest::Client,
-    meter: Meter,
+    pub meter: Meter,
     pub endpoints: Endpoints,
     token: Secret,
     /// Until when GitLab must not be asked.

@@ -18,6 +18,7 @@ mod people;
 mod project;
 mod selection;
 mod tally;
+mod token;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,11 +37,12 @@ use self::account::{Account, Endpoints};
 use self::documents::Document;
 use self::graph::{Graph, Question};
 use self::people::Me;
+use self::token::KnownToken;
 use super::pace::Pace;
 use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
-    BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
@@ -100,6 +102,8 @@ pub struct GitLab {
     pace: Pace,
     /// Whose the token is: it is what `ours` means, and does not change.
     me: OnceCell<Me>,
+    /// The token whose end was asked for.
+    known_token: KnownToken,
 }
 
 /// Of REST's project.
@@ -116,7 +120,14 @@ impl GitLab {
         let client = net::client(&network, Redirects::Manual)?;
         let meter = tally.meter(TargetKind::Forge, &name);
         let account = Account::new((client, meter), Endpoints::new(&url, api_url.as_ref()), token);
-        Ok(Self { name, account, retry, pace: Pace::new(pacing), me: OnceCell::new() })
+        Ok(Self {
+            name,
+            account,
+            retry,
+            pace: Pace::new(pacing),
+            me: OnceCell::new(),
+            known_token: KnownToken::default(),
+        })
     }
 
     /// Asks for one thing, again where that may help.
@@ -250,6 +261,16 @@ impl Forge for GitLab {
     }
 
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
+    async fn finish_opening(
+        &self,
+        repository: &RepoName,
+        number: u64,
+        new: &NewPullRequest,
+    ) -> Result<Vec<String>, ForgeError> {
+        writes::unset_of(self, repository, number, new).await
+    }
+
+    #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository, pr.number = number))]
     async fn update(&self, repository: &RepoName, number: u64, title: &str, body: &str) -> Result<(), ForgeError> {
         writes::update(self, repository, number, title, body).await
     }
@@ -269,9 +290,17 @@ impl Forge for GitLab {
         writes::auto_merge(self, repository, number, head).await
     }
 
+    fn auto_merges_from(&self) -> AutoMergesFrom {
+        AutoMergesFrom::Pipeline
+    }
+
     #[tracing::instrument(skip_all, fields(forge = self.name, repo = %repository))]
     async fn commit(&self, repository: &RepoName, commit: &ApiCommit) -> Result<CommitId, ForgeError> {
         commits::make(self, repository, commit).await
+    }
+
+    fn leaves_scratch_branch(&self) -> bool {
+        true
     }
 
     async fn commit_emails(&self) -> Result<BTreeSet<String>, ForgeError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gitlab::api::users::{CurrentUser, Users};
 use serde::Deserialize;
 
-use super::{GitLab, built};
+use super::{GitLab, built, token};
 use crate::forge::ForgeError;
 
 /// Whose the token is (<https://docs.gitlab.com/api/users/#retrieve-the-current-user>). Project and group tokens have a
@@ -25,13 +25,15 @@ struct User {
     username: String,
 }
 
-/// The account that refrom is signed in as; asked once.
+/// The account that refrom is signed in as; asked once, and with it, once for each token, when that ends.
 pub(super) async fn me(gitlab: &GitLab) -> Result<&Me, ForgeError> {
     let ask = async || {
         let endpoint = built(CurrentUser::builder().build())?;
         gitlab.ask(&endpoint, "the token's user").await
     };
-    gitlab.me.get_or_try_init(ask).await
+    let me = gitlab.me.get_or_try_init(ask).await?;
+    token::note_end(gitlab).await;
+    Ok(me)
 }
 
 /// The numbers of users, by their names in lower case, and for people why some have none. `noun` is what they are asked

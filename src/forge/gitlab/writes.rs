@@ -114,6 +114,29 @@ pub(super) async fn open(gitlab: &GitLab, repository: &RepoName, new: &NewPullRe
     Ok(Opened { number: opened.iid, url: opened.web_url, warnings: refused })
 }
 
+/// What of labels and people is not there. All of them are in the one request that opens, so that an interrupted opening
+/// leaves nothing to set: it leaves to say what GitLab did not take.
+pub(super) async fn unset_of(
+    gitlab: &GitLab,
+    repository: &RepoName,
+    number: u64,
+    new: &NewPullRequest,
+) -> Result<Vec<String>, ForgeError> {
+    let present = present(gitlab, repository, number).await?;
+    let users = |users: &[User]| users.iter().map(|user| user.username.clone()).collect::<Vec<_>>();
+    let missing = |noun: &str, wanted: &[String], set: &[String]| -> Vec<String> {
+        let is_missing = |name: &&str| !set.iter().any(|set| set.eq_ignore_ascii_case(name));
+        let wanted = wanted.iter().map(|name| name.trim_start_matches('@'));
+        wanted.filter(is_missing).map(|name| unset(noun, name)).collect()
+    };
+    Ok([
+        missing("label", &new.labels, &present.labels),
+        missing("assignee", &new.assignees, &users(&present.assignees)),
+        missing("reviewer", &new.reviewers, &users(&present.reviewers)),
+    ]
+    .concat())
+}
+
 fn left_out(noun: &str, wanted: &BTreeMap<u64, &str>, set: &[User]) -> Vec<String> {
     let missing = wanted.iter().filter(|(number, _)| !set.iter().any(|user| user.id == **number));
     missing.map(|(_, name)| unset(noun, name)).collect()
@@ -186,19 +209,22 @@ pub(super) async fn update(
     body: &str,
 ) -> Result<(), ForgeError> {
     check_length(body, BODY_CHARACTERS_MAX)?;
-    let what = subject(repository, number);
-    let endpoint = MergeRequest::builder().project(repository.as_str()).merge_request(number).build();
-    let endpoint = built(endpoint)?;
-    let found: Parts = match gitlab.ask(&endpoint, &what).await {
-        Err(error @ (ForgeError::NotFound { .. } | ForgeError::Renamed { .. })) => {
-            return Err(gitlab.renamed(repository).await.unwrap_or(error));
-        }
-        found => found?,
-    };
+    let found = present(gitlab, repository, number).await?;
     let mut endpoint = EditMergeRequest::builder();
     endpoint.project(repository.as_str()).merge_request(number);
     endpoint.title(titled(title, found.draft)).description(body);
+    let what = subject(repository, number);
     gitlab.write::<IgnoredAny>(repository, &built(endpoint.build())?, &what).await.map(drop)
+}
+
+async fn present(gitlab: &GitLab, repository: &RepoName, number: u64) -> Result<Parts, ForgeError> {
+    let endpoint = built(MergeRequest::builder().project(repository.as_str()).merge_request(number).build())?;
+    match gitlab.ask(&endpoint, &subject(repository, number)).await {
+        Err(error @ (ForgeError::NotFound { .. } | ForgeError::Renamed { .. })) => {
+            Err(gitlab.renamed(repository).await.unwrap_or(error))
+        }
+        found => found,
+    }
 }
 
 /// Says why, then closes.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::{Moment, Pill};
 use crate::domain::digest::Digest;
-use crate::domain::pull_request::Pipeline;
+use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait, due, duration, plural};
 
 /// What all repositories of a page are seen in.
@@ -57,7 +57,8 @@ struct Due {
 
 #[derive(Debug, Serialize)]
 struct PullRequestView<'a> {
-    number: u64,
+    /// As its forge writes it: `#7`, `!7`.
+    number: String,
     href: Option<&'a str>,
     title: &'a str,
     pipeline: Pill,
@@ -124,7 +125,11 @@ impl<'a> RepositoryView<'a> {
             unread: (status.looked_at < frame.cycle_started)
                 .then(|| Unread { at: status.looked_at.map(|at| Moment::new(at, now)) }),
             error: status.error.as_deref(),
-            pull_requests: status.pull_requests.iter().map(|open| PullRequestView::new(open, now)).collect(),
+            pull_requests: status
+                .pull_requests
+                .iter()
+                .map(|open| PullRequestView::new(open, status.vocabulary, now))
+                .collect(),
             pin_lists,
             noticed_summary: format!("{} not followed", plural(status.noticed.len(), "image", "images")),
             noticed: (status.noticed.iter())
@@ -183,9 +188,9 @@ fn due_view(status: &RepositoryStatus, now: Timestamp) -> Option<Due> {
 }
 
 impl<'a> PullRequestView<'a> {
-    fn new(open: &'a PullRequestStatus, now: Timestamp) -> Self {
+    fn new(open: &'a PullRequestStatus, vocabulary: Vocabulary, now: Timestamp) -> Self {
         Self {
-            number: open.number,
+            number: vocabulary.numbered(open.number),
             href: harmless(&open.url),
             title: &open.title,
             pipeline: pipeline(open.pipeline),
@@ -209,7 +214,7 @@ fn pipeline(pipeline: Pipeline) -> Pill {
 fn pin_lists(status: &RepositoryStatus, now: Timestamp) -> Vec<PinList> {
     let (current, loud): (Vec<&PinStatus>, Vec<&PinStatus>) =
         status.pins.iter().partition(|pin| pin.state == PinState::Current);
-    let view = |pins: &[&PinStatus]| pins.iter().map(|pin| PinView::new(pin, &status.pull_requests, now)).collect();
+    let view = |pins: &[&PinStatus]| pins.iter().map(|pin| PinView::new(pin, status, now)).collect();
     let name = &status.repository.name;
     let mut lists = Vec::new();
     if !loud.is_empty() {
@@ -224,15 +229,15 @@ fn pin_lists(status: &RepositoryStatus, now: Timestamp) -> Vec<PinList> {
 }
 
 impl PinView {
-    fn new(pin: &PinStatus, open: &[PullRequestStatus], now: Timestamp) -> Self {
+    fn new(pin: &PinStatus, of: &RepositoryStatus, now: Timestamp) -> Self {
         let moment = |at: Timestamp| Moment::new(at, now);
         let (mut proposed, mut why) = (None, None);
         let (state, newest) = match &pin.state {
             PinState::Current => (Pill::new("green", "✓", "current"), None),
             PinState::Behind { newest, newest_version, waits, .. } => {
                 match waits {
-                    Some(wait) => why = Some(reason(wait, open)),
-                    None => proposed = Some(place(open)),
+                    Some(wait) => why = Some(reason(wait, of)),
+                    None => proposed = Some(place(of)),
                 }
                 (Pill::new("amber", "▲", "behind"), Some(NewestView::new(newest, newest_version)))
             }
@@ -258,17 +263,17 @@ impl PinView {
 }
 
 /// Where a pin that waits for nothing stands.
-fn place(open: &[PullRequestStatus]) -> String {
-    match open {
-        [only] => format!("in #{}", only.number),
+fn place(of: &RepositoryStatus) -> String {
+    match of.pull_requests.as_slice() {
+        [only] => format!("in {}", of.vocabulary.numbered(only.number)),
         _ => "in a pull request".to_owned(),
     }
 }
 
 /// Why a pin waits; what its pull request says already is not said again.
-fn reason(wait: &Wait, open: &[PullRequestStatus]) -> String {
-    match open.iter().find(|open| open.left_alone.as_ref() == Some(wait)) {
-        Some(open) => format!("waits for #{}", open.number),
+fn reason(wait: &Wait, of: &RepositoryStatus) -> String {
+    match of.pull_requests.iter().find(|open| open.left_alone.as_ref() == Some(wait)) {
+        Some(open) => format!("waits for {}", of.vocabulary.numbered(open.number)),
         None => wait.why.clone(),
     }
 }

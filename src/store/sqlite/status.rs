@@ -6,7 +6,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::SqliteStore;
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::pull_request::Pipeline;
+use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::reference::TagRef;
 use crate::domain::status::{
     CycleStatus, FleetStatus, NoticedStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait,
@@ -72,6 +72,7 @@ struct CycleRow {
 
 #[derive(Serialize, Deserialize)]
 struct RepositoryRow {
+    vocabulary: String,
     url: Option<String>,
     looked_at: Option<Timestamp>,
     is_enabled: bool,
@@ -147,6 +148,7 @@ impl From<CycleRow> for CycleStatus {
 impl From<&RepositoryStatus> for RepositoryRow {
     fn from(status: &RepositoryStatus) -> Self {
         Self {
+            vocabulary: status.vocabulary.noun().to_owned(),
             url: status.url.clone(),
             looked_at: status.looked_at,
             is_enabled: status.is_enabled,
@@ -162,8 +164,10 @@ impl From<&RepositoryStatus> for RepositoryRow {
 
 impl RepositoryRow {
     fn status(self, repository: RepositoryKey) -> Result<RepositoryStatus, Damage> {
+        let vocabulary = Vocabulary::ALL.into_iter().find(|vocabulary| vocabulary.noun() == self.vocabulary);
         Ok(RepositoryStatus {
             repository,
+            vocabulary: vocabulary.ok_or_else(|| format!("the word `{}`", self.vocabulary))?,
             url: self.url,
             looked_at: self.looked_at,
             is_enabled: self.is_enabled,

@@ -1,19 +1,53 @@
 //! Commits that the forge makes: proposed, kept, and finished whenever a cycle ends.
 
+use refrom::demo::forge::Face;
 use refrom::demo::git_repository::{Content, Filters, Person};
 use refrom::domain::digest::Digest;
 
 use super::meddling::Meddling;
 use super::world::{BRANCH, SignIn, World, branch, name, nginx};
+use crate::forge::{Kind, known_by};
 
 const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
-const COMMIT: &str = "write POST /repos/acme/web/git/commits";
 const PUSH: &str = "write POST /acme/web.git/git-receive-pack";
-const OPENING: &str = "write POST /repos/acme/web/pulls";
 
-async fn behind(sign_in: SignIn) -> (World, Digest) {
-    let mut world = World::behind(sign_in, |_, router| router).await;
+on_both_forges!(
+    what_is_behind_is_proposed_in_a_commit_of_the_forge,
+    killed_after_each_change_of_opening_nothing_is_doubled_even_with_an_empty_store,
+    killed_after_each_change_it_comes_to_an_end,
+    killed_between_the_push_and_the_words_of_an_update_the_commit_stays,
+    modes_and_bytes_are_kept_and_a_server_that_leaves_nothing_out_serves_too,
+    a_base_that_moves_while_the_commit_is_made_harms_nothing,
+    one_that_conflicts_is_made_anew_on_the_new_head,
+    a_person_who_is_quicker_than_the_push_is_not_overwritten,
+    an_edit_on_the_forges_pages_is_somebody_elses_commit,
+    a_repository_that_changes_its_mind_keeps_its_pull_request,
+    the_sign_off_is_that_of_the_configured_author,
+    a_forge_that_refuses_the_commit_is_a_failure_of_that_repository,
+);
+
+fn committing(face: Face) -> &'static str {
+    match face {
+        Face::GitHub => "write POST /repos/acme/web/git/commits",
+        Face::GitLab => "write POST /projects/acme/web/repository/commits",
+    }
+}
+
+fn opening(face: Face) -> String {
+    format!("write {}", known_by(face, Kind::Open))
+}
+
+async fn behind(face: Face) -> (World, Digest) {
+    behind_as(face, SignIn::App).await
+}
+
+/// GitLab has nothing like an App.
+async fn behind_as(face: Face, sign_in: SignIn) -> (World, Digest) {
+    let mut world = match face {
+        Face::GitHub => World::behind(sign_in, |_, router| router).await,
+        Face::GitLab => World::on(face).await,
+    };
     world.policy(&["commits: api", "labels: []"]);
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first)), ("README.md", "web\n")]);
@@ -36,10 +70,13 @@ fn expect_one(world: &World, dockerfile: &str) -> (String, String) {
     bare.emails(&head.id().to_string().parse().unwrap()).unwrap()
 }
 
-#[tokio::test]
-async fn what_is_behind_is_proposed_in_a_commit_of_the_forge() {
-    for (sign_in, is_app) in [(SignIn::App, true), (SignIn::Token, false)] {
-        let (mut world, second) = behind(sign_in).await;
+async fn what_is_behind_is_proposed_in_a_commit_of_the_forge(face: Face) {
+    let cases: &[(SignIn, bool)] = match face {
+        Face::GitHub => &[(SignIn::App, true), (SignIn::Token, false)],
+        Face::GitLab => &[(SignIn::Token, false)],
+    };
+    for (sign_in, is_app) in cases.iter().copied() {
+        let (mut world, second) = behind_as(face, sign_in).await;
         world.run().await;
         let (author, committer) = expect_one(&world, &nginx("1.27.2", &second));
         assert!(author.contains("refrom") && author.contains("@users.noreply."), "{author}");
@@ -55,25 +92,25 @@ async fn what_is_behind_is_proposed_in_a_commit_of_the_forge() {
     }
 }
 
-#[tokio::test]
-async fn killed_after_each_change_of_opening_nothing_is_doubled_even_with_an_empty_store() {
-    for step in [COMMIT, PUSH, OPENING] {
-        let (mut world, second) = behind(SignIn::App).await;
+async fn killed_after_each_change_of_opening_nothing_is_doubled_even_with_an_empty_store(face: Face) {
+    for step in [committing(face), PUSH, &opening(face)] {
+        let (mut world, second) = behind(face).await;
         assert!(world.run_until(step, Meddling::HangAfterEffect).await, "{step}");
         world.forget();
         world.run().await;
         expect_one(&world, &nginx("1.27.2", &second));
-        assert_eq!(world.asked(PUSH), usize::from(step == COMMIT), "a branch that is it already is not pushed: {step}");
-        assert_eq!(world.asked(COMMIT), usize::from(step == COMMIT), "{step}");
+        // GitLab's scratch branch, which was left behind, is deleted by itself.
+        let pushes = usize::from(step == committing(face)) * if face == Face::GitLab { 2 } else { 1 };
+        assert_eq!(world.asked(PUSH), pushes, "a branch that is it already is not pushed: {step}");
+        assert_eq!(world.asked(committing(face)), usize::from(step == committing(face)), "{step}");
         world.finish();
     }
 }
 
-#[tokio::test]
-async fn killed_after_each_change_it_comes_to_an_end() {
-    let (mut world, second) = behind(SignIn::App).await;
+async fn killed_after_each_change_it_comes_to_an_end(face: Face) {
+    let (mut world, second) = behind(face).await;
     // A tree or a commit that nobody refers to is made anew: each cycle comes one step further with the push.
-    for step in [COMMIT, PUSH, OPENING] {
+    for step in [committing(face), PUSH, &opening(face)] {
         assert!(world.run_until(step, Meddling::HangAfterEffect).await, "{step}");
     }
     world.run().await;
@@ -82,9 +119,8 @@ async fn killed_after_each_change_it_comes_to_an_end() {
     world.finish();
 }
 
-#[tokio::test]
-async fn killed_between_the_push_and_the_words_of_an_update_the_commit_stays() {
-    let (mut world, _) = behind(SignIn::App).await;
+async fn killed_between_the_push_and_the_words_of_an_update_the_commit_stays(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     let third = world.release(IMAGE, "1.27", "3");
     assert!(world.run_until(PUSH, Meddling::HangAfterEffect).await);
@@ -92,15 +128,14 @@ async fn killed_between_the_push_and_the_words_of_an_update_the_commit_stays() {
     world.forget();
     world.run().await;
     assert_eq!(world.bare(WEB).head(&branch(BRANCH)).unwrap(), head);
-    assert_eq!((world.asked(PUSH), world.asked(COMMIT), world.costs().writes), (0, 0, 1), "the words alone");
+    assert_eq!((world.asked(PUSH), world.asked(committing(face)), world.costs().writes), (0, 0, 1), "the words alone");
     expect_one(&world, &nginx("1.27.3", &third));
     world.finish();
 }
 
-#[tokio::test]
-async fn modes_and_bytes_are_kept_and_a_server_that_leaves_nothing_out_serves_too() {
+async fn modes_and_bytes_are_kept_and_a_server_that_leaves_nothing_out_serves_too(face: Face) {
     for filters in [Filters::On, Filters::Off] {
-        let (mut world, _) = behind(SignIn::App).await;
+        let (mut world, _) = behind(face).await;
         let second = world.release(IMAGE, "1.27", "2");
         let first = world.release(IMAGE, "1.27", "1");
         let text = format!("# \u{e4} nginx 1.27.1\r\nFROM dhi.io/nginx:1.27@{first}\r\n");
@@ -123,14 +158,13 @@ async fn modes_and_bytes_are_kept_and_a_server_that_leaves_nothing_out_serves_to
     }
 }
 
-#[tokio::test]
-async fn a_base_that_moves_while_the_commit_is_made_harms_nothing() {
-    let (mut world, second) = behind(SignIn::App).await;
+async fn a_base_that_moves_while_the_commit_is_made_harms_nothing(face: Face) {
+    let (mut world, second) = behind(face).await;
     let bare = world.bare(WEB);
     let push = move || {
         bare.commit(&branch("main"), &[("new", Content::File(b"new\n"))], "new").unwrap();
     };
-    world.meddlings.next(COMMIT, Meddling::Meanwhile(Box::new(push)));
+    world.meddlings.next(committing(face), Meddling::Meanwhile(Box::new(push)));
     world.run().await;
     assert_eq!(world.file(WEB, BRANCH, "Dockerfile"), nginx("1.27.2", &second));
     world.run().await;
@@ -138,9 +172,8 @@ async fn a_base_that_moves_while_the_commit_is_made_harms_nothing() {
     world.finish();
 }
 
-#[tokio::test]
-async fn one_that_conflicts_is_made_anew_on_the_new_head() {
-    let (mut world, second) = behind(SignIn::App).await;
+async fn one_that_conflicts_is_made_anew_on_the_new_head(face: Face) {
+    let (mut world, second) = behind(face).await;
     world.run().await;
     let first = world.release(IMAGE, "1.27", "1");
     assert_eq!(world.release(IMAGE, "1.27", "2"), second);
@@ -151,26 +184,24 @@ async fn one_that_conflicts_is_made_anew_on_the_new_head() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_person_who_is_quicker_than_the_push_is_not_overwritten() {
-    let (mut world, _) = behind(SignIn::App).await;
+async fn a_person_who_is_quicker_than_the_push_is_not_overwritten(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
     world.release(IMAGE, "1.27", "3");
     let bare = world.bare(WEB);
     let push = move || {
         bare.commit(&branch(BRANCH), &[("README.md", Content::File(b"mine\n"))], "mine").unwrap();
     };
-    world.meddlings.next(COMMIT, Meddling::Meanwhile(Box::new(push)));
+    world.meddlings.next(committing(face), Meddling::Meanwhile(Box::new(push)));
     world.run_with_problems(&["moved meanwhile"]).await;
     assert_eq!(world.file(WEB, BRANCH, "README.md"), "mine\n");
     world.finish();
 }
 
-#[tokio::test]
-async fn an_edit_on_the_forges_pages_is_somebody_elses_commit() {
-    let (mut world, _) = behind(SignIn::App).await;
+async fn an_edit_on_the_forges_pages_is_somebody_elses_commit(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.run().await;
-    // GitHub is the committer of both.
+    // The forge may be the committer of both.
     let bare = world.bare(WEB);
     let head = bare.head(&branch(BRANCH)).unwrap().unwrap();
     let (_, committer) = bare.emails(&head).unwrap();
@@ -183,9 +214,8 @@ async fn an_edit_on_the_forges_pages_is_somebody_elses_commit() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_repository_that_changes_its_mind_keeps_its_pull_request() {
-    let (mut world, second) = behind(SignIn::App).await;
+async fn a_repository_that_changes_its_mind_keeps_its_pull_request(face: Face) {
+    let (mut world, second) = behind(face).await;
     world.run().await;
     world.policy(&["commits: git", "labels: []"]);
     world.run().await;
@@ -198,9 +228,8 @@ async fn a_repository_that_changes_its_mind_keeps_its_pull_request() {
     world.finish();
 }
 
-#[tokio::test]
-async fn the_sign_off_is_that_of_the_configured_author() {
-    let (mut world, _) = behind(SignIn::App).await;
+async fn the_sign_off_is_that_of_the_configured_author(face: Face) {
+    let (mut world, _) = behind(face).await;
     world.setting("commit: { author: { name: refrom, email: refrom@refrom.invalid }, sign_off: true }");
     world.run().await;
     let bare = world.bare(WEB);
@@ -210,11 +239,10 @@ async fn the_sign_off_is_that_of_the_configured_author() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_forge_that_refuses_the_commit_is_a_failure_of_that_repository() {
-    let (mut world, second) = behind(SignIn::App).await;
+async fn a_forge_that_refuses_the_commit_is_a_failure_of_that_repository(face: Face) {
+    let (mut world, second) = behind(face).await;
     for _ in 0..3 {
-        world.meddlings.next(COMMIT, Meddling::Status(502));
+        world.meddlings.next(committing(face), Meddling::Status(502));
     }
     world.run_with_problems(&["acme/web: not available"]).await;
     world.expect_branches(WEB, &[]);

@@ -3,18 +3,32 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use refrom::demo::forge::Face;
 use refrom::domain::pull_request::Pipeline;
-use refrom::net::{Calls, SignIn, TargetKind};
+use refrom::net::{Calls, TargetKind};
 use refrom::serve::metrics::Metrics;
 use refrom::store::{SqliteStore, Store as _, StoreFacts};
 
-use super::world::{BRANCH, World, branch, name, nginx};
+use super::world::{BRANCH, FORGE_TOKEN, World, branch, name, nginx};
+use crate::forge::{Kind, known_by};
 
 const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
 
-async fn behind() -> World {
-    let world = World::new().await;
+on_both_forges!(
+    the_time_to_patch_runs_from_the_first_sight_to_the_merge_and_is_counted_once,
+    a_merge_is_seen_where_the_forge_deletes_the_branch_and_is_asked_for_once,
+    what_was_closed_is_no_patch_and_what_was_reopened_is_open,
+    a_lost_store_invents_no_times,
+    a_stale_pin_ages_from_the_first_digest_that_it_missed,
+    open_pull_requests_are_those_after_the_cycle,
+    every_outside_call_is_in_the_tally,
+    a_credential_in_its_last_week_is_said_in_the_report,
+    metrics_name_no_repository_and_no_image,
+);
+
+async fn behind(face: Face) -> World {
+    let world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.release(IMAGE, "1.27", "2");
@@ -36,9 +50,8 @@ fn minutes(facts: &[SignedDuration]) -> Vec<i64> {
     facts.iter().map(SignedDuration::as_mins).collect()
 }
 
-#[tokio::test]
-async fn the_time_to_patch_runs_from_the_first_sight_to_the_merge_and_is_counted_once() {
-    let mut world = behind().await;
+async fn the_time_to_patch_runs_from_the_first_sight_to_the_merge_and_is_counted_once(face: Face) {
+    let mut world = behind(face).await;
     // Seen, and for an hour nothing is opened.
     world.dry_run().await;
     world.wait_minutes(60);
@@ -55,24 +68,23 @@ async fn the_time_to_patch_runs_from_the_first_sight_to_the_merge_and_is_counted
     world.finish();
 }
 
-#[tokio::test]
-async fn a_merge_is_seen_where_the_forge_deletes_the_branch_and_is_asked_for_once() {
-    let mut world = behind().await;
+async fn a_merge_is_seen_where_the_forge_deletes_the_branch_and_is_asked_for_once(face: Face) {
+    let mut world = behind(face).await;
     world.run().await;
     world.wait_minutes(5);
     world.forge.merge(&name(WEB), 1).unwrap();
     world.bare(WEB).delete_branch(&branch(BRANCH)).unwrap();
     world.run().await;
-    assert_eq!(world.asked("PullRequests"), 1);
+    let reading = known_by(face, Kind::Read);
+    assert_eq!(world.asked(reading), 1);
     assert_eq!(minutes(&facts(&world).await.to_merged), [5]);
     world.run().await;
-    assert_eq!(world.asked("PullRequests"), 0);
+    assert_eq!(world.asked(reading), 0);
     world.finish();
 }
 
-#[tokio::test]
-async fn what_was_closed_is_no_patch_and_what_was_reopened_is_open() {
-    let mut world = behind().await;
+async fn what_was_closed_is_no_patch_and_what_was_reopened_is_open(face: Face) {
+    let mut world = behind(face).await;
     world.run().await;
     world.forge.close(&name(WEB), 1).unwrap();
     world.run().await;
@@ -84,9 +96,8 @@ async fn what_was_closed_is_no_patch_and_what_was_reopened_is_open() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_lost_store_invents_no_times() {
-    let mut world = behind().await;
+async fn a_lost_store_invents_no_times(face: Face) {
+    let mut world = behind(face).await;
     world.run().await;
     world.forget();
     world.wait_minutes(60);
@@ -98,9 +109,8 @@ async fn a_lost_store_invents_no_times() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_stale_pin_ages_from_the_first_digest_that_it_missed() {
-    let mut world = behind().await;
+async fn a_stale_pin_ages_from_the_first_digest_that_it_missed(face: Face) {
+    let mut world = behind(face).await;
     let first = world.run().await;
     let since = first.repositories[0].figures.stale_since.unwrap();
     // A vendor that builds each day makes no pin younger.
@@ -111,9 +121,8 @@ async fn a_stale_pin_ages_from_the_first_digest_that_it_missed() {
     world.finish();
 }
 
-#[tokio::test]
-async fn open_pull_requests_are_those_after_the_cycle() {
-    let mut world = behind().await;
+async fn open_pull_requests_are_those_after_the_cycle(face: Face) {
+    let mut world = behind(face).await;
     let opened = world.run().await;
     assert_eq!(opened.repositories[0].figures.open.keys().collect::<Vec<_>>(), [&1]);
     assert_eq!(opened.repositories[0].figures.open[&1], Pipeline::Unknown);
@@ -124,9 +133,8 @@ async fn open_pull_requests_are_those_after_the_cycle() {
     world.finish();
 }
 
-#[tokio::test]
-async fn every_outside_call_is_in_the_tally() {
-    let mut world = behind().await;
+async fn every_outside_call_is_in_the_tally(face: Face) {
+    let mut world = behind(face).await;
     let parts = world.assemble().await.unwrap();
     world.run_with(&parts).await;
     let calls: Vec<(TargetKind, Calls)> =
@@ -141,27 +149,32 @@ async fn every_outside_call_is_in_the_tally() {
     assert!(calls.iter().all(|(_, calls)| calls.failures.is_empty()), "{calls:?}");
     assert!(of(TargetKind::Registry).any(|calls| calls.credential.is_some_and(|credential| !credential.is_refused)));
     let rooms = of(TargetKind::Forge).next().unwrap().rooms(Timestamp::UNIX_EPOCH);
-    assert_eq!(rooms.keys().copied().collect::<Vec<_>>(), ["core", "graphql"]);
+    let expected: &[&str] = match face {
+        Face::GitHub => &["core", "graphql"],
+        Face::GitLab => &["api"],
+    };
+    assert_eq!(rooms.keys().copied().collect::<Vec<_>>(), expected);
     drop(parts);
     world.finish();
 }
 
-#[tokio::test]
-async fn a_credential_in_its_last_week_is_said_in_the_report() {
-    let mut world = behind().await;
+async fn a_credential_in_its_last_week_is_said_in_the_report(face: Face) {
+    let mut world = behind(face).await;
     let parts = world.assemble().await.unwrap();
-    let meter = parts.tally.meter(TargetKind::Forge, "github");
-    meter.sign_in(SignIn::Accepted);
-    meter.expires(Some("2026-11-23T00:00:00Z".parse().unwrap()));
+    let end: Timestamp = "2026-11-23T00:00:00Z".parse().unwrap();
+    match face {
+        // The embedded GitHub has tokens without an end only.
+        Face::GitHub => parts.tally.meter(TargetKind::Forge, "github").expires(Some(end)),
+        Face::GitLab => world.forge.add_token("refrom", FORGE_TOKEN, end),
+    }
     let report = world.run_with(&parts).await;
-    assert_eq!(report.notes, ["the credentials for `github` expire at 2026-11-23T00:00:00Z"]);
+    assert_eq!(report.notes, [format!("the credentials for `{}` expire at {end}", world.forge_name())]);
     drop(parts);
     world.finish();
 }
 
-#[tokio::test]
-async fn metrics_name_no_repository_and_no_image() {
-    let mut world = behind().await;
+async fn metrics_name_no_repository_and_no_image(face: Face) {
+    let mut world = behind(face).await;
     let parts = world.assemble().await.unwrap();
     let report = world.run_with(&parts).await;
     let (metrics, now) = (Metrics::new(), Timestamp::UNIX_EPOCH);
@@ -176,7 +189,7 @@ async fn metrics_name_no_repository_and_no_image() {
         "refrom_actions_total{action=\"open\",outcome=\"done\"} 1",
         "refrom_first_seen_to_opened_seconds_count 1",
         "refrom_cycles_total{outcome=\"done\"} 1",
-        "refrom_credential_refused{kind=\"forge\",name=\"github\"} 0.0",
+        &format!("refrom_credential_refused{{kind=\"forge\",name=\"{}\"}} 0.0", world.forge_name()),
     ] {
         assert!(text.lines().any(|it| it == line), "no `{line}` in {text}");
     }

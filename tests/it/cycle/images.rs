@@ -2,6 +2,7 @@
 
 use refrom::demo::registry::ImageSpec;
 use refrom::domain::image_use::Finding;
+use refrom::domain::pull_request::Vocabulary;
 
 use super::world::{World, image_spec, nginx};
 
@@ -16,7 +17,10 @@ async fn a_digest_that_lacks_a_platform_of_the_pinned_one_is_not_proposed() {
     world.registry.publish(IMAGE, "1.27", &ImageSpec::index(&["linux/amd64"], "smaller"));
     let report = world.run().await;
     let waiting = &report.repositories[0].plan.not_proposed[0];
-    assert_eq!(waiting.reason.to_string(), "the new digest lacks platforms of the pinned one: linux/arm64/v8");
+    assert_eq!(
+        waiting.reason.told(Vocabulary::PullRequest).to_string(),
+        "the new digest lacks platforms of the pinned one: linux/arm64/v8"
+    );
     assert_eq!(world.costs().writes, 0);
     world.finish();
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
-use refrom::domain::pull_request::Pipeline;
+use refrom::domain::pull_request::{Pipeline, Vocabulary};
 use refrom::domain::reference::TagRef;
 use refrom::domain::status::{
     CycleStatus, FleetStatus, NoticedStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait,
@@ -37,6 +37,7 @@ pub fn repository(forge: &str, name: &str, pins: Vec<PinStatus>) -> RepositorySt
     let host = if forge == "github" { "github.com" } else { "gitlab.example.com" };
     RepositoryStatus {
         repository: RepositoryKey { forge: forge.to_owned(), name: name.parse().unwrap() },
+        vocabulary: if forge == "github" { Vocabulary::PullRequest } else { Vocabulary::MergeRequest },
         url: Some(format!("https://{host}/{name}")),
         looked_at: Some(now() - SignedDuration::from_mins(12)),
         is_enabled: true,

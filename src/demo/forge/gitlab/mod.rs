@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::fault::{self, FaultKind};
 use super::http::{Reply, Shared, authorize, lost};
-use super::world::{Caller, World};
+use super::world::{Bearer, Caller, World};
 use crate::demo::git_server;
 
 /// The largest request body, in bytes: the longest description, of which each byte may take three in a form.
@@ -41,6 +41,8 @@ struct Asked {
     /// Of the query and of the form in the body, in their order.
     parameters: Vec<(String, String)>,
     caller: Caller,
+    /// When the caller's token ends, in seconds since 1970.
+    expires: Option<i64>,
 }
 
 impl Asked {
@@ -116,7 +118,7 @@ fn answer(
     (method, path, query): (Method, &str, &str),
     (headers, body): (&HeaderMap, &Bytes),
 ) -> Result<Reply, Reply> {
-    let caller = authenticate(world, headers)?;
+    let Bearer { caller, expires } = authenticate(world, headers)?.clone();
     if path == "/graphql" {
         let body = serde_json::from_slice(body).map_err(|_| refusal(400, "the body is no JSON"))?;
         return graphql::answer(world, &caller, &body);
@@ -125,15 +127,15 @@ fn answer(
     let pairs = |text: &[u8]| url::form_urlencoded::parse(text).into_owned().collect::<Vec<_>>();
     let mut parameters = pairs(query.as_bytes());
     parameters.extend(pairs(body));
-    rest::answer(world, &Asked { method, segments, parameters, caller })
+    rest::answer(world, &Asked { method, segments, parameters, caller, expires })
 }
 
 /// Exactly one token in the header that personal, project and group tokens go into.
-fn authenticate(world: &World, headers: &HeaderMap) -> Result<Caller, Reply> {
+fn authenticate<'a>(world: &'a World, headers: &HeaderMap) -> Result<&'a Bearer, Reply> {
     let mut values = headers.get_all("private-token").iter();
     let (first, second) = (values.next().and_then(|value| value.to_str().ok()), values.next());
-    let caller = first.filter(|_| second.is_none()).and_then(|token| world.bearer(token));
-    caller.ok_or_else(|| refusal(401, "401 Unauthorized"))
+    let bearer = first.filter(|_| second.is_none()).and_then(|token| world.bearer(token));
+    bearer.ok_or_else(|| refusal(401, "401 Unauthorized"))
 }
 
 fn faulty(fault: &FaultKind, now: i64) -> Option<Reply> {

@@ -1,11 +1,12 @@
 //! REST: who is who, which repositories there are, and the way to merge requests.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::shown::user;
 use super::{Asked, commits, forbidden, merge_requests, merging, not_found};
 use crate::demo::forge::http::Reply;
-use crate::demo::forge::world::{Repository, World};
+use crate::demo::forge::world::{Repository, World, iso};
 
 /// Items per page, where nothing is said, and at most.
 const PER_PAGE: usize = 20;
@@ -26,6 +27,7 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
             }
             Ok(Reply::new(200, body))
         }
+        ("GET", ["personal_access_tokens", "self"]) => Ok(Reply::new(200, token(world, asked))),
         ("GET", ["users"]) => {
             let named = asked.text("username").unwrap_or_default();
             let found = world.users.iter().filter(|login| login.eq_ignore_ascii_case(named));
@@ -83,6 +85,22 @@ fn reachable(world: &mut World, asked: &Asked, named: &str) -> Result<u64, Reply
         }
         None => Err(not_found("Project")),
     }
+}
+
+/// The caller's token, which ends with a day.
+fn token(world: &World, asked: &Asked) -> Value {
+    let end = asked.expires.and_then(|second| Timestamp::from_second(second).ok());
+    json!({
+        "id": 1,
+        "name": "refrom",
+        "revoked": false,
+        "created_at": iso(world.now()),
+        "scopes": ["api"],
+        "user_id": world.account(&world.login(&asked.caller)).0,
+        "last_used_at": iso(world.now()),
+        "active": true,
+        "expires_at": end.map(|end| end.strftime("%Y-%m-%d").to_string()),
+    })
 }
 
 fn project(world: &World, id: u64, found: &Repository) -> Value {

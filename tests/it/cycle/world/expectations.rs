@@ -216,15 +216,17 @@ fn problems(report: &Report) -> Vec<String> {
         report.problems.iter().map(|problem| format!("{}: {}", problem.subject, problem.message)).collect();
     for repository in &report.repositories {
         let name = &repository.plan.repository;
+        let words = repository.plan.vocabulary;
         problems.extend(repository.deeds.iter().filter_map(|deed| match &deed.outcome {
             Outcome::Failed(reason) => Some(format!("{name}: {reason}")),
             Outcome::Planned | Outcome::Done => None,
         }));
         problems.extend(repository.plan.problem.iter().map(|problem| format!("{name}: {problem}")));
         let waiting = repository.plan.not_proposed.iter().filter(|waiting| waiting.reason.is_incomplete());
-        problems.extend(waiting.map(|waiting| format!("{name}: {}: {}", waiting.path, waiting.reason)));
+        problems.extend(waiting.map(|waiting| format!("{name}: {}: {}", waiting.path, waiting.reason.told(words))));
         let alone = repository.plan.left_alone.iter().filter(|left| left.reason.is_incomplete());
-        problems.extend(alone.map(|left| format!("{name}: #{}: {}", left.number, left.reason)));
+        problems
+            .extend(alone.map(|left| format!("{name}: {}: {}", words.numbered(left.number), left.reason.told(words))));
     }
     problems
 }
