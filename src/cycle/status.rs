@@ -204,12 +204,9 @@ fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
         ((pin.path.as_str(), pin.use_index), Wait { why, needs_person: true })
     });
     let not_proposed = report.plan.not_proposed.iter();
-    failed
-        .chain(
-            not_proposed
-                .map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, report.plan.vocabulary))),
-        )
-        .collect()
+    let words = report.plan.vocabulary;
+    let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words)));
+    failed.chain(not_proposed).collect()
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {

@@ -169,6 +169,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_number_is_written_as_its_forge_writes_it() {
+        let told = |reason: Reason, vocabulary| reason.told(vocabulary).to_string();
+        assert_eq!(told(Reason::Hold(7), Vocabulary::PullRequest), "held by `refrom:hold` on #7");
+        assert_eq!(told(Reason::Hold(7), Vocabulary::MergeRequest), "held by `refrom:hold` on !7");
+        assert_eq!(told(Reason::Refused(7), Vocabulary::MergeRequest), "refused by closing !7");
+    }
+
+    #[test]
     fn what_is_shown_on_a_forge_is_in_its_own_words() {
         let base: BranchName = "main".parse().unwrap();
         let causes = [

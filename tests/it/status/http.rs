@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use refrom::demo::forge::Face;
 use refrom::demo::server::Server;
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::page::{StatusState, routes};
@@ -84,8 +85,14 @@ async fn the_json_is_filtered_and_its_figures_are_of_the_whole_fleet() {
 }
 
 #[tokio::test]
-async fn what_a_cycle_did_is_on_the_page() {
-    let mut world = World::new().await;
+async fn what_a_cycle_did_is_on_the_page_with_numbers_as_its_forge_writes_them() {
+    for (face, sigil) in [(Face::GitHub, '#'), (Face::GitLab, '!')] {
+        what_a_cycle_did_is_on_the_page(face, sigil).await;
+    }
+}
+
+async fn what_a_cycle_did_is_on_the_page(face: Face, sigil: char) {
+    let mut world = World::on(face).await;
     let first = world.release("dhi.io/nginx", "1.27", "1");
     world.repository("acme/web", &[("Dockerfile", &nginx("1.27.1", &first))]);
     let second = world.release("dhi.io/nginx", "1.27", "2");
@@ -99,9 +106,9 @@ async fn what_a_cycle_did_is_on_the_page() {
     for part in [
         "Last whole cycle <time datetime=\"2026-11-20T08:00:00Z\">3 hours ago".to_owned(),
         format!("<code title=\"{first}\">{}</code> <span class=\"version\">1.27.1</span>", first.short()),
-        format!("<code title=\"{second}\">{}</code> 1.27.2,</span> in #1", second.short()),
+        format!("<code title=\"{second}\">{}</code> 1.27.2,</span> in {sigil}1", second.short()),
         "behind</span> <time datetime=\"2026-11-20T08:00:00Z\">for 3 hours".to_owned(),
-        "#1 build(deps): refresh base image".to_owned(),
+        format!("{sigil}1 build(deps): refresh base image"),
     ] {
         assert!(html.contains(&part), "`{part}` is not in\n{html}");
     }
