@@ -16,6 +16,7 @@ mod config;
 mod cycle;
 mod cycle_real_servers;
 mod descriptions;
+mod documentation;
 mod dockerfile_laws;
 mod dockerfile_limits;
 mod dockerfile_oracles;
