@@ -1,7 +1,8 @@
 //! The service, over the embedded registry and forge: in this process with a scripted clock, and as the program itself.
 
 mod access;
-mod house;
+pub mod house;
 mod lifecycle;
 mod processes;
+mod soak;
 mod webhooks;

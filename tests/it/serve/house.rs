@@ -29,9 +29,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A clock that only moves when it is moved.
 #[derive(Debug, Clone)]
 pub struct ScriptedClock {
-    now: watch::Sender<Timestamp>,
+    pub now: watch::Sender<Timestamp>,
     /// Until when the loop waits, while it does.
-    waiting: watch::Sender<Option<Timestamp>>,
+    pub waiting: watch::Sender<Option<Timestamp>>,
+}
+
+impl ScriptedClock {
+    pub fn at(now: Timestamp) -> Self {
+        Self { now: watch::Sender::new(now), waiting: watch::Sender::new(None) }
+    }
 }
 
 /// Notes that nobody waits any more, however the waiting ended.
@@ -60,7 +66,8 @@ impl Clock for ScriptedClock {
 #[derive(Debug, Default)]
 pub struct Watched {
     metrics: Metrics,
-    cycles: watch::Sender<Vec<bool>>,
+    /// Which of the cycles that have ended were over the whole fleet.
+    pub cycles: watch::Sender<Vec<bool>>,
 }
 
 #[async_trait]
@@ -109,7 +116,7 @@ impl House {
         let before = world.begin();
         let path = world.configuration();
         let load = move || Config::load(&path, &environment, Secrets::Read);
-        let clock = ScriptedClock { now: watch::Sender::new(world.time()), waiting: watch::Sender::new(None) };
+        let clock = ScriptedClock::at(world.time());
         let watched = Arc::new(Watched::default());
         let setup = Setup {
             load: Box::new(load.clone()),

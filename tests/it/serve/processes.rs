@@ -23,13 +23,14 @@ const SECRETS: [(&str, &str); 4] = [
 ];
 
 /// `refrom serve` and what it says.
-struct Process {
-    child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+pub(super) struct Process {
+    pub child: Child,
+    /// `None`: somebody else reads them.
+    pub lines: Option<Lines<BufReader<ChildStderr>>>,
 }
 
 impl Process {
-    fn start(configuration: &Path) -> Self {
+    pub fn start(configuration: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refrom"));
         command.args(["serve", "--config"]).arg(configuration);
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path))).env("HOME", "/nonexistent");
@@ -37,13 +38,13 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, lines }
+        Self { child, lines: Some(lines) }
     }
 
     /// Waits until it says this; the line.
-    async fn says(&mut self, text: &str) -> String {
+    pub async fn says(&mut self, text: &str) -> String {
         let mut said = Vec::new();
-        while let Some(line) = self.lines.next_line().await.unwrap() {
+        while let Some(line) = self.lines.as_mut().unwrap().next_line().await.unwrap() {
             assert!(SECRETS.iter().all(|(_, secret)| !line.contains(secret)), "{line}");
             if line.contains(text) {
                 return line;
@@ -53,13 +54,13 @@ impl Process {
         panic!("it never said `{text}`: {said:#?}");
     }
 
-    fn tell(&self, signal: rustix::process::Signal) {
+    pub fn tell(&self, signal: rustix::process::Signal) {
         let id = i32::try_from(self.child.id().unwrap()).unwrap();
         rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), signal).unwrap();
     }
 
     async fn ended(mut self) -> Option<i32> {
-        while self.lines.next_line().await.unwrap().is_some() {}
+        while self.lines.as_mut().unwrap().next_line().await.unwrap().is_some() {}
         self.child.wait().await.unwrap().code()
     }
 }
