@@ -35,6 +35,7 @@ mod metrics;
 mod network;
 mod page;
 mod page_browser;
+mod pages;
 mod plan;
 mod plan_cadence;
 mod plan_laws;
