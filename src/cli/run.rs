@@ -1,5 +1,7 @@
 //! `refrom run`: one cycle over the fleet.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Failure;
@@ -11,27 +13,20 @@ use super::progress::Progress;
 use super::run_record::{RunRecord, branch_of, pins_of, word};
 use super::settings::{self, Secrets};
 use super::use_record::shown_reason;
+use crate::config::Config;
 use crate::cycle::{
     self, AssemblyError, CadenceMode, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request,
 };
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::RepoName;
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
-    let config = settings::load(Some(&arguments.config), Secrets::Read)?;
-    let repositories = arguments.repositories.iter().map(|name| {
-        let name: RepoName = name.parse().map_err(Failure::usage)?;
-        let is_selected = config.forges.iter().any(|forge| forge.selection.names(&name));
-        if is_selected {
-            Ok(name)
-        } else {
-            Err(Failure::usage(anyhow::anyhow!("no forge of the configuration includes `{name}`")))
-        }
-    });
+    let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
     let request = Request {
-        repositories: repositories.collect::<Result<_, _>>()?,
+        repositories: named(&config, &arguments.repositories)?,
         mode: if arguments.dry_run { Mode::DryRun } else { Mode::Act },
         cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
@@ -52,6 +47,21 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
         metrics_file::write(path, &parts, (&request, &report), started).await?;
     }
     Ok(if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done })
+}
+
+/// The repositories of these names, at every forge that selects them.
+fn named(config: &Config, names: &[String]) -> Result<BTreeSet<RepositoryKey>, Failure> {
+    let mut repositories = BTreeSet::new();
+    for name in names {
+        let name: RepoName = name.parse().map_err(Failure::usage)?;
+        let forges = config.forges.iter().filter(|forge| forge.selection.names(&name));
+        let keys: Vec<_> = forges.map(|it| RepositoryKey { forge: it.name.clone(), name: name.clone() }).collect();
+        if keys.is_empty() {
+            return Err(Failure::usage(anyhow::anyhow!("no forge of the configuration includes `{name}`")));
+        }
+        repositories.extend(keys);
+    }
+    Ok(repositories)
 }
 
 /// A store that somebody holds and a git that is missing are things that could not be done; certificates and proxy are

@@ -105,7 +105,7 @@ fn remarks(repository: &RepositoryStatus, now: Timestamp) -> Vec<String> {
     }
     if repository.tells_due(now) {
         let at = repository.due_at.filter(|at| *at > now && *at < Timestamp::MAX);
-        let at = at.map(|at| format!(" ({at})")).unwrap_or_default();
+        let at = at.map(|at| format!(" ({at:.0})")).unwrap_or_default();
         lines.push(format!("due {}{at}: {}", due(repository.due_at, now), repository.due_because));
     }
     for noticed in &repository.noticed {
@@ -142,7 +142,7 @@ fn summary(fleet: &FleetStatus, now: Timestamp) -> Vec<String> {
         None => lines.push("no whole cycle has ended yet".to_owned()),
         Some(cycle) => {
             let (ended, took) = (duration(cycle.ended, now), duration(cycle.started, cycle.ended));
-            lines.push(format!("the last whole cycle ended {ended} ago ({}) and took {took}", cycle.ended));
+            lines.push(format!("the last whole cycle ended {ended} ago ({:.0}) and took {took}", cycle.ended));
             lines.extend(cycle.problems.iter().map(|(subject, message)| format!("problem: {subject}: {message}")));
         }
     }

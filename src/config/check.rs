@@ -24,6 +24,8 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub enum Secrets {
     /// Variables are read, files are looked into.
     Read,
+    /// All but those that `refrom serve` alone needs.
+    ReadForCycle,
     /// Only those that a work tree needs: of registries and of the proxy. A person's machine has no other.
     ReadForRegistries,
     /// Neither; who uses such a secret gets an error.
@@ -110,8 +112,17 @@ impl Checker<'_> {
 
     /// Checks what only a cycle over the fleet needs the secrets of.
     pub fn for_the_fleet<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> T {
+        self.unread_where(&[Secrets::ReadForRegistries], check)
+    }
+
+    /// Checks what only `refrom serve` needs the secrets of.
+    pub fn for_the_service<T>(&mut self, check: impl FnOnce(&mut Self) -> T) -> T {
+        self.unread_where(&[Secrets::ReadForCycle, Secrets::ReadForRegistries], check)
+    }
+
+    fn unread_where<T>(&mut self, needless: &[Secrets], check: impl FnOnce(&mut Self) -> T) -> T {
         let secrets = self.secrets;
-        if secrets == Secrets::ReadForRegistries {
+        if needless.contains(&secrets) {
             self.secrets = Secrets::Skip;
         }
         let checked = check(self);

@@ -23,7 +23,7 @@ pub fn serve(checker: &mut Checker<'_>, path: &KeyPath, file: Option<&ServeFile>
     let file = file.unwrap_or(&no_file);
     let token_path = path.key("token");
     let reference = file.token.as_ref();
-    let token = checker.for_the_fleet(|checker| reference.and_then(|token| checker.secret(&token_path, token)));
+    let token = checker.for_the_service(|checker| reference.and_then(|token| checker.secret(&token_path, token)));
     ServeConfig {
         listen: listen(checker, &path.key("listen"), file),
         token,
@@ -112,7 +112,7 @@ fn webhook(checker: &mut Checker<'_>, path: &KeyPath, file: &WebhookFile) -> Opt
         checker.missing(&path, "missing: `{ env: NAME }` or `{ file: PATH }`");
     }
     let reference = file.secret.as_ref();
-    let secret = checker.for_the_fleet(|checker| reference.and_then(|secret| checker.secret(&path, secret)));
+    let secret = checker.for_the_service(|checker| reference.and_then(|secret| checker.secret(&path, secret)));
     Some(WebhookConfig { name: file.name.clone()?, kind: file.kind?, registry: registry?, secret: secret? })
 }
 

@@ -108,7 +108,7 @@ fn forge(checker: &mut Checker<'_>, path: &KeyPath, name: &str, file: &ForgeFile
     let secret_path = path.key("webhook_secret");
     let reference = file.webhook_secret.as_ref();
     let webhook_secret =
-        checker.for_the_fleet(|checker| reference.and_then(|secret| checker.secret(&secret_path, secret)));
+        checker.for_the_service(|checker| reference.and_then(|secret| checker.secret(&secret_path, secret)));
     Some(ForgeConfig {
         name: name.to_owned(),
         kind,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::report::{Outcome, Report, RepositoryReport};
+use super::open;
+use super::report::Report;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::digest::Digest;
-use crate::domain::plan::{Action, Knowledge};
-use crate::domain::pull_request::{Pipeline, PullRequestState};
+use crate::domain::plan::Knowledge;
+use crate::domain::pull_request::Pipeline;
 use crate::domain::reference::TagRef;
 use crate::store::{Store, StoreError};
 
@@ -21,12 +22,13 @@ pub struct Figures {
     pub open: BTreeMap<u64, Pipeline>,
 }
 
-/// Adds the figures to each repository of the report.
+/// Adds the figures to each repository of the report of a cycle that ends now.
 pub async fn add(
     store: &dyn Store,
     fleet: &[RepositoryFacts],
     knowledge: &Knowledge,
     report: &mut Report,
+    at: Timestamp,
 ) -> Result<(), StoreError> {
     let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
     let mut known: BTreeMap<(TagRef, Digest), Option<Timestamp>> = BTreeMap::new();
@@ -46,30 +48,10 @@ pub async fn add(
                 stale_since = stale_since.into_iter().chain(since).min();
             }
         }
-        repository.figures = Figures { stale_since, open: open(repository, knowledge) };
+        let read = knowledge.pull_requests.get(&repository.plan.repository).and_then(|read| read.as_ref().ok());
+        let open = open::after(repository, read.map(Vec::as_slice).unwrap_or_default(), at);
+        let open = open.into_iter().map(|it| (it.number, it.pipeline)).collect();
+        repository.figures = Figures { stale_since, open };
     }
     Ok(())
-}
-
-/// Those that were open, without what was closed, with what was opened.
-fn open(repository: &RepositoryReport, knowledge: &Knowledge) -> BTreeMap<u64, Pipeline> {
-    let read = knowledge.pull_requests.get(&repository.plan.repository).and_then(|read| read.as_ref().ok());
-    let was_open = read.into_iter().flatten().filter(|it| it.state == PullRequestState::Open && it.branch.is_ours());
-    let mut open: BTreeMap<u64, Pipeline> = was_open.map(|it| (it.number, it.pipeline)).collect();
-    for (action, deed) in repository.plan.actions.iter().zip(&repository.deeds) {
-        let Some((number, _)) = deed.pull_request.as_ref().filter(|_| deed.outcome == Outcome::Done) else { continue };
-        match action {
-            Action::Open { replaces, .. } => {
-                if let Some(closed) = replaces {
-                    open.remove(&closed.number);
-                }
-                open.insert(*number, Pipeline::Unknown);
-            }
-            // A new commit: its checks have just begun.
-            Action::Update { .. } => drop(open.insert(*number, Pipeline::Unknown)),
-            Action::Close(_) => drop(open.remove(number)),
-            Action::AutoMerge { .. } | Action::DeleteBranch { .. } => {}
-        }
-    }
-    open
 }

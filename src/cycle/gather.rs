@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 use super::report::{LeftOut, Report};
 use super::scan::Source;
 use super::{Parts, Request, Step, Watcher};
-use crate::config::RepositoryFile;
+use crate::config::{ForgeConfig, RepositoryFile};
 use crate::domain::candidates::{FileUses, RepositoryFacts};
 use crate::domain::pattern::Pattern;
 use crate::domain::policy::Policy;
@@ -38,7 +38,7 @@ pub async fn fleet(
 ) -> Vec<RepositoryFacts> {
     let mut fleet = Vec::new();
     for (forge, config) in parts.forges.iter().zip(&parts.config.forges) {
-        let Some(selection) = narrow(&config.selection, request) else { continue };
+        let Some(selection) = narrow(config, request) else { continue };
         let listing = match forge.repositories(&selection).await {
             Ok(listing) => listing,
             Err(error) => {
@@ -56,11 +56,13 @@ pub async fn fleet(
 }
 
 /// The selection, limited to the repositories that were asked for by name.
-fn narrow(selection: &Selection, request: &Request) -> Option<Selection> {
+fn narrow(config: &ForgeConfig, request: &Request) -> Option<Selection> {
+    let selection = &config.selection;
     if request.repositories.is_empty() {
         return Some(selection.clone());
     }
-    let names = request.repositories.iter().filter(|name| selection.names(name));
+    let of_forge = request.repositories.iter().filter(|key| key.forge == config.name);
+    let names = of_forge.map(|key| &key.name).filter(|name| selection.names(name));
     let include: Vec<Pattern> = names.filter_map(|name| Pattern::new(name.as_str()).ok()).collect();
     (!include.is_empty()).then(|| Selection { include, ..selection.clone() })
 }

@@ -10,6 +10,7 @@ mod build;
 mod figures;
 mod gather;
 pub mod lookup;
+mod open;
 mod own;
 mod parts;
 mod patch_times;
@@ -27,13 +28,14 @@ use jiff::{Timestamp, ToSpan as _};
 use crate::config::Config;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
 use crate::domain::plan::{self, Knowledge, Limits};
-use crate::domain::pull_request::{BranchName, PullRequest, RepoName};
+use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
 use crate::forge::Forge;
 use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
+use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
@@ -58,11 +60,13 @@ pub struct Parts {
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     /// Only these, where there are some.
-    pub repositories: BTreeSet<RepoName>,
+    pub repositories: BTreeSet<RepositoryKey>,
     pub mode: Mode,
     pub cadence: CadenceMode,
     /// Images whose tags are asked for however short ago that was done: somebody said that they moved.
     pub fresh: BTreeSet<ImageName>,
+    /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
+    pub by_hand: BTreeSet<RepositoryKey>,
 }
 
 /// Whether the plan is carried out.
@@ -103,6 +107,7 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     let (now, watcher) = ((host.clock)(), host.watcher);
     let mut report = Report::default();
     let gathered = gather::fleet(parts, request, watcher, &mut report).await;
+    let request = &poll::with_images(request, &gathered);
     let knowledge = know(parts, request, &gathered, (now, watcher), &mut report).await?;
     let limits = Limits {
         max_new_per_hour: parts.config.max_new_per_hour,
@@ -111,23 +116,26 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     };
     let plan = plan::plan(&gathered, &knowledge, &limits, now);
     tracing::info!(repositories = plan.repositories.len(), "planned");
+    let mut turns = Turns::default();
     match request.mode {
         Mode::DryRun => report.planned(plan),
         Mode::Act => {
             act::fleet(parts, &gathered, plan, host, &mut report).await;
-            let turns = turns::used(&gathered, &report);
-            parts.store.record_turns(&turns, now).await?;
+            turns = Turns::of(&gathered, &report, &parts.store.unfinished_turns().await?, now);
+            parts.store.record_turns(&turns.used, now).await?;
+            parts.store.record_unfinished_turns(&turns.unfinished, now).await?;
         }
     }
     for (target, at) in parts.tally.expiring(now) {
         report.notes.push(format!("the credentials for `{}` expire at {at}", target.name));
     }
     report.describe(&gathered, &knowledge);
-    figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report).await?;
+    let at = (host.clock)();
+    figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report, at).await?;
     if request.mode == Mode::Act {
-        let at = (host.clock)();
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
-        let ended = status::Ended { parts, request, fleet, knowledge, report: &report, started: now, at };
+        let (report_so_far, turns) = (&report, turns.used.into_iter().collect());
+        let ended = status::Ended { parts, request, fleet, knowledge, report: report_so_far, turns, started: now, at };
         if let Err(error) = ended.keep().await {
             report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));
         }
@@ -150,10 +158,9 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let session = parts.registries.session();
-    let tags = lookup::tracked(gathered.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files));
-    let (known, asked) = poll::known(parts, request, tags, now).await?;
-    let mut observations = lookup::observe(&session, asked, watcher).await;
-    poll::record(parts.store.as_ref(), &observations, now).await?;
+    let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
+    let mut observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
+    poll::record(parts.store.as_ref(), &asked, &observations, now).await?;
     observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CadenceMode, Parts, Request};
-use crate::domain::candidates::Observations;
+use super::{CadenceMode, Parts, Request, lookup};
+use crate::domain::candidates::{Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
 use crate::store::{Store, StoreError};
@@ -16,31 +16,71 @@ const TOLERANCE_PART: i32 = 10;
 /// The most that is, so that it stays what machines are late by, however long `poll` is.
 const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
 
-/// What is known of these tags from a look that is short ago, and the tags that have to be asked for.
+/// The request, with the images of the repositories that somebody asked for by hand.
+pub fn with_images(request: &Request, fleet: &[RepositoryFacts]) -> Request {
+    let by_hand = fleet.iter().filter(|facts| request.by_hand.contains(&facts.key()));
+    let images = lookup::tracked(by_hand.flat_map(|facts| &facts.files)).into_iter().map(|tag| tag.image);
+    Request { fresh: request.fresh.iter().cloned().chain(images).collect(), ..request.clone() }
+}
+
+/// The digests that the followed pins of the fleet have, by tag.
+pub type Pinned = BTreeMap<TagRef, BTreeSet<Digest>>;
+
+/// The followed pins of what is not switched off.
+pub fn pinned(fleet: &[RepositoryFacts]) -> Pinned {
+    let files = fleet.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files);
+    let mut pinned = Pinned::new();
+    for found in files.flat_map(|file| &file.uses) {
+        if let Some(tag) = found.tracked() {
+            pinned.entry(tag).or_default().extend(found.digest);
+        }
+    }
+    pinned
+}
+
+/// What is known of these tags from a look that is short ago, and the tags that have to be asked for, with their pins.
 pub async fn known(
     parts: &Parts,
     request: &Request,
-    tags: BTreeSet<TagRef>,
+    pinned: Pinned,
     now: Timestamp,
-) -> Result<(BTreeMap<TagRef, Digest>, BTreeSet<TagRef>), StoreError> {
-    let (mut known, mut asked) = (BTreeMap::new(), BTreeSet::new());
-    for tag in tags {
+) -> Result<(BTreeMap<TagRef, Digest>, Pinned), StoreError> {
+    let (mut known, mut asked) = (BTreeMap::new(), Pinned::new());
+    let store = parts.store.as_ref();
+    for (tag, digests) in pinned {
         let poll = parts.config.poll_of(tag.image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
         let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(&tag.image);
         let last = match poll.filter(|_| !is_wanted) {
-            Some(poll) => parts.store.last_sighting(&tag).await?.filter(|(_, at)| is_short_ago(*at, poll, now)),
+            Some(poll) => store.last_sighting(&tag).await?.filter(|(_, at)| is_short_ago(*at, poll, now)),
             None => None,
         };
         match last {
-            Some((digest, _)) => drop(known.insert(tag, digest)),
-            None => drop(asked.insert(tag)),
+            Some((digest, _)) if !is_overtaken(store, &tag, &digests).await? => drop(known.insert(tag, digest)),
+            Some(_) | None => drop(asked.insert(tag, digests)),
         }
     }
     Ok((known, asked))
 }
 
-/// Notes what tags answered, and which did not.
-pub async fn record(store: &dyn Store, observations: &Observations, now: Timestamp) -> Result<(), StoreError> {
+/// Whether somebody moved a pin since the tag was last asked for, to a digest that it was never seen at: that may be
+/// newer than the look, which would propose the way back.
+async fn is_overtaken(store: &dyn Store, tag: &TagRef, digests: &BTreeSet<Digest>) -> Result<bool, StoreError> {
+    let before = store.pinned(tag).await?;
+    for digest in digests.difference(&before) {
+        if store.first_seen(tag, digest).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Notes what tags answered, which did not, and what was pinned when they were asked.
+pub async fn record(
+    store: &dyn Store,
+    asked: &Pinned,
+    observations: &Observations,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let (mut sightings, mut unanswered) = (Vec::new(), Vec::new());
     for (tag, answer) in observations {
         match answer {
@@ -49,6 +89,7 @@ pub async fn record(store: &dyn Store, observations: &Observations, now: Timesta
         }
     }
     store.record_sightings(&sightings, now).await?;
+    store.record_pinned(asked).await?;
     store.record_unanswered(&unanswered).await
 }
 

@@ -5,17 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, Zoned};
 
 use super::report::{Noticed, Outcome, Report, RepositoryReport};
-use super::{Parts, Request, turns};
+use super::{Parts, Request, open};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
-use crate::domain::pull_request::{Pipeline, PullRequest, PullRequestState, RepoName};
+use crate::domain::pull_request::RepoName;
 use crate::domain::reference::{ImageName, TagRef};
-use crate::domain::status::{
-    CycleStatus, NoticedStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait,
-};
+use crate::domain::status::{CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, Wait};
 use crate::store::{Store, StoreError};
 
 /// A cycle that has ended.
@@ -26,6 +24,8 @@ pub(super) struct Ended<'a> {
     pub fleet: &'a [RepositoryFacts],
     pub knowledge: &'a Knowledge,
     pub report: &'a Report,
+    /// Who had their turn in it.
+    pub turns: BTreeSet<RepositoryKey>,
     pub started: Timestamp,
     pub at: Timestamp,
 }
@@ -37,14 +37,13 @@ impl Ended<'_> {
         let before = self.before().await?;
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
             self.fleet.iter().map(|facts| (facts.key(), facts)).collect();
-        let turns: BTreeSet<RepositoryKey> = turns::used(self.fleet, self.report).into_iter().collect();
         let mut books = Books { store: self.parts.store.as_ref(), sights: BTreeMap::new(), images: BTreeMap::new() };
         let mut now: BTreeMap<RepositoryKey, RepositoryStatus> = BTreeMap::new();
         for report in &self.report.repositories {
             let key = &report.plan.repository;
             let Some(facts) = facts.get(key) else { continue };
             let mut status = self.repository(facts, report, before.get(key), &mut books).await?;
-            (status.due_at, status.due_because) = self.due(facts, turns.contains(key));
+            (status.due_at, status.due_because) = self.due(facts, self.turns.contains(key));
             now.insert(key.clone(), status);
         }
         self.unread(&before, &mut now);
@@ -140,8 +139,8 @@ impl Ended<'_> {
         }
         let pull_requests = match self.knowledge.pull_requests.get(&repository) {
             Some(Err(_)) => before.map(|before| before.pull_requests.clone()).unwrap_or_default(),
-            Some(Ok(read)) => open_now(report, read, self.at),
-            None => open_now(report, &[], self.at),
+            Some(Ok(read)) => open::after(report, read, self.at),
+            None => open::after(report, &[], self.at),
         };
         Ok(RepositoryStatus {
             url: self.url(&repository),
@@ -199,49 +198,6 @@ fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
     });
     let not_proposed = report.plan.not_proposed.iter();
     failed.chain(not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::from(&pin.reason)))).collect()
-}
-
-/// The open pull requests of ours, as the cycle left them.
-fn open_now(report: &RepositoryReport, read: &[PullRequest], at: Timestamp) -> Vec<PullRequestStatus> {
-    let ours = read.iter().filter(|it| it.state == PullRequestState::Open && it.branch.is_ours());
-    let mut open: BTreeMap<u64, PullRequestStatus> = ours.map(|it| (it.number, standing(it))).collect();
-    for (action, deed) in report.plan.actions.iter().zip(&report.deeds) {
-        let (Outcome::Done, Some((number, url))) = (&deed.outcome, &deed.pull_request) else { continue };
-        if let Action::Open { replaces: Some(closing), .. } | Action::Close(closing) = action {
-            open.remove(&closing.number);
-        }
-        if let Action::Open { proposal, .. } | Action::Update { proposal, .. } = action {
-            let before = open.remove(number);
-            let status = PullRequestStatus {
-                number: *number,
-                url: url.clone(),
-                title: proposal.title.clone(),
-                branch: proposal.branch.clone(),
-                // Of the new head the forge has said nothing yet.
-                pipeline: Pipeline::Unknown,
-                is_auto_merging: before.as_ref().is_some_and(|before| before.is_auto_merging),
-                opened_at: before.map_or(Some(at), |before| before.opened_at),
-                left_alone: None,
-            };
-            open.insert(*number, status);
-        }
-        if let (Action::AutoMerge { .. }, true) = (action, deed.warnings.is_empty())
-            && let Some(status) = open.get_mut(number)
-        {
-            status.is_auto_merging = true;
-        }
-    }
-    for left in &report.plan.left_alone {
-        if let Some(status) = open.get_mut(&left.number) {
-            status.left_alone = Some(Wait::from(&left.reason));
-        }
-    }
-    open.into_values().rev().collect()
-}
-
-fn standing(open: &PullRequest) -> PullRequestStatus {
-    let PullRequest { number, url, title, branch, pipeline, is_auto_merging, opened_at, .. } = open.clone();
-    PullRequestStatus { number, url, title, branch, pipeline, is_auto_merging, opened_at, left_alone: None }
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {

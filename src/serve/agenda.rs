@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::wake::Pending;
 use crate::config::Config;
 use crate::cycle::Report;
-use crate::domain::pull_request::RepoName;
+use crate::domain::candidates::RepositoryKey;
 
 /// How often the whole fleet is looked at unless the configuration says otherwise.
 pub const DEFAULT_PACE: Duration = Duration::from_secs(15 * 60);
@@ -49,7 +49,7 @@ pub struct Agenda {
     blocked_until: Timestamp,
     failures: u32,
     /// When repositories that have something waiting become due.
-    looks: BTreeMap<RepoName, Timestamp>,
+    looks: BTreeMap<RepositoryKey, Timestamp>,
 }
 
 /// How often the whole fleet is looked at: as often as the registry that is asked most often.
@@ -60,9 +60,9 @@ pub fn pace(config: &Config) -> Duration {
 }
 
 /// When which repositories of this report should be looked at again because something there waits for its time.
-fn next_looks(report: &Report, now: Timestamp) -> BTreeMap<RepoName, Timestamp> {
+fn next_looks(report: &Report, now: Timestamp) -> BTreeMap<RepositoryKey, Timestamp> {
     let plans = report.repositories.iter().map(|repository| &repository.plan);
-    let waiting = plans.filter_map(|plan| Some((plan.repository.name.clone(), plan.waits()?.until.timestamp())));
+    let waiting = plans.filter_map(|plan| Some((plan.repository.clone(), plan.waits()?.until.timestamp())));
     // What was due already and still waits, waits for something else.
     waiting.filter(|(_, at)| *at > now).collect()
 }
@@ -88,17 +88,19 @@ impl Agenda {
     }
 
     pub fn next(&self, pending: &Pending, now: Timestamp) -> Next {
-        let mut whole = self.whole_due;
+        let planned = |at| if self.is_plausible(at, now) { at } else { now };
+        let (quiet_until, blocked_until) = (planned(self.quiet_until), planned(self.blocked_until));
+        let mut whole = planned(self.whole_due);
         if pending.is_whole() {
-            let earliest = self.whole_began.map_or(now, |began| after(began, WHOLE_PAUSE));
-            whole = whole.min(earliest.max(self.quiet_until));
+            let earliest = self.whole_began.map_or(now, |began| planned(after(began, WHOLE_PAUSE)));
+            whole = whole.min(earliest.max(quiet_until));
         }
         let mut some = self.looks.values().min().copied();
-        if !pending.repositories.is_empty() {
-            some = Some(self.quiet_until);
+        if pending.has_repositories() {
+            some = Some(quiet_until);
         }
-        let whole = whole.max(self.blocked_until);
-        let some = some.map(|at| at.max(self.quiet_until).max(self.blocked_until));
+        let whole = whole.max(blocked_until);
+        let some = some.map(|at| at.max(quiet_until).max(blocked_until));
         if whole <= now {
             return Next::Begin(Scope::Whole);
         }
@@ -109,11 +111,17 @@ impl Agenda {
         }
     }
 
+    /// Whether a pause may end then. One that is longer than any that is ever made was begun by a clock that has been set
+    /// back since: a machine that started in the wrong year would wait for that year.
+    fn is_plausible(&self, at: Timestamp, now: Timestamp) -> bool {
+        at <= after(now, signed(self.pace).max(WHOLE_PAUSE))
+    }
+
     /// The repositories that are due now; they are looked at by the cycle that begins.
-    pub fn take_looks(&mut self, now: Timestamp) -> BTreeSet<RepoName> {
-        let due: BTreeSet<RepoName> =
-            self.looks.iter().filter(|(_, at)| **at <= now).map(|(name, _)| name.clone()).collect();
-        self.looks.retain(|name, _| !due.contains(name));
+    pub fn take_looks(&mut self, now: Timestamp) -> BTreeSet<RepositoryKey> {
+        let due: BTreeSet<RepositoryKey> =
+            self.looks.iter().filter(|(_, at)| **at <= now).map(|(key, _)| key.clone()).collect();
+        self.looks.retain(|key, _| !due.contains(key));
         due
     }
 
@@ -125,7 +133,7 @@ impl Agenda {
             self.whole_began = Some(began);
             self.looks.clear();
             // One that was woken before its time takes no turn of the others: they ask what it did not.
-            if began >= self.whole_due {
+            if began >= self.whole_due || !self.is_plausible(self.whole_due, began) {
                 self.whole_due = after(began, signed(self.pace));
             }
             // A fleet that takes longer than the pace is looked at again and again, with a breath in between.
@@ -136,7 +144,7 @@ impl Agenda {
     /// What waits in the repositories that were looked at.
     pub fn note(&mut self, report: &Report, now: Timestamp) {
         for repository in &report.repositories {
-            self.looks.remove(&repository.plan.repository.name);
+            self.looks.remove(&repository.plan.repository);
         }
         self.looks.extend(next_looks(report, now));
     }
@@ -167,8 +175,12 @@ mod tests {
         Timestamp::from_second(1_795_161_600 + seconds).unwrap()
     }
 
+    fn key(name: &str) -> RepositoryKey {
+        RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() }
+    }
+
     fn told(repositories: &[&str]) -> Pending {
-        let repositories = repositories.iter().map(|name| name.parse().unwrap()).collect();
+        let repositories = repositories.iter().map(|name| key(name)).collect();
         Pending { repositories, ..Pending::default() }
     }
 
@@ -223,7 +235,7 @@ mod tests {
     fn a_repository_that_becomes_due_is_looked_at_then_and_once() {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(2));
-        agenda.looks = [("acme/web".parse().unwrap(), at(300)), ("acme/api".parse().unwrap(), at(400))].into();
+        agenda.looks = [(key("acme/web"), at(300)), (key("acme/api"), at(400))].into();
         assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Wait(at(300)));
         assert_eq!(agenda.next(&Pending::default(), at(300)), Next::Begin(Scope::Some));
         assert_eq!(agenda.take_looks(at(300)), told(&["acme/web"]).repositories);
@@ -254,6 +266,21 @@ mod tests {
         let mut agenda = Agenda::new(DEFAULT_PACE, at(0));
         agenda.ended(Scope::Whole, at(0), at(3600));
         assert_eq!(agenda.next(&Pending::default(), at(3600)), Next::Wait(after(at(3600), WAKE_PAUSE)));
+    }
+
+    #[test]
+    fn a_clock_that_was_wrong_by_a_year_is_waited_for_by_nobody() {
+        let year = 365 * 24 * 60 * MINUTE;
+        let mut agenda = Agenda::new(DEFAULT_PACE, at(year));
+        agenda.ended(Scope::Whole, at(year), at(year + 2));
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Begin(Scope::Whole));
+        assert_eq!(agenda.next(&moved(), at(10)), Next::Begin(Scope::Whole));
+        agenda.failed(at(year));
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Begin(Scope::Whole));
+        agenda.ended(Scope::Whole, at(10), at(12));
+        assert_eq!(agenda.next(&Pending::default(), at(12)), Next::Wait(at(10 + 15 * MINUTE)));
+        // Some seconds are no other clock.
+        assert_eq!(agenda.next(&Pending::default(), at(10)), Next::Wait(at(10 + 15 * MINUTE)));
     }
 
     #[test]

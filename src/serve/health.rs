@@ -35,6 +35,25 @@ pub struct Readiness {
 }
 
 impl Health {
+    /// What the page says of the service itself, in whole sentences: what a person should know who looks at the fleet.
+    pub fn notices(&self) -> Vec<String> {
+        let mut notices = Vec::new();
+        if let Some(error) = &self.configuration_error {
+            notices.push(format!("The configuration file is refused, the one before it stays in use: {error}"));
+        }
+        if let Some(error) = &self.cycle_error {
+            notices.push(format!("The last cycle failed: {error}"));
+        }
+        if !self.after_restart.is_empty() {
+            let settings: Vec<String> = self.after_restart.iter().map(|setting| format!("`{setting}`")).collect();
+            notices.push(format!(
+                "Changed in the configuration file, and in use after a restart: {}",
+                settings.join(", ")
+            ));
+        }
+        notices
+    }
+
     /// `store_error`: why the store does not answer.
     pub fn readiness(&self, pace: Duration, store_error: Option<String>, now: Timestamp) -> Readiness {
         let mut reasons = Vec::new();
@@ -80,5 +99,22 @@ mod tests {
         health.cycle_error = Some("the store is full".to_owned());
         health.is_stopping = true;
         assert_eq!(health.readiness(pace, None, at(1)).reasons.len(), 3);
+    }
+
+    #[test]
+    fn the_page_is_told_what_a_person_should_know() {
+        let mut health = Health::default();
+        assert_eq!(health.notices(), [""; 0]);
+        health.configuration_error = Some("refrom.yaml:1:1: unknown key".to_owned());
+        health.cycle_error = Some("the store is full".to_owned());
+        health.after_restart = vec!["store", "serve.listen"];
+        assert_eq!(
+            health.notices(),
+            [
+                "The configuration file is refused, the one before it stays in use: refrom.yaml:1:1: unknown key",
+                "The last cycle failed: the store is full",
+                "Changed in the configuration file, and in use after a restart: `store`, `serve.listen`",
+            ]
+        );
     }
 }

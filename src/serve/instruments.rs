@@ -5,15 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::scheduler::CycleError;
 use super::webhook::Outcome;
 use crate::cycle::{Parts, Report, Request};
-use crate::store::StoreError;
 
 /// A cycle that ended.
 #[derive(Debug)]
 pub struct CycleEnd<'a> {
     pub request: &'a Request,
-    pub result: &'a Result<Report, StoreError>,
+    pub result: &'a Result<Report, CycleError>,
     pub took: Duration,
     pub at: Timestamp,
 }

@@ -25,7 +25,7 @@ mod webhook;
 pub use clock::{Clock, SystemClock};
 pub use health::Readiness;
 pub use instruments::{CycleEnd, Instruments};
-pub use scheduler::Ending;
+pub use scheduler::{CycleError, Ending};
 pub use service::{ServeError, Server, Service, Setup};
 pub use signals::{Signal, Signals};
 pub use webhook::Outcome;

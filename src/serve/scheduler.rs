@@ -19,6 +19,20 @@ use crate::cycle::{self, Host, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
 use crate::store::StoreError;
 
+/// How long a cycle may take. The first one over some thousand repositories, each fetched, with the forge's pace of
+/// writes, takes an hour; what has taken three hangs although every call has a limit, and the next one carries on from
+/// what the store has.
+const CYCLE_TIME_MAX: Duration = Duration::from_secs(3 * 60 * 60);
+
+/// Why a cycle came to no end.
+#[derive(Debug, thiserror::Error)]
+pub enum CycleError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("it took longer than {} hours and was dropped", CYCLE_TIME_MAX.as_secs() / 3600)]
+    TooLong,
+}
+
 /// How the service ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -84,13 +98,17 @@ impl Scheduler {
         let service = Arc::clone(&self.service);
         let began = service.setup.clock.now();
         let taken = self.take(scope, began);
-        if scope == Scope::Some && taken.repositories.is_empty() {
+        if scope == Scope::Some && !taken.has_repositories() {
             // They have become so many meanwhile that the whole fleet is looked at.
             return None;
         }
         let request = Request {
-            repositories: if scope == Scope::Whole { BTreeSet::new() } else { taken.repositories.clone() },
+            repositories: match scope {
+                Scope::Whole => BTreeSet::new(),
+                Scope::Some => taken.repositories.union(&taken.by_hand).cloned().collect(),
+            },
             fresh: taken.images.clone(),
+            by_hand: taken.by_hand.clone(),
             ..Request::default()
         };
         tracing::info!(
@@ -124,7 +142,7 @@ impl Scheduler {
 
     /// Runs the cycle and obeys signals meanwhile. Where it is dropped, the error says how the service ends: cleanly
     /// while it only read.
-    async fn attended(&mut self, request: &Request) -> Result<Result<Report, StoreError>, Ending> {
+    async fn attended(&mut self, request: &Request) -> Result<Result<Report, CycleError>, Ending> {
         let service = Arc::clone(&self.service);
         let (parts, setup) = (service.parts(), &service.setup);
         let is_acting = AtomicBool::new(false);
@@ -134,7 +152,7 @@ impl Scheduler {
             service.is_stopping()
         };
         let host = Host { clock: &clock, watcher: &|_| {}, stopping: &stopping };
-        let cycle = cycle::run(&parts, request, host).instrument(tracing::info_span!("cycle"));
+        let cycle = in_time(cycle::run(&parts, request, host)).instrument(tracing::info_span!("cycle"));
         let mut cycle = std::pin::pin!(cycle);
         let mut deadline: Option<Timestamp> = None;
         loop {
@@ -176,9 +194,9 @@ impl Scheduler {
         match scope {
             Scope::Whole => wakes.take_all(),
             Scope::Some => {
-                let mut repositories = wakes.take_repositories();
-                repositories.extend(self.agenda.take_looks(now));
-                Pending { repositories, ..Pending::default() }
+                let mut taken = wakes.take_repositories();
+                taken.repositories.extend(self.agenda.take_looks(now));
+                taken
             }
         }
     }
@@ -220,5 +238,33 @@ impl Scheduler {
             fleet.extend(before.iter().cloned());
         }
         fleet
+    }
+}
+
+/// Drops a cycle that hangs: by time that passes, whatever the clock on the wall is set to.
+async fn in_time<T>(cycle: impl Future<Output = Result<T, StoreError>>) -> Result<T, CycleError> {
+    match tokio::time::timeout(CYCLE_TIME_MAX, cycle).await {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(CycleError::TooLong),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cycle_that_hangs_is_dropped_and_one_that_is_slow_is_not() {
+        let start = tokio::time::Instant::now();
+        let error = in_time(std::future::pending::<Result<(), _>>()).await.unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), start.elapsed()),
+            ("it took longer than 3 hours and was dropped", CYCLE_TIME_MAX)
+        );
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(2 * 60 * 60)).await;
+            Ok(7)
+        };
+        assert_eq!(in_time(slow).await.unwrap(), 7);
     }
 }

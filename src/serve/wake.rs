@@ -6,7 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::pull_request::RepoName;
 use crate::domain::reference::ImageName;
 
 /// Names that are kept. Beyond that the whole fleet is looked at, which then costs less than so many single questions.
@@ -17,6 +16,8 @@ const NAMES_MAX: usize = 100;
 pub enum Wake {
     /// Something happened in a repository.
     Repository(RepositoryKey),
+    /// Somebody wants a repository to be looked at, tags included.
+    ByHand(RepositoryKey),
     /// A tag of this image moved.
     Image(ImageName),
     /// Nobody knows what, or everything.
@@ -27,7 +28,9 @@ pub enum Wake {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pending {
     pub has_everything: bool,
-    pub repositories: BTreeSet<RepoName>,
+    pub repositories: BTreeSet<RepositoryKey>,
+    /// Those that somebody asked for.
+    pub by_hand: BTreeSet<RepositoryKey>,
     pub images: BTreeSet<ImageName>,
 }
 
@@ -44,9 +47,14 @@ impl Pending {
         self.has_everything || !self.images.is_empty()
     }
 
+    pub fn has_repositories(&self) -> bool {
+        !self.repositories.is_empty() || !self.by_hand.is_empty()
+    }
+
     fn add(&mut self, wake: Wake) {
         match wake {
-            Wake::Repository(key) => drop(self.repositories.insert(key.name)),
+            Wake::Repository(key) => drop(self.repositories.insert(key)),
+            Wake::ByHand(key) => drop(self.by_hand.insert(key)),
             Wake::Image(image) => drop(self.images.insert(image)),
             Wake::Everything => self.has_everything = true,
         }
@@ -54,9 +62,13 @@ impl Pending {
             self.repositories.clear();
             self.has_everything = true;
         }
+        // Tags beyond that are asked for when `poll` says so.
         while self.images.len() > NAMES_MAX {
-            // Its tags are asked for when `poll` says so.
             self.images.pop_first();
+        }
+        while self.by_hand.len() > NAMES_MAX {
+            self.by_hand.pop_first();
+            self.has_everything = true;
         }
     }
 }
@@ -82,16 +94,19 @@ impl Wakes {
     }
 
     /// For a cycle over single repositories.
-    pub fn take_repositories(&self) -> BTreeSet<RepoName> {
-        std::mem::take(&mut self.lock().repositories)
+    pub fn take_repositories(&self) -> Pending {
+        let mut pending = self.lock();
+        let repositories = std::mem::take(&mut pending.repositories);
+        Pending { repositories, by_hand: std::mem::take(&mut pending.by_hand), ..Pending::default() }
     }
 
     /// The cycle that took them failed.
     pub fn put_back(&self, taken: Pending) {
         let mut pending = self.lock();
         pending.has_everything |= taken.has_everything;
-        pending.repositories.extend(taken.repositories);
-        pending.images.extend(taken.images);
+        let repositories = taken.repositories.into_iter().map(Wake::Repository);
+        let by_hand = taken.by_hand.into_iter().map(Wake::ByHand);
+        repositories.chain(by_hand).chain(taken.images.into_iter().map(Wake::Image)).for_each(|wake| pending.add(wake));
     }
 
     fn lock(&self) -> MutexGuard<'_, Pending> {
@@ -103,8 +118,12 @@ impl Wakes {
 mod tests {
     use super::*;
 
+    fn key(name: &str) -> RepositoryKey {
+        RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() }
+    }
+
     fn repository(name: &str) -> Wake {
-        Wake::Repository(RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() })
+        Wake::Repository(key(name))
     }
 
     #[test]
@@ -112,7 +131,7 @@ mod tests {
         let wakes = Wakes::default();
         (0..100).for_each(|_| wakes.wake(repository("acme/web")));
         assert_eq!(wakes.pending().repositories.len(), 1);
-        assert_eq!(wakes.take_repositories().len(), 1);
+        assert_eq!(wakes.take_repositories().repositories.len(), 1);
         assert_eq!(wakes.pending(), Pending::default());
     }
 
@@ -124,6 +143,20 @@ mod tests {
         assert!(pending.has_everything && pending.repositories.len() <= NAMES_MAX);
         (0..1000).for_each(|number| wakes.wake(Wake::Image(format!("dhi.io/i{number}").parse().unwrap())));
         assert_eq!(wakes.pending().images.len(), NAMES_MAX);
+        (0..1000).for_each(|number| wakes.wake(Wake::ByHand(key(&format!("acme/web-{number}")))));
+        assert_eq!(wakes.pending().by_hand.len(), NAMES_MAX);
+    }
+
+    #[test]
+    fn a_store_that_is_away_for_long_makes_no_heap_of_what_was_told() {
+        let wakes = Wakes::default();
+        let mut taken = Pending::default();
+        for number in 0..1000 {
+            wakes.wake(repository(&format!("acme/web-{number}")));
+            wakes.put_back(taken);
+            taken = wakes.take_all();
+            assert!(taken.repositories.len() <= NAMES_MAX && taken.has_everything == (number >= NAMES_MAX), "{number}");
+        }
     }
 
     #[test]

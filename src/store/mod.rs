@@ -124,6 +124,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// answer the last time.
     async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError>;
 
+    /// The digests that pins had when their tag was last asked for.
+    async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError>;
+
+    /// Notes the digests that pins of these tags have, in the place of those that they had.
+    async fn record_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError>;
+
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
 
@@ -143,6 +149,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Notes that these repositories had their turn.
     async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Since when the turns are tried that are not finished.
+    async fn unfinished_turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
+    /// Notes that the turns of these repositories are not finished, until [`Store::record_turns`]; the first time stays.
+    async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
 
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;

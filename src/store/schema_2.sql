@@ -6,6 +6,22 @@ CREATE TABLE turn (
     PRIMARY KEY (forge, repository)
 ) STRICT, WITHOUT ROWID;
 
+-- Since when a repository's turn is tried, because something in it could not be looked up or done.
+CREATE TABLE unfinished_turn (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    PRIMARY KEY (forge, repository)
+) STRICT, WITHOUT ROWID;
+
+-- Digests that pins had when their tag was last asked for: a pin at another one may be newer than that look.
+CREATE TABLE pinned (
+    image  TEXT NOT NULL,
+    tag    TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (image, tag, digest)
+) STRICT, WITHOUT ROWID;
+
 -- Tags that did not answer when they were last asked for: their last sighting does not stand for an answer.
 CREATE TABLE unanswered (
     image TEXT NOT NULL,

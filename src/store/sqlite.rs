@@ -13,6 +13,7 @@ mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -38,6 +39,7 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long opened pull requests are remembered: far longer than the hour that a cap looks at.
 const OPENED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// How long a digest is remembered after a tag last pointed to it: longer than any pin that is kept fresh stays. A tag
 /// that is rebuilt each day then has some 400 of them, about 100 KiB.
@@ -51,6 +53,8 @@ const IMAGES_MAX: i64 = 100_000;
 pub struct SqliteStore {
     name: String,
     pool: SqlitePool,
+    /// The day on which it last let go of what nobody needs, counted from 1970.
+    forgot_on: AtomicI64,
     /// Held until the connection is gone: fields are dropped in this order.
     _lock: Lock,
 }
@@ -81,9 +85,9 @@ impl SqliteStore {
         // One connection: statements take microseconds, and no two of ours ever wait for each other's lock.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
-        let store = Self { name, pool, _lock: lock };
+        let store = Self { name, pool, forgot_on: AtomicI64::new(i64::MIN), _lock: lock };
         store.migrate().await?;
-        store.forget(now).await?;
+        store.forget_daily(now).await?;
         Ok(store)
     }
 
@@ -116,12 +120,19 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// The same as when it was opened, for a process that keeps it for years.
+    async fn forget_daily(&self, now: Timestamp) -> Result<(), StoreError> {
+        let day = now.as_second().div_euclid(SECONDS_PER_DAY);
+        if self.forgot_on.swap(day, Ordering::Relaxed) == day { Ok(()) } else { self.forget(now).await }
+    }
+
     /// Lets go of what nobody needs any more, so that the file does not grow for ever.
     async fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
         let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
         let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
         query.execute(&self.pool).await.map_err(self.write_error())?;
         self.forget_looks().await?;
+        self.forget_told_to_merge().await?;
         let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
@@ -198,11 +209,18 @@ impl Store for SqliteStore {
             let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
             let query = query.bind(digest.to_string()).bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            // What it pointed to before was not seen later, whatever the clock said then: the last look is this one.
+            let sql = "UPDATE sighting SET last_seen = ?4 - 1
+                       WHERE image = ?1 AND tag = ?2 AND digest <> ?3 AND last_seen >= ?4";
+            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
             let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
             let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
-        transaction.commit().await.map_err(self.write_error())
+        transaction.commit().await.map_err(self.write_error())?;
+        self.forget_daily(now).await
     }
 
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
@@ -211,6 +229,14 @@ impl Store for SqliteStore {
 
     async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
         self.last_look(tag).await
+    }
+
+    async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError> {
+        self.read_pinned(tag).await
+    }
+
+    async fn record_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError> {
+        self.note_pinned(pinned).await
     }
 
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
@@ -247,6 +273,14 @@ impl Store for SqliteStore {
 
     async fn record_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
         self.note_turns(repositories, at).await
+    }
+
+    async fn unfinished_turns(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.read_unfinished_turns().await
+    }
+
+    async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError> {
+        self.note_unfinished_turns(repositories, at).await
     }
 
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
@@ -330,7 +364,14 @@ fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError 
             StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
         }
         Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
-        _ => StoreError::Io { store: store.to_owned(), what, source: error.into() },
+        _ => {
+            // What sqlx puts around the database's own error says the same once more.
+            let source = match error {
+                sqlx::Error::Database(error) => error.into_error(),
+                error => error.into(),
+            };
+            StoreError::Io { store: store.to_owned(), what, source }
+        }
     }
 }
 

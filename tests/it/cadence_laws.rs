@@ -192,6 +192,23 @@ fn those_that_wait_for_one_window_do_not_start_when_it_opens() {
 }
 
 #[test]
+fn whoever_looks_once_a_day_when_the_window_opens_finds_each_repository_due_on_the_next_day_at_the_latest() {
+    let mut cadence = Cadence::default();
+    cadence.set_schedule("daily".parse().ok(), String::new());
+    let office = Span { days: Days::EVERY, from: time(540), to: time(1020) };
+    cadence.set_window(Window::new(vec![office]).unwrap(), String::new());
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let last = at("2026-11-18T09:00:05Z");
+    let is_due = |number: u32, now: &str| cadence.due(&repository(number), Some(last), at(now)).at().is_none();
+    let soon = (0..100).filter(|number| is_due(*number, "2026-11-19T09:00:05Z")).count();
+    assert!(soon < 20, "{soon} do not wait for their place");
+    assert!(
+        (0..100).all(|number| is_due(number, "2026-11-20T09:00:05Z")),
+        "a place that was passed by is not waited for"
+    );
+}
+
+#[test]
 fn a_turn_waits_for_its_window_and_says_which_rules_make_it_so() {
     let mut cadence = Cadence { jitter: SignedDuration::ZERO, ..Cadence::default() };
     cadence.set_zone(TimeZone::get("Europe/Berlin").unwrap());

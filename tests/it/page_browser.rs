@@ -70,8 +70,8 @@ async fn serve(more: impl FnOnce(&str) -> Router) -> (Server, tempfile::TempDir)
     let store = SqliteStore::open(&directory.path().join("refrom.db"), now()).await.unwrap();
     let fleet = fleet();
     store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
-    let html = refrom::serve::page::render(&fleet, &Default::default(), now()).unwrap().html;
-    let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())) };
+    let html = refrom::serve::page::render(&fleet, &[], &Default::default(), now()).unwrap().html;
+    let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())), notices: Vec::new() };
     let router = routes().with_state(state).merge(more(&html));
     (Server::start(router).await.unwrap(), directory)
 }

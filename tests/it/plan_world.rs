@@ -323,7 +323,7 @@ impl World {
             for action in &repository.actions {
                 self.act(&repository.repository, action);
             }
-            if repository.uses_turn() {
+            if repository.has_turn() && !repository.is_incomplete() {
                 self.turns.insert(repository.repository.name.to_string(), self.now());
             }
         }

@@ -1,6 +1,6 @@
 //! The store on real files, and by real processes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,10 @@ use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
-use refrom::store::{LeftOutFile, Scan, ScannedFile, SqliteStore, Store, StoreError};
+use refrom::domain::status::FleetStatus;
+use refrom::store::{Ending, LeftOutFile, PullRequestTimes, Scan, ScannedFile, SqliteStore, Store, StoreError};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 /// Where this is set, [`a_killed_holder_frees_the_store`] is the child that holds the store of that path.
 const CHILD: &str = "REFROM_TEST_STORE";
@@ -128,6 +131,54 @@ async fn a_digest_that_was_long_not_seen_is_forgotten_and_the_others_stay() {
     assert_eq!(store.first_seen(&tag, &gone).await.unwrap(), None);
     assert!(store.first_seen(&tag, &there).await.unwrap().is_some());
     assert!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_store_that_stays_open_forgets_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
+    let (gone, there) = (Digest::of(b"gone"), Digest::of(b"there"));
+    let key = RepositoryKey { forge: "github".to_owned(), name: web() };
+    let branch: BranchName = "refrom/base-images".parse().unwrap();
+    let open = PullRequestTimes { number: 7, branch, first_seen: now(), opened: now(), ended: None };
+    let head = "1".repeat(40).parse().unwrap();
+    for number in [7, 8] {
+        store.put_pull_request(&key, &PullRequestTimes { number, ..open.clone() }).await.unwrap();
+        store.put_told_to_merge("github", &web(), number, &head).await.unwrap();
+    }
+    let merged = PullRequestTimes { ended: Some(Ending::Merged(now())), ..open };
+    store.put_pull_request(&key, &merged).await.unwrap();
+    store.record_sightings(&[(tag.clone(), gone)], now()).await.unwrap();
+    assert!(store.first_seen(&tag, &gone).await.unwrap().is_some());
+    store.record_sightings(&[(tag.clone(), there)], now() + SignedDuration::from_hours(500 * 24)).await.unwrap();
+    assert_eq!(store.first_seen(&tag, &gone).await.unwrap(), None);
+    let told = store.told_to_merge("github").await.unwrap();
+    assert_eq!(told.into_keys().collect::<Vec<_>>(), [(web(), 8)], "nobody merges what was merged");
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_format_is_carried_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut first_format = options.connect().await.unwrap();
+    sqlx::raw_sql(include_str!("store/format_1.sql")).execute(&mut first_format).await.unwrap();
+    first_format.close().await.unwrap();
+    let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
+    let seen = Digest::of(b"one");
+    let store = open(&path).await;
+    assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), Some(scan('a')));
+    assert_eq!(store.first_seen(&tag, &seen).await.unwrap(), Some(now()));
+    assert_eq!(store.last_sighting(&tag).await.unwrap(), Some((seen, now())));
+    assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
+    assert_eq!(store.opened_since(now()).await.unwrap(), 1);
+    assert!(store.turns().await.unwrap().is_empty());
+    assert_eq!(store.status().await.unwrap(), FleetStatus::default());
+    let key = RepositoryKey { forge: "github".to_owned(), name: web() };
+    store.record_turns(std::slice::from_ref(&key), now()).await.unwrap();
+    store.close().await;
+    assert_eq!(open(&path).await.turns().await.unwrap(), [(key, now())].into());
 }
 
 #[tokio::test]
@@ -251,10 +302,13 @@ async fn the_last_turn_of_each_repository_is_remembered() {
     store.record_turns(&[web.clone(), api.clone()], now()).await.unwrap();
     store.record_turns(&[], now()).await.unwrap();
     let later = now() + SignedDuration::from_hours(1);
+    store.record_unfinished_turns(&[web.clone(), api.clone()], now()).await.unwrap();
+    store.record_unfinished_turns(&[web.clone(), api.clone()], later).await.unwrap();
     store.record_turns(&[web.clone(), other.clone()], later).await.unwrap();
     store.close().await;
-    let turns = open(&path).await.turns().await.unwrap();
-    assert_eq!(turns, [(api, now()), (web, later), (other, later)].into());
+    let store = open(&path).await;
+    assert_eq!(store.unfinished_turns().await.unwrap(), [(api.clone(), now())].into(), "the other one had its turn");
+    assert_eq!(store.turns().await.unwrap(), [(api, now()), (web, later), (other, later)].into());
 }
 
 #[tokio::test]
@@ -278,6 +332,13 @@ async fn the_last_look_at_a_tag_stands_until_one_fails() {
     assert_eq!(store.last_sighting(&tag("2")).await.unwrap(), Some((second, at(1))), "another tag");
     store.record_sightings(&[(tag("1"), first)], at(3)).await.unwrap();
     assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((first, at(3))));
+    store.record_sightings(&[(tag("1"), second)], at(2)).await.unwrap();
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((second, at(2))), "the clock was set back");
+    let pins = |digests: &[Digest]| BTreeMap::from([(tag("1"), digests.iter().copied().collect())]);
+    store.record_pinned(&pins(&[first, second])).await.unwrap();
+    store.record_pinned(&pins(&[second])).await.unwrap();
+    assert_eq!(store.pinned(&tag("1")).await.unwrap(), [second].into());
+    assert!(store.pinned(&tag("2")).await.unwrap().is_empty());
 }
 
 #[tokio::test]

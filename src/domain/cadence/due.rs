@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{Timestamp, Zoned};
 
 use super::instant::{Stretch, later, shown};
 use super::spread::Spread;
@@ -63,7 +63,8 @@ impl Cadence {
     ///
     /// **Invariants**: a turn comes after the last one; when it is due, every window is open and no freeze holds; however
     /// many turns were missed, one is due. A turn that comes while a window or a freeze is in the way waits for the next
-    /// opening, and there for the repository's own place within `jitter`, so that not all of them start when it opens.
+    /// opening, and in that one for the repository's own place within `jitter`, so that not all of them start when it
+    /// opens.
     pub fn due(&self, repository: &RepositoryKey, last_turn: Option<Timestamp>, now: Timestamp) -> Due {
         self.due_at(Spread::of(repository), last_turn, now)
     }
@@ -77,11 +78,11 @@ impl Cadence {
             .map(|(schedule, last)| schedule.value.next_after(last.min(now), &schedule.zone, spread, self.jitter));
         // What has no schedule, or never had its turn, was always due.
         let came = turn.unwrap_or(Timestamp::MIN);
-        let Some(opening) = self.opening_from(came.max(now)) else { return Due::Later(self.never()) };
-        let stretch = opening.stretch;
-        let place = if turn.is_some() { place_in(stretch, spread, self.jitter) } else { SignedDuration::ZERO };
-        let waited = came < stretch.from;
-        let at = if waited { later(stretch.from, place).max(now) } else { came.max(now) };
+        let place = turn.map_or(Some(Timestamp::MIN), |turn| self.place_of(turn, spread));
+        let Some((opening, place)) = self.opening_from(came.max(now)).zip(place) else {
+            return Due::Later(self.never());
+        };
+        let at = opening.stretch.from.max(place).max(now);
         if at <= now {
             return Due::Now { because: self.schedule_rule(last_turn) };
         }
@@ -94,6 +95,15 @@ impl Cadence {
             rules.insert(0, self.schedule_rule(last_turn));
         }
         Due::Later(Wait { until: self.zoned(at), cause, because: rules.join(", then ") })
+    }
+
+    /// The place of a turn that came then: at once, or where something is in the way, the repository's own place in the
+    /// first opening after it. In later openings it waits for none: whoever looks once a day, when the window opens,
+    /// would always be too early. `None`: never.
+    fn place_of(&self, turn: Timestamp, spread: Spread) -> Option<Timestamp> {
+        let Stretch { from, until } = self.opening_from(turn)?.stretch;
+        let place = || spread.within(self.jitter.min(until.duration_since(from)));
+        Some(if turn < from { later(from, place()) } else { turn })
     }
 
     /// The stretches of time after `at` in which windows and freezes let through, the one that is open there included.
@@ -159,13 +169,6 @@ impl Cadence {
         let first = if last_turn.is_none() { ", its first turn" } else { "" };
         format!("schedule `{value}` ({origin}){first}")
     }
-}
-
-/// The repository's place in an opening that many wait for.
-fn place_in(stretch: Stretch, spread: Spread, jitter: SignedDuration) -> SignedDuration {
-    let place = spread.within(jitter);
-    let length = stretch.until.duration_since(stretch.from);
-    if place < length { place } else { spread.within(length) }
 }
 
 impl Due {

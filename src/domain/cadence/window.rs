@@ -71,7 +71,15 @@ impl Window {
                 Some(_) | None => found = Some(stretch),
             }
         }
-        found.filter(|stretch| stretch.until > at)
+        let found = found.filter(|stretch| stretch.until > at)?;
+        let midnight = |days: i64| {
+            let date = today.checked_add(days.days()).ok()?;
+            Some(first_instant(zone, date.to_datetime(Time::midnight())))
+        };
+        // It is the same each week: what is open on all of these days but the outermost has no end.
+        let is_always = midnight(1 - DAYS_BEFORE).is_some_and(|first| found.from <= first)
+            && midnight(DAYS_AHEAD).is_some_and(|last| last <= found.until);
+        Some(if is_always { Stretch::ALWAYS } else { found })
     }
 
     /// Whether it is open on a day of the week at that minute, by the clock.
@@ -230,6 +238,20 @@ mod tests {
         let weekend = window(Days::WEEKEND, "00:00", "24:00");
         let both = text("2026-11-21T00:00:00Z", "2026-11-23T00:00:00Z");
         assert_eq!(stretch(&weekend, "UTC", "2026-11-22T12:00:00Z"), both);
+    }
+
+    #[test]
+    fn what_is_open_on_every_day_has_no_end_and_what_a_change_of_clocks_joins_has_one() {
+        let [whole, morning, rest] = [("00:00", "24:00"), ("06:00", "12:00"), ("12:00", "06:00")]
+            .map(|(from, to)| Span { days: Days::EVERY, from: time(from), to: time(to) });
+        let at = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (zone, spans) in [("UTC", vec![whole]), ("Europe/Berlin", vec![morning, rest])] {
+            let always = Window::new(spans).unwrap();
+            assert_eq!(always.stretch_from(&TimeZone::get(zone).unwrap(), at), Some(Stretch::ALWAYS), "{zone}");
+        }
+        let but_at_night = window(Days::EVERY, "02:50", "02:10");
+        let joined = text("2026-03-28T01:50:00Z", "2026-03-30T00:10:00Z");
+        assert_eq!(stretch(&but_at_night, "Europe/Berlin", "2026-03-29T12:00:00Z"), joined);
     }
 
     #[test]

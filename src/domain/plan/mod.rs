@@ -263,11 +263,11 @@ impl RepositoryPlan {
         pins.chain(self.left_alone.iter().map(|left| &left.reason)).find_map(Reason::wait)
     }
 
-    /// Whether everything was decided, so that the repository has had its turn once its actions are done: nothing was
-    /// unknown, and nothing was put off to the next cycle.
-    pub fn uses_turn(&self) -> bool {
+    /// Whether the repository has its turn, and nothing of it is put off to the next hour. It has had it once everything
+    /// could be looked up and done.
+    pub fn has_turn(&self) -> bool {
         let is_put_off = |pin: &NotProposed| matches!(pin.reason, Reason::MaxNewPerHour(_));
-        matches!(self.due, Due::Now { .. }) && !self.is_incomplete() && !self.not_proposed.iter().any(is_put_off)
+        matches!(self.due, Due::Now { .. }) && !self.not_proposed.iter().any(is_put_off)
     }
 
     /// Whether something could not be looked up here.

@@ -1,12 +1,15 @@
 //! `POST /api/v1/repositories/{name}/run`: wakes one repository.
+//!
+//! Its tags are asked for however short ago that was done, because whoever asks wants to know how it stands now. When it
+//! may be proposed to, its schedule, window and freezes say as ever: `refrom run --now` is for who may pass over them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Deserialize;
 use serde_json::json;
 
 use super::answer;
@@ -15,22 +18,16 @@ use crate::domain::pull_request::RepoName;
 use crate::serve::service::Service;
 use crate::serve::wake::Wake;
 
-/// Which of several forges is meant.
-#[derive(Debug, Deserialize)]
-pub struct Choice {
-    forge: Option<String>,
-}
-
-/// `rest` is `acme/web/run`: a name has slashes.
+/// `rest` is `acme/web/run`: a name has slashes. `forge=NAME` says which of several forges is meant.
 pub async fn run(
     State(service): State<Arc<Service>>,
     Path(rest): Path<String>,
-    Query(choice): Query<Choice>,
+    Query(choice): Query<BTreeMap<String, String>>,
     uri: Uri,
 ) -> Response {
     let Some(name) = rest.strip_suffix("/run") else { return answer::not_found(uri).await };
     let forges = match name.parse::<RepoName>() {
-        Ok(name) => wake(&service, &name, choice.forge.as_deref()),
+        Ok(name) => wake(&service, &name, choice.get("forge").map(String::as_str)),
         Err(_) => Vec::new(),
     };
     if forges.is_empty() {
@@ -47,7 +44,7 @@ fn wake(service: &Service, name: &RepoName, forge: Option<&str>) -> Vec<String> 
     let forges: Vec<String> =
         forges.filter(|config| config.selection.names(name)).map(|config| config.name.clone()).collect();
     for forge in &forges {
-        service.wakes.wake(Wake::Repository(RepositoryKey { forge: forge.clone(), name: name.clone() }));
+        service.wakes.wake(Wake::ByHand(RepositoryKey { forge: forge.clone(), name: name.clone() }));
     }
     forges
 }

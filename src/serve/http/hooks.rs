@@ -196,7 +196,7 @@ async fn wake(service: &Service, parts: &Parts, news: Result<Result<Vec<Wake>, I
                 tracing::warn!(%error, "the store did not answer");
                 true
             }),
-            Wake::Repository(_) | Wake::Everything => true,
+            Wake::Repository(_) | Wake::ByHand(_) | Wake::Everything => true,
         };
         if matters {
             service.wakes.wake(wake);

@@ -64,6 +64,7 @@ pub fn router(service: Arc<Service>) -> Router {
 
 impl FromRef<Arc<Service>> for StatusState {
     fn from_ref(service: &Arc<Service>) -> Self {
-        Self { store: Arc::clone(&service.parts().store), clock: Arc::clone(&service.setup.clock) }
+        let notices = service.health().notices();
+        Self { store: Arc::clone(&service.parts().store), clock: Arc::clone(&service.setup.clock), notices }
     }
 }

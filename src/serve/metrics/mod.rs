@@ -62,7 +62,7 @@ pub enum CycleOutcome {
     Done,
     /// Something could not be looked up or done.
     Incomplete,
-    /// It came to no end: the store did not answer.
+    /// It came to no end: the store did not answer, or it took too long.
     Failed,
 }
 
@@ -410,7 +410,8 @@ mod tests {
             problems: vec![crate::cycle::Problem { subject: "github".to_owned(), message: "down".to_owned() }],
             ..Report::default()
         };
-        let some = Request { repositories: ["acme/web".parse().unwrap()].into(), ..Request::default() };
+        let web = RepositoryKey { forge: "github".to_owned(), name: "acme/web".parse().unwrap() };
+        let some = Request { repositories: [web].into(), ..Request::default() };
         metrics.observe_cycle(&fleet, &good, Duration::from_secs(2), at(100));
         metrics.observe_cycle(&fleet, &bad, Duration::from_secs(20), at(200));
         metrics.observe_cycle(&some, &good, Duration::from_secs(1), at(300));

@@ -47,9 +47,10 @@ pub struct Page {
 #[error("the page cannot be written")]
 pub struct PageError(#[from] minijinja::Error);
 
-/// The page of a fleet as the address line asks for it.
-pub fn render(fleet: &FleetStatus, query: &Query, now: Timestamp) -> Result<Page, PageError> {
-    let overview = Overview::new(fleet, query, now);
+/// The page of a fleet as the address line asks for it. `notices`: what is to be said of the service itself, sentences
+/// whose literals stand in backticks.
+pub fn render(fleet: &FleetStatus, notices: &[String], query: &Query, now: Timestamp) -> Result<Page, PageError> {
+    let overview = Overview::new(fleet, notices, query, now);
     page(PAGE, &Styled { style: STYLE, content: overview })
 }
 

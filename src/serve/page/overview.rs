@@ -24,6 +24,8 @@ pub(super) struct Overview<'a> {
     title: String,
     now: Moment,
     cycle: Option<CycleView>,
+    /// What is to be said of the service itself.
+    notices: &'a [String],
     tiles: Vec<Tile>,
     form: Form,
     count: String,
@@ -93,7 +95,7 @@ struct Pages {
 }
 
 impl<'a> Overview<'a> {
-    pub(super) fn new(fleet: &'a FleetStatus, query: &Query, now: Timestamp) -> Self {
+    pub(super) fn new(fleet: &'a FleetStatus, notices: &'a [String], query: &Query, now: Timestamp) -> Self {
         let figures = Figures::of(fleet);
         let forges: BTreeSet<&str> = fleet.repositories.iter().map(|it| it.repository.forge.as_str()).collect();
         let selected = fleet.select(&query.filter);
@@ -109,6 +111,7 @@ impl<'a> Overview<'a> {
             title: format!("{attention}Base images – refrom"),
             now: Moment { date: now.strftime("%-d %b %Y %H:%M UTC").to_string(), ..Moment::new(now, now) },
             cycle: fleet.cycle.as_ref().map(|cycle| CycleView::new(cycle, now)),
+            notices,
             tiles: tiles(&figures, now),
             form: Form::new(&query.filter, &forges),
             count: count(fleet.repositories.len(), selected.len(), page * PAGE_LENGTH, shown.len()),

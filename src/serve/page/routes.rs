@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError};
 pub struct StatusState {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    /// What is to be said of the service itself.
+    pub notices: Vec<String>,
 }
 
 /// `GET /` and `GET /api/v1/status`.
@@ -38,7 +40,7 @@ async fn page(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<Str
         Err(error) => return html(StatusCode::BAD_REQUEST, message("No such filter", &sentence(&error))),
     };
     match state.store.status().await {
-        Ok(fleet) => html(StatusCode::OK, render(&fleet, &query, state.clock.now())),
+        Ok(fleet) => html(StatusCode::OK, render(&fleet, &state.notices, &query, state.clock.now())),
         Err(error) => html(unavailable(&error), message("The store does not answer", &sentence(&error))),
     }
 }

@@ -34,4 +34,13 @@ impl SqliteStore {
         let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(number).bind(head.as_str());
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
+
+    /// Nobody is told to merge what was merged or closed.
+    pub(super) async fn forget_told_to_merge(&self) -> Result<(), StoreError> {
+        let sql = "DELETE FROM auto_merge WHERE EXISTS
+                   (SELECT 1 FROM pull_request AS it
+                    WHERE it.forge = auto_merge.forge AND it.repository = auto_merge.repository
+                    AND it.number = auto_merge.number AND (it.merged IS NOT NULL OR it.closed IS NOT NULL))";
+        sqlx::query(sql).execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
 }

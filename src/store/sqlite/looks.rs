@@ -1,4 +1,6 @@
-//! What tags answered when they were last asked for.
+//! What tags answered when they were last asked for, and what was pinned then.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -28,10 +30,38 @@ impl SqliteStore {
         transaction.commit().await.map_err(self.write_error())
     }
 
+    pub(super) async fn read_pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError> {
+        let query = sqlx::query_scalar::<_, String>("SELECT digest FROM pinned WHERE image = ? AND tag = ?");
+        let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+        let digests = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
+        digests.iter().map(|digest| digest.parse().map_err(|error| self.damaged(error))).collect()
+    }
+
+    pub(super) async fn note_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
+        for (tag, digests) in pinned {
+            let query = sqlx::query("DELETE FROM pinned WHERE image = ? AND tag = ?");
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            for digest in digests {
+                let query = sqlx::query("INSERT INTO pinned (image, tag, digest) VALUES (?, ?, ?)");
+                let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+                query.execute(&mut *transaction).await.map_err(self.write_error())?;
+            }
+        }
+        transaction.commit().await.map_err(self.write_error())
+    }
+
     /// A tag without sightings is asked for anyway.
     pub(super) async fn forget_looks(&self) -> Result<(), StoreError> {
-        let sql = "DELETE FROM unanswered WHERE NOT EXISTS
-                   (SELECT 1 FROM sighting WHERE image = unanswered.image AND tag = unanswered.tag)";
-        sqlx::query(sql).execute(&self.pool).await.map(drop).map_err(self.write_error())
+        for sql in [
+            "DELETE FROM unanswered WHERE NOT EXISTS
+             (SELECT 1 FROM sighting WHERE image = unanswered.image AND tag = unanswered.tag)",
+            "DELETE FROM pinned WHERE NOT EXISTS
+             (SELECT 1 FROM sighting WHERE image = pinned.image AND tag = pinned.tag)",
+        ] {
+            sqlx::query(sql).execute(&self.pool).await.map_err(self.write_error())?;
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use refrom::cli::config as commands;
-use refrom::config::{EffectivePolicy, RepositoryFile, Secrets};
+use refrom::config::{EffectivePolicy, PolicyKey, RepositoryFile, Secrets};
 use refrom::domain::cadence::zone_name;
 
 use super::{config_of, load, name, no_environment};
@@ -211,8 +211,8 @@ repositories:
       - { from: 2026-12-01T18:00, to: 2026-12-02, reason: "audit" }  # refrom.yaml:7:24, repositories[0] (match `acme/web`)
     jitter: 1h 30m  # refrom.yaml:7:92, repositories[0] (match `acme/web`)
     "#);
-    let all = "repository_may_set: [enabled, images, tags, files, group, comment, patterns, labels, reviewers, assignees, draft, base, max_open, schedule, timezone, window, freeze, jitter, title, body, commit_message]\n";
-    let again = config_of(all).policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
+    let all = format!("repository_may_set: [{}]\n", PolicyKey::ALL.map(PolicyKey::as_str).join(", "));
+    let again = config_of(&all).policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
     assert_eq!(again.problem, None, "what is shown can be read again");
     assert_eq!(again.policy.cadence.freezes.len(), 2);
 }

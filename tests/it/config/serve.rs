@@ -94,7 +94,7 @@ fn a_vendors_own_registry_is_known() {
 }
 
 #[test]
-fn its_secrets_are_the_fleets_and_no_desk_needs_them() {
+fn its_secrets_are_its_own_and_neither_a_cycle_nor_a_desk_needs_them() {
     let text = "forges:
   - { auth: { token: { env: A } }, repositories: { include: ['acme/*'] }, webhook_secret: { env: MISSING } }
 serve:
@@ -103,6 +103,9 @@ serve:
 ";
     load(text, &no_environment, Secrets::ReadForRegistries).unwrap();
     let only_a = |name: &str| (name == "A").then(|| "secret".to_owned());
+    load(text, &only_a, Secrets::ReadForCycle).unwrap();
+    let told = load(text, &no_environment, Secrets::ReadForCycle).unwrap_err();
+    assert!(told.contains("`forges[0].auth.token.env`") && !told.contains("MISSING"), "{told}");
     let told = load(text, &only_a, Secrets::Read).unwrap_err();
     for key in ["forges[0].webhook_secret.env", "serve.token.env", "serve.webhooks[0].secret.env"] {
         assert!(told.contains(&format!("`{key}`: the environment variable `MISSING` is not set or empty")), "{told}");

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use refrom::cycle::{CadenceMode, Report, Request};
 use refrom::demo::forge::{Fault, FaultKind};
 use refrom::demo::registry::Fault as RegistryFault;
+use refrom::domain::digest::Digest;
 
 use super::world::{World, nginx};
 
@@ -90,6 +91,27 @@ async fn a_turn_in_which_a_registry_was_down_is_not_used_up() {
     world.wait_minutes(HOUR);
     world.run().await;
     world.expect_pull_requests(WEB, &[BODY]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_tag_that_is_gone_takes_the_schedule_from_no_repository() {
+    let mut world = behind(&[WEB]).await;
+    let gone = format!("FROM dhi.io/nginx:0.1@{}\n", Digest::of(b"gone"));
+    world.commit(WEB, "main", &[("gone.Dockerfile", &gone)]);
+    world.policy(&["schedule: weekly", "jitter: 0s"]);
+    let unknown = ["acme/web: gone.Dockerfile: unknown"];
+    world.run_with_problems(&unknown).await;
+    world.expect_pull_requests(WEB, &[BODY]);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.wait_minutes(6 * HOUR);
+    world.run_with_problems(&unknown).await;
+    world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+    world.release(IMAGE, "1.27", "4");
+    world.wait_minutes(HOUR);
+    let report = world.run_with_problems(&unknown).await;
+    assert_eq!(waits(&report, WEB), "not due until 2026-11-23 00:00 UTC: schedule `weekly`");
+    assert_eq!(world.costs().writes, 0);
     world.finish();
 }
 
@@ -255,6 +277,24 @@ async fn an_image_that_somebody_says_moved_is_asked_for_again_and_until_it_answe
     let fourth = world.release(IMAGE, "1.27", "4");
     world.cycle(fresh()).await;
     world.expect_proposal(WEB, 1, &nginx("1.27.4", &fourth));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_pin_that_somebody_moved_meanwhile_is_not_moved_back() {
+    let mut world = behind(&[WEB]).await;
+    world.setting("poll: 1d");
+    world.run().await;
+    world.expect_pull_requests(WEB, &[BODY]);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.commit(WEB, "main", &[("Dockerfile", &nginx("1.27.3", &third))]);
+    world.wait_minutes(HOUR);
+    world.run().await;
+    assert!(is_asked(&world), "the pin may be newer than the last look");
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+    world.wait_minutes(HOUR);
+    world.run().await;
+    assert!(!is_asked(&world));
     world.finish();
 }
 

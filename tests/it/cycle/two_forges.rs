@@ -5,6 +5,7 @@ use refrom::config::{Config, Secrets};
 use refrom::cycle::{self, Host, Report, Request};
 use refrom::demo::git_repository::Content;
 use refrom::demo::registry::{Access, ImageSpec, Registry};
+use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::pull_request::PullRequestState;
 
 use crate::forge::{Hosted, RETRY, SignIn, TOKEN, branch, name};
@@ -40,6 +41,10 @@ impl Both {
     }
 
     async fn run(&self) -> Report {
+        self.cycle(Request::default()).await
+    }
+
+    async fn cycle(&self, request: Request) -> Report {
         let forge = |kind: &str, hosted: &Hosted| {
             let url = hosted.embedded.url().unwrap();
             format!(
@@ -55,9 +60,7 @@ impl Both {
         let config = Config::load(&path, &environment, Secrets::Read).unwrap();
         let now = || Timestamp::from_second(1_795_161_600).unwrap();
         let parts = cycle::assemble_with(config, now(), RETRY).await.unwrap();
-        cycle::run(&parts, &Request::default(), Host { clock: &now, watcher: &|_| {}, stopping: &|| false })
-            .await
-            .unwrap()
+        cycle::run(&parts, &request, Host { clock: &now, watcher: &|_| {}, stopping: &|| false }).await.unwrap()
     }
 }
 
@@ -92,6 +95,16 @@ async fn a_refusal_on_one_forge_says_nothing_about_the_other() {
     };
     assert_eq!(states(&both.github), [PullRequestState::Closed]);
     assert_eq!(states(&both.gitlab), [PullRequestState::Open]);
+}
+
+#[tokio::test]
+async fn a_repository_that_is_told_about_is_looked_at_on_its_forge_alone() {
+    let both = Both::behind().await;
+    let repositories = [RepositoryKey { forge: "gitlab".to_owned(), name: name("acme/web") }].into();
+    let report = both.cycle(Request { repositories, ..Request::default() }).await;
+    let names: Vec<_> = report.repositories.iter().map(|it| it.plan.repository.to_string()).collect();
+    assert_eq!(names, ["gitlab:acme/web"]);
+    assert_eq!(both.github.embedded.pull_requests(&name("acme/web")).unwrap(), []);
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use refrom::demo::forge::{Face, Forge};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::demo::registry::{Access, ImageSpec, Registry};
 use refrom::demo::server::Exchange;
+use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::{BranchName, RepoName};
 
@@ -92,6 +93,10 @@ impl Write for Logs {
 
 pub fn name(text: &str) -> RepoName {
     text.parse().unwrap()
+}
+
+pub fn key(forge: &str, text: &str) -> RepositoryKey {
+    RepositoryKey { forge: forge.to_owned(), name: name(text) }
 }
 
 pub fn branch(text: &str) -> BranchName {
@@ -305,7 +310,8 @@ impl World {
 
     /// One cycle over these repositories alone.
     pub async fn run_only(&mut self, repositories: &[&str]) -> Report {
-        let repositories = repositories.iter().map(|repository| name(repository)).collect();
+        let keys = |repository: &&str| ["github", "gitlab"].map(|forge| key(forge, repository));
+        let repositories = repositories.iter().flat_map(keys).collect();
         self.cycle(Request { repositories, ..Request::default() }).await
     }
 

@@ -7,7 +7,7 @@ use refrom::serve::page::{self, Page, Query};
 use super::fleet::{behind, fleet, now, open, pin, repository};
 
 fn page(fleet: &FleetStatus) -> Page {
-    page::render(fleet, &Query::default(), now()).unwrap()
+    page::render(fleet, &[], &Query::default(), now()).unwrap()
 }
 
 /// The page's text, without markup and with single blanks.
@@ -117,7 +117,7 @@ fn nobodys_words_become_markup() {
     let pairs = [("q", evil), ("forge", evil)].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let fleet = FleetStatus { cycle: Some(cycle), repositories: vec![one, other] };
     for query in [Query::default(), Query::read(&pairs).unwrap()] {
-        let html = page::render(&fleet, &query, now()).unwrap().html;
+        let html = page::render(&fleet, &[], &query, now()).unwrap().html;
         for part in ["<script", "<img", "href=\"javascript", "href=\" java", "\"onclick"] {
             assert!(!html.contains(part), "{part}: {html}");
         }

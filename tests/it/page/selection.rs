@@ -81,7 +81,7 @@ fn thousands_of_repositories_are_shown_in_pages() {
         let pairs = [("page", page), ("sort", "name"), ("state", "behind")];
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     };
-    let html = |page| page::render(&fleet, &Query::read(&pairs(page)).unwrap(), now()).unwrap().html;
+    let html = |page| page::render(&fleet, &[], &Query::read(&pairs(page)).unwrap(), now()).unwrap().html;
     let second = html("2");
     assert!(second.contains("51 to 100 of 1204 repositories"), "{second}");
     assert!(second.contains("r0050</a>") && second.contains("r0099</a>") && !second.contains("r0100</a>"));

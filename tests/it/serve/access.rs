@@ -80,6 +80,24 @@ async fn with_the_token_a_repository_is_woken_by_hand() {
 }
 
 #[tokio::test]
+async fn who_wakes_a_repository_by_hand_has_its_tags_asked_for_and_its_freeze_kept() {
+    let freeze = "freeze: [{ from: 2026-11-20, to: 2026-11-22, reason: trade fair }]";
+    let serve = "serve: { listen: '127.0.0.1:0', token: { env: SERVE_TOKEN } }";
+    let house = house(&format!("poll: 1d\n{freeze}\n{serve}")).await;
+    let second = house.world.release("dhi.io/nginx", "1.27", "2");
+    assert_eq!(answer(house.post(RUN).bearer_auth(SERVE_TOKEN)).await.0, 202);
+    house.reach(5).await;
+    assert_eq!(house.cycles(2).await, [true, false]);
+    let (_, text) = answer(house.get("/api/v1/status")).await;
+    let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let pin = &told["repositories"][0]["pins"][0];
+    assert_eq!((pin["state"].as_str(), pin["newest"].as_str()), (Some("behind"), Some(second.to_string().as_str())));
+    assert!(pin["reason"].as_str().unwrap().contains("trade fair"), "{pin}");
+    house.world.expect_pull_requests("acme/web", &[]);
+    house.finish().await;
+}
+
+#[tokio::test]
 async fn pages_need_the_token_where_others_reach_them() {
     let house = house("serve: { listen: '0.0.0.0:0', token: { env: SERVE_TOKEN } }").await;
     assert_eq!(answer(house.get("/metrics")).await, (401, "this needs the bearer token\n".to_owned()));

@@ -177,7 +177,8 @@ async fn a_store_that_fails_is_told_and_tried_again_with_growing_pauses() {
     assert_eq!(house.idle().await, POLL + 10);
     let (status, told) = readiness(&house).await;
     assert_eq!(status, 503);
-    assert!(told["reasons"][0].as_str().unwrap().starts_with("the last cycle failed: "), "{told}");
+    let reason = told["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("the last cycle failed: ") && reason.matches("no such table").count() == 1, "{told}");
     house.reach(POLL + 10).await;
     house.cycles(3).await;
     assert_eq!(house.idle().await, POLL + 30);
@@ -212,6 +213,12 @@ async fn a_changed_configuration_holds_from_the_next_cycle_and_a_broken_one_chan
     let line = text.lines().position(|line| line.contains("lables")).unwrap() + 1;
     let expected = format!("refrom.yaml:{line}:3: `policy.lables`: unknown key");
     assert!(reason.contains(&expected), "{reason}");
+    let page = answer(house.get("/")).await.1;
+    let told = "The configuration file is refused, the one before it stays in use: ";
+    assert!(
+        page.contains(told) && page.contains(&format!(":{line}:3: <code>policy.lables</code>: unknown key")),
+        "{page}"
+    );
 
     let third = house.world.release(IMAGE, "1.27", "3");
     house.world.policy(&["labels: [fresh]", "group: image"]);
@@ -229,6 +236,8 @@ async fn a_changed_configuration_holds_from_the_next_cycle_and_a_broken_one_chan
         "last_cycle": "2026-11-20T08:15:00Z", "after_restart": ["store", "serve.listen"] })
         )
     );
+    let page = answer(house.get("/")).await.1;
+    assert!(!page.contains(told) && page.contains("in use after a restart: <code>store</code>"), "{page}");
     let hosted = house.world.pull_request(WEB, 2);
     assert_eq!(
         (hosted.labels, hosted.branch.as_str().starts_with("refrom/dhi-io-nginx")),
