@@ -77,7 +77,7 @@ pub struct WorkTree {
     /// The configuration; without it the defaults hold, and what the work tree's `.refrom.yaml` says.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// How results look; `json` is a contract that the README documents.
+    /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
@@ -112,7 +112,7 @@ pub struct Run {
     /// Write metrics to this file (`….prom`) for node-exporter's textfile collector; counters go on from what is there.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "repositories"])]
     pub metrics_file: Option<PathBuf>,
-    /// How results look; `json` is a contract that the README documents.
+    /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
@@ -128,7 +128,7 @@ pub struct Schedule {
     /// How many times.
     #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub next: u16,
-    /// How results look; `json` is a contract that the README documents.
+    /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
@@ -150,7 +150,7 @@ pub struct Status {
     /// The order: urgency, oldest, name, due.
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<Sort>,
-    /// How results look; `json` is a contract that the README documents.
+    /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }

@@ -22,7 +22,7 @@ pub struct Health {
     pub is_stopping: bool,
 }
 
-/// The answer of `/readyz`. The JSON is a contract that the README documents.
+/// The answer of `/readyz`. The JSON is a contract that `docs/json.md` explains.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Readiness {
     pub ready: bool,

@@ -34,7 +34,7 @@ fn every_element_has_exactly_the_documented_keys() {
         ),
     )]);
     let found = world.list(&[]);
-    let readme = include_str!("../../../README.md");
+    let page = include_str!("../../../docs/json.md");
     for element in &found {
         let keys: Vec<&str> = element.as_object().unwrap().keys().map(String::as_str).collect();
         let mut expected = KEYS.to_vec();
@@ -42,7 +42,7 @@ fn every_element_has_exactly_the_documented_keys() {
         assert_eq!(keys, expected);
     }
     for key in KEYS {
-        assert!(readme.contains(&format!("`{key}`")), "the README does not explain `{key}`");
+        assert!(page.contains(&format!("`{key}`")), "the page does not explain `{key}`");
     }
     let element = |line: u32, rest: Value| {
         let mut element = json!({

@@ -123,8 +123,8 @@ async fn the_json_says_the_plan_and_what_became_of_it() {
 }
 
 #[test]
-fn the_readme_explains_every_key() {
-    let readme = include_str!("../../../README.md");
+fn the_page_about_json_explains_every_key() {
+    let page = include_str!("../../../docs/json.md");
     for key in [
         "repositories",
         "problems",
@@ -154,7 +154,7 @@ fn the_readme_explains_every_key() {
         "due",
         "because",
     ] {
-        assert!(readme.contains(&format!("`{key}`")), "the README does not explain `{key}`");
+        assert!(page.contains(&format!("`{key}`")), "the page does not explain `{key}`");
     }
 }
 

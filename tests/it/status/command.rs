@@ -87,15 +87,15 @@ async fn a_wrong_word_is_wrong_usage_and_a_missing_store_is_named() {
 }
 
 #[test]
-fn the_readme_explains_every_key() {
-    let readme = include_str!("../../../README.md");
+fn the_page_about_json_explains_every_key() {
+    let page = include_str!("../../../docs/json.md");
     let record = refrom::serve::record::StatusRecord::new(&fleet(), &Default::default(), now());
     let mut values = vec![serde_json::to_value(record).unwrap()];
     while let Some(value) = values.pop() {
         match value {
             Value::Object(pairs) => {
                 for (key, value) in pairs {
-                    assert!(readme.contains(&format!("`{key}`")), "the README does not explain `{key}`");
+                    assert!(page.contains(&format!("`{key}`")), "the page does not explain `{key}`");
                     values.push(value);
                 }
             }
