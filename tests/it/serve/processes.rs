@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use refrom::demo::forge::Face;
+use refrom::domain::pull_request::Pipeline;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, Command};
 
 use crate::cycle::meddling::Meddling;
 use crate::cycle::world::{
-    BRANCH, FORGE_TOKEN, REGISTRY_PASSWORD, SERVE_TOKEN, WEBHOOK_SECRET, World, environment, nginx,
+    BRANCH, FORGE_TOKEN, REGISTRY_PASSWORD, SERVE_TOKEN, WEBHOOK_SECRET, World, branch, environment, name, nginx,
 };
 
 use super::house::LISTEN;
@@ -66,7 +68,11 @@ impl Process {
 }
 
 async fn behind() -> World {
-    let mut world = World::new().await;
+    behind_on(Face::GitHub).await
+}
+
+async fn behind_on(face: Face) -> World {
+    let mut world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.release(IMAGE, "1.27", "2");
@@ -178,8 +184,13 @@ async fn killed_piece_by_piece(world: &mut World) -> usize {
 
 #[tokio::test]
 async fn a_service_that_is_killed_at_every_step_doubles_nothing_and_loses_nothing() {
-    let mut world = behind().await;
-    // Pushed, opened, labelled.
+    for face in [Face::GitHub, Face::GitLab] {
+        killed_at_every_step(behind_on(face).await).await;
+    }
+}
+
+async fn killed_at_every_step(mut world: World) {
+    // Pushed, opened; on GitHub labelled, too.
     assert!(killed_piece_by_piece(&mut world).await >= 2);
     world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
     let third = world.release(IMAGE, "1.27", "3");
@@ -198,6 +209,16 @@ async fn a_service_that_is_killed_at_every_step_doubles_nothing_and_loses_nothin
     world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main", "#2 open refrom/base-images -> main"]);
     world.expect_branches(WEB, &[BRANCH]);
     world.expect_proposal(WEB, 2, &nginx("1.27.4", &fourth));
+    // The forge is told to merge, once.
+    world.policy(&["automerge: when_green"]);
+    let head = world.bare(WEB).head(&branch(BRANCH)).unwrap().unwrap();
+    world.forge.set_checks(&name(WEB), &head, Pipeline::Pending).unwrap();
+    assert_eq!(killed_piece_by_piece(&mut world).await, 1);
+    assert!(world.pull_request(WEB, 2).is_auto_merging);
+    // Somebody works on the branch, and is told once that it is theirs.
+    world.commit(WEB, BRANCH, &[("notes.txt", "mine")]);
+    assert_eq!(killed_piece_by_piece(&mut world).await, 1);
+    assert_eq!(world.pull_request(WEB, 2).comments.len(), 1);
     world.run().await;
     assert_eq!(world.costs().writes, 0);
     world.finish();
