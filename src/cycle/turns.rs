@@ -7,9 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::{Report, RepositoryReport};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 
-/// How long a turn is tried in which something cannot be looked up or done. Outages are over by then; a tag that is gone,
+/// How long a turn is tried in which something cannot be looked up or done. Outages are over by then, and what they held up was caught up; a tag that is gone,
 /// or a branch that may not be pushed to, stays so, and a repository with one would have no schedule.
-pub const TRIED_MAX: SignedDuration = SignedDuration::from_hours(6);
+pub const TRIED_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// What became of the turns that repositories with a schedule had.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -104,7 +104,7 @@ async fn a_tag_that_is_gone_takes_the_schedule_from_no_repository() {
     world.run_with_problems(&unknown).await;
     world.expect_pull_requests(WEB, &[BODY]);
     let third = world.release(IMAGE, "1.27", "3");
-    world.wait_minutes(6 * HOUR);
+    world.wait_minutes(DAY);
     world.run_with_problems(&unknown).await;
     world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
     world.release(IMAGE, "1.27", "4");

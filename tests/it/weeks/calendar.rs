@@ -80,10 +80,18 @@ impl Calendar {
             Some(turn) if turn > now || !is_open => false,
             Some(turn) => {
                 let opened = self.opened(now);
-                // What waited begins at its own place behind the opening.
-                opened.is_none_or(|opened| opened <= turn || opened + self.within(JITTER) <= now)
+                // What waited begins at its own place behind the first opening; in later ones it waits for none.
+                opened.is_none_or(|opened| {
+                    opened <= turn || self.was_open(turn, opened) || opened + self.within(JITTER) <= now
+                })
             }
         }
+    }
+
+    /// Whether there was an opening before this one since the turn came: windows and freezes begin and end at hours.
+    fn was_open(&self, turn: Timestamp, opened: Timestamp) -> bool {
+        let half_hours = (0..).map(|count| turn + SignedDuration::from_mins(30 * count));
+        half_hours.take_while(|at| *at < opened).any(|at| self.is_open(at))
     }
 
     /// Windows and freezes let through.
