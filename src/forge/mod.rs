@@ -6,6 +6,7 @@ pub mod gitlab;
 mod pace;
 mod portion;
 mod selection;
+mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,12 +1,12 @@
 //! What an answer says of rate limits and credentials, besides what it answers.
 
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
 use super::account::Api;
 use super::answer::Answer;
-use crate::net::{Meter, Room, SignIn};
+use crate::forge::tally;
+use crate::net::Meter;
 
 /// When a personal access token expires, where it does: `2026-12-01 10:00:00 UTC`
 /// (<https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api>).
@@ -19,23 +19,9 @@ impl Answer {
             Api::Rest => "core",
             Api::GraphQl => "graphql",
         };
-        meter.room(resource, installation.unwrap_or_default(), self.room());
+        meter.room(resource, installation.unwrap_or_default(), tally::room(&self.headers, "x-ratelimit-"));
         meter.expires(self.header(TOKEN_EXPIRATION).and_then(expiration));
-        match self.status {
-            StatusCode::UNAUTHORIZED => meter.sign_in(SignIn::Refused),
-            status if !status.is_server_error() => meter.sign_in(SignIn::Accepted),
-            _ => {}
-        }
-    }
-
-    fn room(&self) -> Option<Room> {
-        let number = |name| self.header(name)?.parse::<u64>().ok();
-        let reset = number("x-ratelimit-reset").and_then(|second| i64::try_from(second).ok());
-        Some(Room {
-            remaining: number("x-ratelimit-remaining")?,
-            limit: number("x-ratelimit-limit"),
-            resets_at: reset.and_then(|second| Timestamp::from_second(second).ok()),
-        })
+        tally::sign_in(meter, self.status);
     }
 }
 
@@ -49,10 +35,10 @@ fn expiration(text: &str) -> Option<Timestamp> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use axum::http::{HeaderMap, HeaderName};
+    use axum::http::{HeaderMap, HeaderName, StatusCode};
 
     use super::*;
-    use crate::net::{Calls, Credential, Tally, TargetKind};
+    use crate::net::{Calls, Credential, Room, Tally, TargetKind};
 
     fn noted(status: u16, headers: &[(&'static str, &str)]) -> Calls {
         let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));

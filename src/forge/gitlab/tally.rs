@@ -1,40 +1,25 @@
 //! What an answer says of rate limits and credentials, besides what it answers.
 
-use axum::http::StatusCode;
-use jiff::Timestamp;
-
 use super::answer::Answer;
-use crate::net::{Meter, Room, SignIn};
+use crate::forge::tally;
+use crate::net::Meter;
 
 impl Answer {
     /// Notes room and credentials of one answer
     /// (<https://docs.gitlab.com/administration/settings/user_and_ip_rate_limits/#response-headers>).
     pub(super) fn note(&self, meter: &Meter) {
-        meter.room("api", 0, self.room());
-        match self.status {
-            StatusCode::UNAUTHORIZED => meter.sign_in(SignIn::Refused),
-            status if !status.is_server_error() => meter.sign_in(SignIn::Accepted),
-            _ => {}
-        }
-    }
-
-    fn room(&self) -> Option<Room> {
-        let number = |name| self.header(name)?.parse::<u64>().ok();
-        let reset = number("ratelimit-reset").and_then(|second| i64::try_from(second).ok());
-        Some(Room {
-            remaining: number("ratelimit-remaining")?,
-            limit: number("ratelimit-limit"),
-            resets_at: reset.and_then(|second| Timestamp::from_second(second).ok()),
-        })
+        meter.room("api", 0, tally::room(&self.headers, "ratelimit-"));
+        tally::sign_in(meter, self.status);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderMap, HeaderName};
+    use axum::http::{HeaderMap, HeaderName, StatusCode};
+    use jiff::Timestamp;
 
     use super::*;
-    use crate::net::{Calls, Credential, Tally, TargetKind};
+    use crate::net::{Calls, Credential, Room, Tally, TargetKind};
 
     fn noted(status: u16, headers: &[(&'static str, &str)]) -> Calls {
         let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
