@@ -359,20 +359,16 @@ fn lock_path(path: &Path) -> PathBuf {
 /// `SQLITE_NOTADB` 26, with the extended codes in the upper bits).
 fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError {
     let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    match code.map(|code| code & 0xff) {
-        _ if matches!(error, sqlx::Error::Decode(_)) => {
-            StoreError::Damaged { store: store.to_owned(), detail: error.to_string() }
-        }
-        Some(11 | 26) => StoreError::Damaged { store: store.to_owned(), detail: error.to_string() },
-        _ => {
-            // What sqlx puts around the database's own error says the same once more.
-            let source = match error {
-                sqlx::Error::Database(error) => error.into_error(),
-                error => error.into(),
-            };
-            StoreError::Io { store: store.to_owned(), what, source }
-        }
+    let is_damage = matches!(code.map(|code| code & 0xff), Some(11 | 26)) || matches!(error, sqlx::Error::Decode(_));
+    if is_damage {
+        return StoreError::Damaged { store: store.to_owned(), detail: error.to_string() };
     }
+    // What sqlx puts around the database's own error says the same once more.
+    let source = match error {
+        sqlx::Error::Database(error) => error.into_error(),
+        error => error.into(),
+    };
+    StoreError::Io { store: store.to_owned(), what, source }
 }
 
 #[derive(Serialize, Deserialize)]
