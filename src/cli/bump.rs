@@ -79,7 +79,7 @@ fn bump(tree: &Tree, file: &WorkTreeFile, pins: &[Pin], dry_run: bool, output: &
     }
     replace(&file.location, &file.bytes, &after)?;
     for pin in pins {
-        output.line(format!("{}:{}: {} {} -> {}", file.shown, pin.line, pin.tag, pin.old.short(), pin.new.short()))?;
+        output.line(format!("{}:{}: {} {} -> {}", file.shown, pin.line, pin.tag, pin.shown_old(), pin.new.short()))?;
     }
     Ok(())
 }

@@ -99,7 +99,7 @@ fn verdicts(pins: &[Candidate], observations: &Observations, evidence: &Evidence
         let state = match &pin.state {
             UseState::Current => Some("current"),
             UseState::Behind { .. } => Some("behind"),
-            UseState::Unknown(_) => Some("unknown"),
+            UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) => Some("unknown"),
             UseState::Ambiguous => None,
         };
         Verdict {

@@ -103,7 +103,7 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
                 pin.line,
                 pin.tag.image.familiar(),
                 pin.tag.tag,
-                pin.old.short(),
+                pin.shown_old(),
                 pin.new.short()
             ))?;
         }

@@ -94,7 +94,7 @@ struct PinRecord {
     registry: String,
     repository: String,
     tag: String,
-    old: String,
+    old: Option<String>,
     new: Option<String>,
 }
 
@@ -234,6 +234,18 @@ fn reason_word(reason: &Reason) -> &'static str {
         Reason::NoLongerIndex => "no-longer-index",
         Reason::PlatformsGone(_) => "platforms-gone",
         Reason::Backwards => "backwards",
+        Reason::TooYoung { .. } => "min-age",
+        Reason::Unsettled { .. } => "settle",
+        Reason::Denied { .. } => "denied",
+        Reason::HeldBack(_) => "held-back",
+        Reason::NotInMirror { .. } => "not-in-mirror",
+        Reason::Unchanged(_) => "unchanged",
+        Reason::Pair { .. } => "pair",
+        Reason::MinInterval { .. } => "min-interval",
+        Reason::Wave(_) => "wave",
+        Reason::TagGone => "tag-gone",
+        Reason::DigestGone(_) => "digest-gone",
+        Reason::TagNotEditable(_) => "tag-not-editable",
         Reason::Refused(_) => "refused",
         Reason::Merged(_) => "merged",
         Reason::Hold(_) => "hold",
@@ -270,14 +282,14 @@ fn deletion_word(cause: DeletionCause) -> &'static str {
 }
 
 impl PinRecord {
-    fn new((path, line): (&str, u32), tag: &TagRef, old: Digest, new: Option<Digest>) -> Self {
+    fn new((path, line): (&str, u32), tag: &TagRef, old: Option<Digest>, new: Option<Digest>) -> Self {
         Self {
             path: path.to_owned(),
             line,
             registry: tag.image.registry().to_owned(),
             repository: tag.image.repository().to_owned(),
             tag: tag.tag.to_string(),
-            old: old.to_string(),
+            old: old.map(|digest| digest.to_string()),
             new: new.map(|digest| digest.to_string()),
         }
     }

@@ -77,7 +77,7 @@ fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [S
         repository.repository.name.to_string(),
         format!("{}:{}", pin.path, pin.line),
         format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),
-        pin.digest.short(),
+        pin.digest.map_or_else(|| "unpinned".to_owned(), |digest| digest.short()),
         pin.version.clone().unwrap_or_default(),
         pin.dates_from().map(|at| duration(at, now)).unwrap_or_default(),
         state,

@@ -39,7 +39,8 @@ pub async fn add(
                 if !matches!(pin.state, UseState::Behind { .. }) {
                     continue;
                 }
-                let key = (pin.tag, pin.old);
+                let Some(old) = pin.old else { continue };
+                let key = (pin.asked, old);
                 let since = match known.get(&key) {
                     Some(since) => *since,
                     None => store.stale_since(&key.0, &key.1).await?,

@@ -6,14 +6,14 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::{Step, Watcher};
-use crate::domain::candidates::{self, Candidate, FileUses, Move, Observations, Unknown, UseState};
+use crate::domain::candidates::{self, Candidate, FileUses, Move, Observations, Unanswered, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::image_use::ImageUse;
 use crate::domain::ledger::Ledger;
-use crate::domain::proposal::{Evidence, EvidenceByMove, OldImage};
+use crate::domain::proposal::{Evidence, EvidenceByMove, NoImage};
 use crate::domain::reference::{ImageName, TagRef};
-use crate::registry::{RegistryError, Session};
+use crate::registry::{Failure, RegistryError, Session};
 use crate::store::{Store, StoreError};
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
@@ -30,12 +30,12 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
     let mut answers = stream::iter(tags)
         .map(|tag| async move {
             let answer = session.digest(&tag).await;
-            (tag, answer.map_err(|error| unknown(&error)))
+            (tag, answer.map_err(|error| unanswered(&error)))
         })
         .buffer_unordered(CONCURRENCY);
     let mut observations = Observations::new();
     while let Some((tag, answer)) = answers.next().await {
-        if let Err(unknown) = &answer {
+        if let Err(Unanswered::Unknown(unknown)) = &answer {
             // The report names it; this is for who follows the log.
             tracing::info!(image.tag = %tag, reason = %unknown, "a tag could not be looked up");
         }
@@ -68,8 +68,8 @@ pub async fn evidence(
 /// The same with kinds and platforms alone, for one request each: enough to tell whether a digest may follow another.
 pub async fn kinds(session: &Session, moves: &BTreeSet<Move>, watcher: Watcher<'_>) -> EvidenceByMove {
     let ask = |name: ImageName, digest: Digest| async move {
-        let (kind, platforms) = session.kind(&name, &digest).await?;
-        Ok(Image { digest, kind, platforms, version: None, created: None, size_bytes: None })
+        let (kind, manifests) = session.kind(&name, &digest).await?;
+        Ok(Image { manifests, ..Image::bare(digest, kind) })
     };
     evidence_by(moves, watcher, ask).await
 }
@@ -82,8 +82,10 @@ async fn evidence_by<F>(
 where
     F: Future<Output = Result<Image, RegistryError>>,
 {
-    let digests: BTreeSet<(ImageName, Digest)> =
-        moves.iter().flat_map(|wanted| [wanted.old, wanted.new].map(|digest| (wanted.image.clone(), digest))).collect();
+    let digests: BTreeSet<(ImageName, Digest)> = moves
+        .iter()
+        .flat_map(|wanted| wanted.old.into_iter().chain([wanted.new]).map(|digest| (wanted.image.clone(), digest)))
+        .collect();
     let of = digests.len();
     let mut answers = stream::iter(digests)
         .map(|(name, digest)| {
@@ -98,12 +100,12 @@ where
     }
     let of_digest = |wanted: &Move, digest: Digest| images.get(&(wanted.image.clone(), digest));
     let with_evidence = moves.iter().filter_map(|wanted| {
-        let new = of_digest(wanted, wanted.new)?.clone().map_err(|error| unknown(&error));
-        let old = of_digest(wanted, wanted.old)?.clone().map_err(|error| match error {
-            error if error.is_not_found() => OldImage::Gone,
-            error => OldImage::Unknown(unknown(&error)),
-        });
-        Some((wanted.clone(), Evidence { new, old }))
+        let new = of_digest(wanted, wanted.new)?.clone().map_err(|error| no_image(&error));
+        let old = match wanted.old {
+            Some(old) => of_digest(wanted, old)?.clone().map_err(|error| no_image(&error)),
+            None => Err(NoImage::Unpinned),
+        };
+        Some((wanted.clone(), Evidence { new, old, in_mirror: None, contents: BTreeMap::new() }))
     });
     with_evidence.collect()
 }
@@ -113,7 +115,7 @@ pub async fn ledger(store: &dyn Store, candidates: impl IntoIterator<Item = &Can
     let mut wanted: BTreeSet<(&TagRef, Digest)> = BTreeSet::new();
     for candidate in candidates {
         if let UseState::Behind { new } = candidate.state {
-            wanted.extend([candidate.old, new].map(|digest| (&candidate.tag, digest)));
+            wanted.extend(candidate.old.into_iter().chain([new]).map(|digest| (&candidate.asked, digest)));
         }
     }
     let mut ledger = Ledger::default();
@@ -146,6 +148,21 @@ async fn image(
         tracing::warn!(%error, "an image could not be stored");
     }
     Ok(image)
+}
+
+fn unanswered(error: &RegistryError) -> Unanswered {
+    match &error.failure {
+        Failure::DeniedByPolicy { message } => Unanswered::HeldBack(message.clone()),
+        _ => Unanswered::Unknown(unknown(error)),
+    }
+}
+
+fn no_image(error: &RegistryError) -> NoImage {
+    match &error.failure {
+        Failure::NotFound => NoImage::Gone,
+        Failure::DeniedByPolicy { message } => NoImage::HeldBack(message.clone()),
+        _ => NoImage::Unknown(unknown(error)),
+    }
 }
 
 fn unknown(error: &RegistryError) -> Unknown {

@@ -202,6 +202,7 @@ async fn know(
         unfinished,
         told_to_merge,
         turns,
+        ..Knowledge::default()
     })
 }
 

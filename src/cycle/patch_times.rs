@@ -142,7 +142,8 @@ mod tests {
             line: 1,
             image: tag().image,
             tag: tag().tag,
-            old: Digest::of(b"old"),
+            new_tag: None,
+            old: Some(Digest::of(b"old")),
             new: Digest::of(b"new"),
         };
         let marker = Marker { commit: None, comment: CommentMode::Update, is_withdrawn: false, pins: vec![pin] };

@@ -89,7 +89,7 @@ pub async fn record(
         }
     }
     store.record_sightings(&sightings, now).await?;
-    store.record_pinned(asked).await?;
+    store.record_pinned(asked, now).await?;
     store.record_unanswered(&unanswered).await
 }
 

@@ -158,7 +158,7 @@ impl PinCounts {
             match pin.state {
                 UseState::Current => counts.current += 1,
                 UseState::Behind { .. } => counts.behind += 1,
-                UseState::Unknown(_) => counts.unknown += 1,
+                UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) => counts.unknown += 1,
                 UseState::Ambiguous => counts.skipped += 1,
             }
         }

@@ -222,7 +222,7 @@ struct Books<'a> {
 }
 
 /// When a digest was first seen for its tag, and since when a pin at it is behind.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Sights {
     first_seen: Option<Timestamp>,
     stale_since: Option<Timestamp>,
@@ -230,16 +230,19 @@ struct Sights {
 
 impl Books<'_> {
     async fn pin(&mut self, candidate: Candidate, wait: Option<Wait>) -> Result<PinStatus, StoreError> {
-        let Candidate { path, line, tag, old, state, .. } = candidate;
-        let Sights { first_seen, stale_since } = self.sights(&tag, &old).await?;
-        let image = self.image(&tag.image, &old).await?;
+        let Candidate { path, line, tag, asked, old, state, .. } = candidate;
+        let (Sights { first_seen, stale_since }, image) = match &old {
+            Some(old) => (self.sights(&asked, old).await?, self.image(&asked.image, old).await?),
+            None => (Sights::default(), None),
+        };
         let (version, created) =
             (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
+        let told = |reason: &Reason| reason.told(Vocabulary::PullRequest).to_string();
         let state = match state {
             UseState::Current => PinState::Current,
             UseState::Behind { new } => PinState::Behind {
                 newest: new,
-                newest_version: self.image(&tag.image, &new).await?.and_then(|image| image.version),
+                newest_version: self.image(&asked.image, &new).await?.and_then(|image| image.version),
                 since: stale_since,
                 waits: wait,
             },
@@ -247,9 +250,9 @@ impl Books<'_> {
             UseState::Unknown(Unknown { reason }) => PinState::Unknown {
                 reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
             },
-            UseState::Ambiguous => {
-                PinState::Unknown { reason: Reason::Ambiguous.told(Vocabulary::PullRequest).to_string() }
-            }
+            UseState::TagGone => PinState::Unknown { reason: told(&Reason::TagGone) },
+            UseState::HeldBack(words) => PinState::Unknown { reason: told(&Reason::HeldBack(words)) },
+            UseState::Ambiguous => PinState::Unknown { reason: told(&Reason::Ambiguous) },
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
     }

@@ -51,8 +51,18 @@ pub struct Unknown {
     pub reason: String,
 }
 
-/// What each tag points to now, or why that is not known.
-pub type Observations = BTreeMap<TagRef, Result<Digest, Unknown>>;
+/// What each tag points to now, or why that cannot be told.
+pub type Observations = BTreeMap<TagRef, Result<Digest, Unanswered>>;
+
+/// Why a tag has no digest now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unanswered {
+    /// The registry has the repository, and no such tag in it.
+    Gone,
+    /// The registry holds it back by a policy of its own, for now; in its words.
+    HeldBack(String),
+    Unknown(Unknown),
+}
 
 /// How a pin stands to its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +71,10 @@ pub enum UseState {
     Behind {
         new: Digest,
     },
+    /// Its registry has no such tag any more.
+    TagGone,
+    /// Its registry holds the tag back by a policy of its own, for now; in its words.
+    HeldBack(String),
     Unknown(Unknown),
     /// Its bytes serve several uses, which would need different digests.
     Ambiguous,
@@ -74,16 +88,23 @@ pub struct Candidate {
     pub use_index: usize,
     /// 1-based.
     pub line: u32,
+    /// As it is written.
     pub tag: TagRef,
-    pub old: Digest,
+    /// What a registry is asked: the upstream's where the name is a mirror's, else the same.
+    pub asked: TagRef,
+    /// `None`: it has no digest yet, and shall get one.
+    pub old: Option<Digest>,
     pub state: UseState,
 }
 
 /// A pin's way from one digest to another: what evidence is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Move {
+    /// Where the digests are looked up: the upstream's name where the pin's is a mirror's.
     pub image: ImageName,
-    pub old: Digest,
+    /// The mirror that the pin is written with, which must have the new digest, too.
+    pub mirror: Option<ImageName>,
+    pub old: Option<Digest>,
     pub new: Digest,
 }
 
@@ -105,13 +126,30 @@ impl RepositoryFacts {
     }
 }
 
+impl Move {
+    /// The way of a pin of `tag`, as it is written, for which a registry is asked as for `asked`.
+    pub fn new(tag: &TagRef, asked: &TagRef, old: Option<Digest>, new: Digest) -> Self {
+        let mirror = (asked.image != tag.image).then(|| tag.image.clone());
+        Self { image: asked.image.clone(), mirror, old, new }
+    }
+}
+
 impl Candidate {
     /// What evidence it needs; `None` unless it is behind.
     pub fn wanted(&self) -> Option<Move> {
         match self.state {
-            UseState::Behind { new } => Some(Move { image: self.tag.image.clone(), old: self.old, new }),
-            UseState::Current | UseState::Unknown(_) | UseState::Ambiguous => None,
+            UseState::Behind { new } => Some(self.move_to(new)),
+            UseState::Current
+            | UseState::TagGone
+            | UseState::HeldBack(_)
+            | UseState::Unknown(_)
+            | UseState::Ambiguous => None,
         }
+    }
+
+    /// The way to this digest.
+    pub fn move_to(&self, new: Digest) -> Move {
+        Move::new(&self.tag, &self.asked, self.old, new)
     }
 
     pub fn image(&self) -> &ImageName {
@@ -153,12 +191,15 @@ fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
         let state = match observations.get(&tag) {
             Some(Ok(new)) if *new == old => UseState::Current,
             Some(Ok(new)) => UseState::Behind { new: *new },
-            Some(Err(unknown)) => UseState::Unknown(unknown.clone()),
+            Some(Err(Unanswered::Gone)) => UseState::TagGone,
+            Some(Err(Unanswered::HeldBack(words))) => UseState::HeldBack(words.clone()),
+            Some(Err(Unanswered::Unknown(unknown))) => UseState::Unknown(unknown.clone()),
             None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
         };
         let together = states.remove(&start).map_or_else(|| state.clone(), |other| together(other, &state));
         states.insert(start, together);
-        pins.push((start, Candidate { path: file.path.clone(), use_index, line: found.line, tag, old, state }));
+        let (path, asked) = (file.path.clone(), tag.clone());
+        pins.push((start, Candidate { path, use_index, line: found.line, tag, asked, old: Some(old), state }));
     }
     let settle =
         |(start, pin): (usize, Candidate)| Candidate { state: states.get(&start).unwrap_or(&pin.state).clone(), ..pin };

@@ -1,9 +1,10 @@
 //! What a digest holds, as far as a decision needs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::digest::Digest;
 
@@ -30,14 +31,64 @@ pub struct Platform {
 pub struct Image {
     pub digest: Digest,
     pub kind: ManifestKind,
-    /// The platforms of an index; the one of a single manifest, where its configuration tells it.
-    pub platforms: BTreeSet<Platform>,
+    /// The media type by which the registry announced it; absent where only its kind was asked for.
+    pub media_type: Option<String>,
+    /// The manifests of an index by platform; a single manifest under its own, where its configuration tells it.
+    pub manifests: BTreeMap<Platform, Digest>,
     /// The resolved version, by annotation or label: `1.27.3`.
     pub version: Option<String>,
     /// When the image says it was built; absent where it says nothing or 1970 (a reproducible build).
     pub created: Option<Timestamp>,
     /// Compressed bytes of configuration and layers, of the first platform where there are several.
     pub size_bytes: Option<u64>,
+    /// The day on which its vendor stops to rebuild it, where the family says so.
+    pub end_of_life: Option<Date>,
+    /// How it runs, of the first platform where there are several; absent where it was not asked for.
+    pub configuration: Option<Configuration>,
+}
+
+/// How an image runs (OCI image specification, `config.md`), as far as a change of it breaks what is built on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// `65532`, `nonroot:nonroot`; empty: root.
+    pub user: String,
+    pub entrypoint: Vec<String>,
+    pub command: Vec<String>,
+    pub working_directory: String,
+    pub environment: BTreeMap<String, String>,
+    /// `8080/tcp`.
+    pub ports: BTreeSet<String>,
+    /// The distribution and its release, where the family says so: `debian-13`.
+    pub distribution: Option<String>,
+}
+
+/// What one platform's manifest is made of: two with the same content differ in annotations and attestations alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    pub config: Digest,
+    /// From the lowest up.
+    pub layers: Vec<Digest>,
+}
+
+impl Image {
+    /// An image of which only this is known.
+    pub fn bare(digest: Digest, kind: ManifestKind) -> Self {
+        Self {
+            digest,
+            kind,
+            media_type: None,
+            manifests: BTreeMap::new(),
+            version: None,
+            created: None,
+            size_bytes: None,
+            end_of_life: None,
+            configuration: None,
+        }
+    }
+
+    pub fn platforms(&self) -> BTreeSet<&Platform> {
+        self.manifests.keys().collect()
+    }
 }
 
 impl fmt::Display for Platform {

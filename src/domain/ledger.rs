@@ -1,30 +1,117 @@
-//! In which order a tag pointed to its digests, as far as refrom saw it.
+//! Which digests a tag pointed to, and when, as far as refrom saw it.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::digest::Digest;
 use super::reference::TagRef;
 
-/// When digests were first seen for their tags. What is not in it is not known, and forbids nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger(BTreeMap<TagRef, BTreeMap<Digest, Timestamp>>);
+/// A digest that a tag pointed to when it was asked for. Times are refrom's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    pub digest: Digest,
+    pub first_seen: Timestamp,
+    /// The last look in which the tag pointed to it.
+    pub last_seen: Timestamp,
+}
 
-impl Ledger {
-    /// Notes a first sight.
-    pub fn note(&mut self, tag: TagRef, digest: Digest, first_seen: Timestamp) {
-        self.0.entry(tag).or_default().insert(digest, first_seen);
+/// What was seen of one tag.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct History {
+    /// By first sight, oldest first. **Invariant**: no digest twice.
+    sightings: Vec<Sighting>,
+    /// Since when a followed pin has a digest, whether or not the tag was ever seen to point to it.
+    pinned_since: BTreeMap<Digest, Timestamp>,
+}
+
+/// The histories of tags. What is not in it is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger(BTreeMap<TagRef, History>);
+
+impl Sighting {
+    /// Whether it was the head in two looks that were this far apart.
+    pub fn has_settled(&self, settle: SignedDuration) -> bool {
+        self.last_seen.duration_since(self.first_seen) >= settle
+    }
+}
+
+impl History {
+    /// A digest that is named twice counts with its first and its last sight.
+    pub fn new(sightings: impl IntoIterator<Item = Sighting>, pinned_since: BTreeMap<Digest, Timestamp>) -> Self {
+        let mut history = Self { sightings: Vec::new(), pinned_since };
+        for sighting in sightings {
+            match history.sightings.iter_mut().find(|known| known.digest == sighting.digest) {
+                Some(known) => {
+                    known.first_seen = known.first_seen.min(sighting.first_seen);
+                    known.last_seen = known.last_seen.max(sighting.last_seen);
+                }
+                None => history.sightings.push(sighting),
+            }
+        }
+        history.sightings.sort_by_key(|sighting| (sighting.first_seen, sighting.last_seen));
+        history
     }
 
-    /// Whether a move of a pin would go back: the ledger saw `new` for this tag before it saw `pinned`.
+    /// By first sight, oldest first.
+    pub fn sightings(&self) -> &[Sighting] {
+        &self.sightings
+    }
+
+    pub fn sighting(&self, digest: &Digest) -> Option<&Sighting> {
+        self.sightings.iter().find(|sighting| sighting.digest == *digest)
+    }
+
+    /// What the tag pointed to in the last look.
+    pub fn head(&self) -> Option<&Sighting> {
+        self.sightings.iter().max_by_key(|sighting| (sighting.last_seen, sighting.first_seen))
+    }
+
+    /// Since when a digest is known: its first sight, or that of a pin at it, whichever came first.
+    pub fn known_since(&self, digest: &Digest) -> Option<Timestamp> {
+        let seen = self.sighting(digest).map(|sighting| sighting.first_seen);
+        seen.into_iter().chain(self.pinned_since.get(digest).copied()).min()
+    }
+
+    /// Whether the tag went back from this digest to one that it had before (A→B→A, for B).
+    pub fn is_withdrawn(&self, digest: &Digest) -> bool {
+        let Some(it) = self.sighting(digest) else { return false };
+        self.sightings.iter().any(|other| other.first_seen < it.first_seen && other.last_seen > it.last_seen)
+    }
+
+    /// Whether a move of a pin would go back: the ledger saw `new` before it saw `pinned`.
     ///
     /// With A, then B, then A again behind a tag, a pin at B stays where it is until the tag points to something that
-    /// came after B. Where the ledger never saw the pinned digest (an empty store, a digest that came and went between
-    /// two looks) it cannot tell, and what the tag points to now may be proposed.
+    /// came after B. Where neither the tag nor a pin was seen at the pinned digest before, nobody can tell, and what the
+    /// tag points to now may be proposed.
+    pub fn is_backwards(&self, pinned: &Digest, new: &Digest) -> bool {
+        let Some(to) = self.sighting(new) else { return false };
+        match self.sighting(pinned) {
+            Some(from) => to.first_seen < from.first_seen,
+            None => false,
+        }
+    }
+}
+
+impl Ledger {
+    pub fn insert(&mut self, tag: TagRef, history: History) {
+        self.0.insert(tag, history);
+    }
+
+    pub fn history(&self, tag: &TagRef) -> Option<&History> {
+        self.0.get(tag)
+    }
+
+    /// Notes that a tag pointed to a digest.
+    pub fn note(&mut self, tag: TagRef, digest: Digest, at: Timestamp) {
+        let history = self.0.entry(tag).or_default();
+        let sightings = history.sightings.drain(..).chain([Sighting { digest, first_seen: at, last_seen: at }]);
+        *history = History::new(sightings.collect::<Vec<_>>(), std::mem::take(&mut history.pinned_since));
+    }
+
+    /// [`History::is_backwards`] of this tag.
     pub fn is_backwards(&self, tag: &TagRef, pinned: &Digest, new: &Digest) -> bool {
-        let first_seen = |digest: &Digest| self.0.get(tag)?.get(digest);
-        first_seen(pinned).zip(first_seen(new)).is_some_and(|(pinned, new)| new < pinned)
+        self.history(tag).is_some_and(|history| history.is_backwards(pinned, new))
     }
 }
 
@@ -49,5 +136,21 @@ mod tests {
             assert!(!ledger.is_backwards(&tag("1"), &pinned, &new), "an unknown digest");
         }
         assert!(!ledger.is_backwards(&tag("2"), &b, &a), "another tag");
+    }
+
+    #[test]
+    fn a_flap_withdraws_the_digest_that_the_tag_went_back_from() {
+        let [a, b, c] = [b"a", b"b", b"c"].map(|text| Digest::of(text));
+        let mut ledger = Ledger::default();
+        for (second, digest) in [(1, a), (2, b), (3, a)] {
+            ledger.note(tag("1"), digest, Timestamp::from_second(second).unwrap());
+        }
+        let history = |ledger: &Ledger| ledger.history(&tag("1")).unwrap().clone();
+        assert_eq!(history(&ledger).head().unwrap().digest, a);
+        assert!(history(&ledger).is_withdrawn(&b) && !history(&ledger).is_withdrawn(&a));
+        ledger.note(tag("1"), b, Timestamp::from_second(4).unwrap());
+        ledger.note(tag("1"), c, Timestamp::from_second(5).unwrap());
+        assert!(!history(&ledger).is_withdrawn(&b), "the tag came back to it");
+        assert_eq!(history(&ledger).sightings().len(), 3);
     }
 }

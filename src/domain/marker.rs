@@ -37,7 +37,10 @@ pub struct MarkerPin {
     pub line: u32,
     pub image: ImageName,
     pub tag: Tag,
-    pub old: Digest,
+    /// The tag that it gets, where that changes.
+    pub new_tag: Option<Tag>,
+    /// `None`: it gets its first digest.
+    pub old: Option<Digest>,
     pub new: Digest,
 }
 
@@ -152,7 +155,10 @@ struct BlockPin {
     line: u32,
     image: String,
     tag: String,
-    old: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    new_tag: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    old: Option<String>,
     new: String,
 }
 
@@ -163,7 +169,8 @@ impl From<&MarkerPin> for BlockPin {
             line: pin.line,
             image: pin.image.to_string(),
             tag: pin.tag.to_string(),
-            old: pin.old.to_string(),
+            new_tag: pin.new_tag.as_ref().map(ToString::to_string),
+            old: pin.old.map(|old| old.to_string()),
             new: pin.new.to_string(),
         }
     }
@@ -179,7 +186,8 @@ impl TryFrom<BlockPin> for MarkerPin {
             line: pin.line,
             image: pin.image.parse().map_err(|_| broken("image"))?,
             tag: pin.tag.parse().map_err(|_| broken("tag"))?,
-            old: pin.old.parse().map_err(|_| broken("old"))?,
+            new_tag: pin.new_tag.map(|tag| tag.parse()).transpose().map_err(|_| broken("new_tag"))?,
+            old: pin.old.map(|old| old.parse()).transpose().map_err(|_| broken("old"))?,
             new: pin.new.parse().map_err(|_| broken("new"))?,
         })
     }
@@ -201,7 +209,8 @@ mod tests {
                 line: 3,
                 image: "dhi.io/nginx--x".parse().unwrap(),
                 tag: "1.27--alpine".parse().unwrap(),
-                old: Digest::of(b"old"),
+                new_tag: None,
+                old: Some(Digest::of(b"old")),
                 new: Digest::of(b"new"),
             }],
         }

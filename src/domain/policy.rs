@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, LazyLock};
 
+use jiff::SignedDuration;
 use regex::Regex;
 
 use super::cadence::Cadence;
+use super::digest::Digest;
+use super::image::Platform;
 use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
@@ -53,6 +56,28 @@ pub struct Policy {
     pub automerge: AutoMerge,
     /// When the repository may be proposed to.
     pub cadence: Cadence,
+    /// How long ago a digest must have been seen first, by refrom's clock.
+    pub min_age: SignedDuration,
+    /// How far apart two looks must be in which a digest was the head.
+    pub settle: SignedDuration,
+    /// Which digests are no news.
+    pub unchanged: Unchanged,
+    /// The platforms that are in use; all of an image's, where none is named.
+    pub platforms: Vec<Platform>,
+    /// Digests that are never proposed.
+    pub denied: Vec<DeniedDigest>,
+    /// Which stages' images are followed.
+    pub stages: Stages,
+    /// Whether an image and its `-dev` wait for each other.
+    pub pair: Pairing,
+    /// The least time between two openings of pull requests in the repository.
+    pub min_interval: SignedDuration,
+    /// After how long a tag that does not move is told; never, where absent.
+    pub stale_after: Option<SignedDuration>,
+    /// To which tags pins may move.
+    pub follow: Follow,
+    /// Whether tags without a digest get one.
+    pub pin: PinMode,
     /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
     /// Minijinja template of the pull request's body.
@@ -108,6 +133,59 @@ pub enum AutoMerge {
     WhenGreen,
 }
 
+/// Which digests change nothing for the platforms in use, and are therefore not proposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unchanged {
+    Off,
+    /// Those with the same manifests.
+    Platforms,
+    /// Those, and those with the same configuration and layers: a rebuild of attestations alone.
+    Content,
+}
+
+/// A digest that is never proposed, by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeniedDigest {
+    pub digest: Digest,
+    /// For people.
+    pub reason: Option<String>,
+}
+
+/// Which stages' images are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stages {
+    All,
+    /// Those that the final image is made of: the last stage and those it begins from.
+    Final,
+}
+
+/// Whether an image and its `-dev` wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pairing {
+    Together,
+    Off,
+}
+
+/// To which tags pins may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Follow {
+    /// To none: the tag stays, its digest moves.
+    Digest,
+    /// To those that differ in the third part of the version and below.
+    Patch,
+    /// In the second part and below.
+    Minor,
+    /// In any part.
+    Major,
+}
+
+/// Whether tags without a digest get one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PinMode {
+    Off,
+    Digest,
+}
+
 /// Another file format, taught by a regular expression.
 #[derive(Debug, Clone)]
 pub struct FilePattern {
@@ -136,6 +214,17 @@ impl Default for Policy {
             commits: CommitMode::Git,
             automerge: AutoMerge::Off,
             cadence: Cadence::default(),
+            min_age: SignedDuration::ZERO,
+            settle: SignedDuration::ZERO,
+            unchanged: Unchanged::Off,
+            platforms: Vec::new(),
+            denied: Vec::new(),
+            stages: Stages::All,
+            pair: Pairing::Together,
+            min_interval: SignedDuration::ZERO,
+            stale_after: None,
+            follow: Follow::Digest,
+            pin: PinMode::Off,
             title: None,
             body: None,
             commit_message: None,
@@ -196,6 +285,26 @@ impl AutoMerge {
         }
     }
 }
+
+macro_rules! words {
+    ($name:ty { $($variant:ident => $word:literal),+ $(,)? }) => {
+        impl $name {
+            /// Every value, in the order in which the configuration lists them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word in the configuration.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    };
+}
+
+words!(Unchanged { Off => "off", Platforms => "platforms", Content => "content" });
+words!(Stages { All => "all", Final => "final" });
+words!(Pairing { Together => "together", Off => "off" });
+words!(Follow { Digest => "digest", Patch => "patch", Minor => "minor", Major => "major" });
+words!(PinMode { Off => "off", Digest => "digest" });
 
 fn matches_image<'a>(patterns: impl IntoIterator<Item = &'a Pattern>, image: &ImageName) -> bool {
     let (full, familiar) = (image.to_string(), image.familiar());

@@ -5,25 +5,37 @@ use std::collections::BTreeMap;
 use super::cadence::Wait;
 use super::candidates::{Candidate, Move, Unknown, UseState};
 use super::digest::Digest;
-use super::image::{Image, ManifestKind};
+use jiff::Timestamp;
+
+use super::image::{Content, Image, ManifestKind};
 use super::image_use::Finding;
 use super::ledger::Ledger;
 use super::marker::{MarkerError, MarkerPin};
+use super::policy::Unchanged;
 use super::pull_request::BranchName;
-use super::reference::TagRef;
+use super::reference::{Tag, TagRef};
+use super::waves::WaveWait;
 
 /// What the registry says of both ends of a [`Move`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    pub new: Result<Image, Unknown>,
-    pub old: Result<Image, OldImage>,
+    pub new: Result<Image, NoImage>,
+    pub old: Result<Image, NoImage>,
+    /// Whether the mirror has the new digest; `None` where no mirror is asked for.
+    pub in_mirror: Option<Result<bool, Unknown>>,
+    /// What the manifests of both ends are made of, by the manifest's digest, as far as `unchanged: content` needs it.
+    pub contents: BTreeMap<Digest, Result<Content, Unknown>>,
 }
 
-/// Why there is no image for the digest that is pinned.
+/// Why there is no image for a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OldImage {
+pub enum NoImage {
+    /// Nothing is pinned yet.
+    Unpinned,
     /// The registry answered that it has no such digest.
     Gone,
+    /// The registry holds it back by a policy of its own, for now; in its words.
+    HeldBack(String),
     Unknown(Unknown),
 }
 
@@ -42,12 +54,29 @@ pub struct Pin {
     pub use_index: usize,
     /// 1-based.
     pub line: u32,
+    /// As it is written now.
     pub tag: TagRef,
-    pub old: Digest,
+    /// As a registry is asked for it, with the tag that it gets.
+    pub asked: TagRef,
+    /// The tag that it gets, where that changes.
+    pub new_tag: Option<Tag>,
+    /// `None`: it gets its first digest.
+    pub old: Option<Digest>,
     pub new: Digest,
-    /// `None` where the old digest is gone from its registry: its kind and platforms could not be compared.
+    /// `None` where the old digest is gone from its registry, or there is none: kinds and platforms were not compared.
     pub old_image: Option<Image>,
     pub new_image: Image,
+    /// Why it does not wait for its repository's time.
+    pub urgency: Option<Urgency>,
+}
+
+/// Why a proposal passes `schedule`, `min_interval` and `min_age`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Urgency {
+    /// The registry no longer has the pinned digest: what is built on it cannot be built.
+    Gone,
+    /// Somebody took the pinned digest back, for this reason.
+    RolledBack(String),
 }
 
 /// Why a pin is not proposed, or a pull request is left as it is; [`Reason::told`] is for people.
@@ -65,6 +94,30 @@ pub enum Reason {
     PlatformsGone(Vec<String>),
     /// The tag points to a digest again that it pointed to before the pinned one.
     Backwards,
+    /// The newest digest was seen first too short ago; it may be proposed from then on.
+    TooYoung { digest: Digest, from: Timestamp },
+    /// The newest digest was not the head in two looks that are far enough apart; from then on the next look decides.
+    Unsettled { digest: Digest, from: Timestamp },
+    /// Somebody denied the digest, for this reason.
+    Denied { digest: Digest, reason: Option<String> },
+    /// The registry holds it back by a policy of its own, in its words: not yet.
+    HeldBack(String),
+    /// The mirror does not have the digest, which was seen first then.
+    NotInMirror { digest: Digest, since: Timestamp },
+    /// The digest changes nothing for the platforms in use.
+    Unchanged(Unchanged),
+    /// The other one of the pair has nothing to move to yet; it is waited for until then.
+    Pair { other: TagRef, until: Timestamp },
+    /// Another pull request was opened in the repository too short ago.
+    MinInterval { until: Timestamp },
+    /// An earlier wave has not proved the digest.
+    Wave(WaveWait),
+    /// Its registry has no such tag any more.
+    TagGone,
+    /// The digest is gone from its registry again.
+    DigestGone(Digest),
+    /// The tag stands where it cannot be changed: in several parts, or in the configuration.
+    TagNotEditable(Tag),
     /// The pull request with this number was closed without merging.
     Refused(u64),
     /// The pull request with this number, which moves this very pin, was merged after the file was read.
@@ -96,7 +149,9 @@ pub struct NotProposed {
     pub use_index: usize,
     pub line: u32,
     pub tag: TagRef,
-    pub old: Digest,
+    /// As a registry is asked for it.
+    pub asked: TagRef,
+    pub old: Option<Digest>,
     /// Where the tag points now, where that is known.
     pub new: Option<Digest>,
     pub reason: Reason,
@@ -123,6 +178,11 @@ impl Reason {
 }
 
 impl Pin {
+    /// The first digits of the digest that it has, for people.
+    pub fn shown_old(&self) -> String {
+        self.old.map_or_else(|| "unpinned".to_owned(), |old| old.short())
+    }
+
     /// What a marker says of it.
     pub fn marked(&self) -> MarkerPin {
         MarkerPin {
@@ -130,38 +190,42 @@ impl Pin {
             line: self.line,
             image: self.tag.image.clone(),
             tag: self.tag.tag.clone(),
+            new_tag: self.new_tag.clone(),
             old: self.old,
             new: self.new,
         }
     }
 
     pub(super) fn refused(self, reason: Reason) -> NotProposed {
-        let Self { path, use_index, line, tag, old, new, .. } = self;
-        NotProposed { path, use_index, line, tag, old, new: Some(new), reason }
+        let Self { path, use_index, line, tag, asked, old, new, .. } = self;
+        NotProposed { path, use_index, line, tag, asked, old, new: Some(new), reason }
     }
 }
 
 /// What becomes of a candidate: a pin that may be proposed, a reason why not, or nothing where it is current.
 pub fn consider(candidate: &Candidate, evidence: &EvidenceByMove, ledger: &Ledger) -> Option<Result<Pin, NotProposed>> {
     let not_proposed = |new: Option<Digest>, reason: Reason| {
-        let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
-        Some(Err(NotProposed { path, use_index, line, tag, old, new, reason }))
+        let Candidate { path, use_index, line, tag, asked, old, .. } = candidate.clone();
+        Some(Err(NotProposed { path, use_index, line, tag, asked, old, new, reason }))
     };
     let new = match &candidate.state {
         UseState::Current => return None,
         UseState::Unknown(unknown) => return not_proposed(None, Reason::Unknown(unknown.clone())),
+        UseState::TagGone => return not_proposed(None, Reason::TagGone),
+        UseState::HeldBack(words) => return not_proposed(None, Reason::HeldBack(words.clone())),
         UseState::Ambiguous => return not_proposed(None, Reason::Ambiguous),
         UseState::Behind { new } => *new,
     };
-    if ledger.is_backwards(&candidate.tag, &candidate.old, &new) {
+    if candidate.old.is_some_and(|old| ledger.is_backwards(&candidate.asked, &old, &new)) {
         return not_proposed(Some(new), Reason::Backwards);
     }
     let found = candidate.wanted().and_then(|wanted| evidence.get(&wanted));
     match judge(new, found) {
         Err(reason) => not_proposed(Some(new), reason),
         Ok((old_image, new_image)) => {
-            let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
-            Some(Ok(Pin { path, use_index, line, tag, old, new, old_image, new_image }))
+            let Candidate { path, use_index, line, tag, asked, old, .. } = candidate.clone();
+            let (new_tag, urgency) = (None, None);
+            Some(Ok(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency }))
         }
     }
 }
@@ -173,12 +237,17 @@ pub fn judge(new: Digest, evidence: Option<&Evidence>) -> Result<(Option<Image>,
     let after = match &evidence.new {
         Ok(image) if image.digest == new => image,
         Ok(image) => return Err(unknown(format!("its new digest was answered with `{}`", image.digest))),
-        Err(error) => return Err(unknown(format!("its new digest could not be read: {error}"))),
+        Err(NoImage::Gone | NoImage::Unpinned) => return Err(Reason::DigestGone(new)),
+        Err(NoImage::HeldBack(words)) => return Err(Reason::HeldBack(words.clone())),
+        Err(NoImage::Unknown(error)) => return Err(unknown(format!("its new digest could not be read: {error}"))),
     };
     let before = match &evidence.old {
         Ok(image) => image,
-        Err(OldImage::Gone) => return Ok((None, after.clone())),
-        Err(OldImage::Unknown(error)) => {
+        Err(NoImage::Gone | NoImage::Unpinned) => return Ok((None, after.clone())),
+        Err(NoImage::HeldBack(words)) => {
+            return Err(unknown(format!("its pinned digest could not be looked up: {words}")));
+        }
+        Err(NoImage::Unknown(error)) => {
             return Err(unknown(format!("its pinned digest could not be looked up: {error}")));
         }
     };
@@ -186,9 +255,10 @@ pub fn judge(new: Digest, evidence: Option<&Evidence>) -> Result<(Option<Image>,
         (ManifestKind::Image, ManifestKind::Index) => return Err(Reason::SinglePlatform),
         (ManifestKind::Index, ManifestKind::Image) => return Err(Reason::NoLongerIndex),
         // A single manifest tells its platform only through its configuration, which may be silent.
-        (ManifestKind::Image, ManifestKind::Image) if after.platforms.is_empty() => {}
+        (ManifestKind::Image, ManifestKind::Image) if after.manifests.is_empty() => {}
         _ => {
-            let gone: Vec<String> = before.platforms.difference(&after.platforms).map(ToString::to_string).collect();
+            let gone: Vec<String> =
+                before.platforms().difference(&after.platforms()).map(ToString::to_string).collect();
             if !gone.is_empty() {
                 return Err(Reason::PlatformsGone(gone));
             }

@@ -66,7 +66,8 @@ pub struct PinStatus {
     /// 1-based.
     pub line: u32,
     pub tag: TagRef,
-    pub digest: Digest,
+    /// `None`: it has none yet, and shall get one.
+    pub digest: Option<Digest>,
     /// What the image says of itself, where it was looked up.
     pub version: Option<String>,
     /// When the pinned image was built, by its own word.

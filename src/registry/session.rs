@@ -1,6 +1,6 @@
 //! One cycle's questions: each distinct one is asked once, whoever asks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Instrument as _;
@@ -71,49 +71,42 @@ impl Session {
         &self,
         name: &ImageName,
         digest: &Digest,
-    ) -> Result<(ManifestKind, BTreeSet<Platform>), RegistryError> {
+    ) -> Result<(ManifestKind, BTreeMap<Platform, Digest>), RegistryError> {
         let manifest = self.manifest(name, digest).await?;
-        let platforms = match &*manifest {
-            Manifest::Index(index) => platforms(&self.leaves(name, digest, index).await?),
-            Manifest::Image(_) => BTreeSet::new(),
+        let manifests = match &*manifest {
+            Manifest::Index(index) => by_platform(&self.leaves(name, digest, index).await?),
+            Manifest::Image(_) => BTreeMap::new(),
         };
-        Ok((manifest.kind(), platforms))
+        Ok((manifest.kind(), manifests))
     }
 
     async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Image, RegistryError> {
         let manifest = self.manifest(name, digest).await?;
         let mut annotations = vec![manifest.annotations()];
-        let (mut platforms, single) = match &*manifest {
-            Manifest::Image(_) => (BTreeSet::new(), Some(Arc::clone(&manifest))),
+        let (mut manifests, single) = match &*manifest {
+            Manifest::Image(_) => (BTreeMap::new(), Some(Arc::clone(&manifest))),
             Manifest::Index(index) => {
                 let leaves = self.leaves(name, digest, index).await?;
                 let single = match representative(&leaves) {
                     Some(leaf) => Some(self.child(name, digest, &leaf.digest).await?),
                     None => None,
                 };
-                (platforms(&leaves), single)
+                (by_platform(&leaves), single)
             }
         };
-        let mut image = Image {
-            digest: *digest,
-            kind: manifest.kind(),
-            platforms: BTreeSet::new(),
-            version: None,
-            created: None,
-            size_bytes: None,
-        };
+        let mut image = Image::bare(*digest, manifest.kind());
         let mut words = Words::default();
         if let Some(Manifest::Image(single)) = single.as_deref() {
             annotations.extend(single.annotations.clone());
             let config = self.config(name, digest, single).await?;
             if manifest.kind() == ManifestKind::Image {
-                platforms.extend(config.platform());
+                manifests.extend(config.platform().map(|platform| (platform, *digest)));
             }
             image.size_bytes = Some(size_of(single));
             words = Words { annotations: Vec::new(), labels: config.labels(), created: config.created };
         }
         words.annotations = annotations;
-        Ok(Image { platforms, version: words.version(name), created: words.created(name), ..image })
+        Ok(Image { manifests, version: words.version(name), created: words.created(name), ..image })
     }
 
     async fn manifest(&self, name: &ImageName, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
@@ -210,8 +203,9 @@ impl Session {
     }
 }
 
-fn platforms(leaves: &[Entry]) -> BTreeSet<Platform> {
-    leaves.iter().filter_map(|leaf| leaf.platform.clone()).collect()
+/// The first one of each platform: what a client takes.
+fn by_platform(leaves: &[Entry]) -> BTreeMap<Platform, Digest> {
+    leaves.iter().rev().filter_map(|leaf| Some((leaf.platform.clone()?, leaf.digest))).collect()
 }
 
 /// The platform whose version, date and size stand for the image.

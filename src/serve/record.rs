@@ -99,7 +99,7 @@ struct PinRecord {
     line: u32,
     #[serde(flatten)]
     image: ImageRecord,
-    digest: String,
+    digest: Option<String>,
     version: Option<String>,
     created: Option<Timestamp>,
     first_seen: Option<Timestamp>,
@@ -225,7 +225,7 @@ impl From<&PinStatus> for PinRecord {
             path: pin.path.clone(),
             line: pin.line,
             image: ImageRecord::from(&pin.tag),
-            digest: pin.digest.to_string(),
+            digest: pin.digest.map(|digest| digest.to_string()),
             version: pin.version.clone(),
             created: pin.created,
             first_seen: pin.first_seen,

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
+use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -127,8 +128,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The digests that pins had when their tag was last asked for.
     async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError>;
 
-    /// Notes the digests that pins of these tags have, in the place of those that they had.
-    async fn record_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError>;
+    /// Notes the digests that pins of these tags have, in the place of those that they had. What they had before stays
+    /// known since then.
+    async fn record_pinned(
+        &self,
+        pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// Everything that was seen of a tag, and since when pins have the digests that they have.
+    async fn history(&self, tag: &TagRef) -> Result<History, StoreError>;
 
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;

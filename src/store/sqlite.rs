@@ -2,11 +2,13 @@
 
 mod auto_merge;
 mod followed;
+mod history;
 mod images;
 mod looks;
 mod openings;
 mod pull_requests;
 mod reader;
+mod scans;
 mod staleness;
 mod status;
 mod turns;
@@ -23,10 +25,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{LeftOutFile, PullRequestTimes, Scan, ScannedFile, Store, StoreError, StoreFacts};
+use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
+use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -34,7 +37,7 @@ use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 /// How long a statement waits for a lock that another program (a backup, a curious person) holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long opened pull requests are remembered: far longer than the hour that a cap looks at.
@@ -166,17 +169,7 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn scan(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<Option<Scan>, StoreError> {
-        let sql = "SELECT head, selector, files, left_out FROM scan WHERE forge = ? AND repository = ? AND branch = ?";
-        let query = sqlx::query_as::<_, (String, String, String, String)>(sql);
-        let query = query.bind(forge).bind(repository.as_str()).bind(branch.as_str());
-        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        let Some((head, selector, files, left_out)) = row else { return Ok(None) };
-        Ok(Some(Scan {
-            head: head.parse::<CommitId>().map_err(|error| self.damaged(error))?,
-            selector,
-            files: self.json::<Vec<FileRow>>(&files)?.into_iter().map(ScannedFile::from).collect(),
-            left_out: self.json::<Vec<(String, String)>>(&left_out)?.into_iter().map(left_out_file).collect(),
-        }))
+        self.read_scan(forge, repository, branch).await
     }
 
     async fn put_scan(
@@ -186,41 +179,11 @@ impl Store for SqliteStore {
         branch: &BranchName,
         scan: &Scan,
     ) -> Result<(), StoreError> {
-        let files: Vec<FileRow> = scan.files.iter().map(FileRow::from).collect();
-        let left_out: Vec<_> = scan.left_out.iter().map(|file| (&file.path, &file.reason)).collect();
-        let sql = "INSERT OR REPLACE INTO scan (forge, repository, branch, head, selector, files, left_out)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
-        let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(branch.as_str());
-        let query = query
-            .bind(scan.head.as_str())
-            .bind(&scan.selector)
-            .bind(self.to_json(&files)?)
-            .bind(self.to_json(&left_out)?);
-        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+        self.write_scan((forge, repository, branch), scan).await
     }
 
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
-        for (tag, digest) in sightings {
-            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
-                       SELECT ?1, ?2, ?3, max(?4, coalesce(max(first_seen) + 1, ?4)), ?4
-                       FROM sighting WHERE image = ?1 AND tag = ?2
-                       ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
-            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            // What it pointed to before was not seen later, whatever the clock said then: the last look is this one.
-            let sql = "UPDATE sighting SET last_seen = ?4 - 1
-                       WHERE image = ?1 AND tag = ?2 AND digest <> ?3 AND last_seen >= ?4";
-            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-        }
-        transaction.commit().await.map_err(self.write_error())?;
-        self.forget_daily(now).await
+        self.note_sightings(sightings, now).await
     }
 
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
@@ -235,15 +198,20 @@ impl Store for SqliteStore {
         self.read_pinned(tag).await
     }
 
-    async fn record_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError> {
-        self.note_pinned(pinned).await
+    async fn record_pinned(
+        &self,
+        pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.note_pinned(pinned, now).await
+    }
+
+    async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
+        self.read_history(tag).await
     }
 
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT first_seen FROM sighting WHERE image = ? AND tag = ? AND digest = ?";
-        let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-        let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+        self.read_first_seen(tag, digest).await
     }
 
     async fn is_followed(&self, image: &ImageName) -> Result<bool, StoreError> {
@@ -369,27 +337,4 @@ fn sql_error(store: &str, what: &'static str, error: sqlx::Error) -> StoreError 
         error => error.into(),
     };
     StoreError::Io { store: store.to_owned(), what, source }
-}
-
-#[derive(Serialize, Deserialize)]
-struct FileRow {
-    path: String,
-    mode: u32,
-    blob: String,
-}
-
-impl From<&ScannedFile> for FileRow {
-    fn from(file: &ScannedFile) -> Self {
-        Self { path: file.path.clone(), mode: file.mode, blob: file.blob.clone() }
-    }
-}
-
-impl From<FileRow> for ScannedFile {
-    fn from(row: FileRow) -> Self {
-        Self { path: row.path, mode: row.mode, blob: row.blob }
-    }
-}
-
-fn left_out_file((path, reason): (String, String)) -> LeftOutFile {
-    LeftOutFile { path, reason }
 }

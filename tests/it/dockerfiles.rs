@@ -43,7 +43,10 @@ fn image(described: Option<&Value>, digest: Digest) -> Option<Image> {
     Some(Image {
         digest,
         kind: ManifestKind::Index,
-        platforms: Default::default(),
+        manifests: Default::default(),
+        media_type: None,
+        end_of_life: None,
+        configuration: None,
         version: described["version"].as_str().map(str::to_owned),
         created: described["created"].as_str().map(|created| created.parse().unwrap()),
         size_bytes: None,

@@ -7,7 +7,7 @@ use refrom::domain::plan::{HOLD_LABEL, plan};
 use refrom::domain::policy::{CommentMode, Grouping};
 use refrom::domain::pull_request::{Mergeable, PullRequestState};
 
-use crate::plan_world::{Content, OURS, WEB, WHOLE, World, branch, digest, platforms, says, tag};
+use crate::plan_world::{Content, OURS, WEB, WHOLE, World, branch, digest, manifests, says, tag};
 
 const PERSON: &str = "person@acme.example";
 const NOTHING: [&str; 0] = [];
@@ -366,7 +366,7 @@ fn a_digest_is_proposed_only_when_it_is_of_the_same_kind_with_every_platform() {
     world.content('b', |image| image.kind = ManifestKind::Image);
     assert!(waits(&mut world).contains("waits: the pin is an index, the tag is a single platform's manifest"));
     let mut world = World::one_behind();
-    world.content('b', |image| image.platforms = platforms(&["amd64", "riscv64"]));
+    world.content('b', |image| image.manifests = manifests(&["amd64", "riscv64"], 'b'));
     assert!(waits(&mut world).ends_with("waits: the new digest lacks platforms of the pinned one: linux/arm64"));
     let mut world = World::one_behind();
     world.contents.insert(digest('b'), Content::Unreadable);
@@ -467,7 +467,7 @@ fn deleting_the_branch_of_a_pull_request_refuses_as_closing_it_does() {
 fn an_open_pull_request_whose_digest_may_no_longer_be_proposed_is_closed() {
     let mut world = World::one_open();
     world.moves("dhi.io/nginx:1", 'c');
-    world.content('c', |image| image.platforms = platforms(&["amd64"]));
+    world.content('c', |image| image.manifests = manifests(&["amd64"], 'c'));
     assert_eq!(world.cycle()[0], "close #1: NotProposable, deletes its branch");
 }
 

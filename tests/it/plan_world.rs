@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use refrom::domain::cadence::CadenceMode;
-use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unknown, behind};
+use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unanswered, Unknown, behind};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
 use refrom::domain::ledger::Ledger;
 use refrom::domain::plan::{Action, Closing, Knowledge, Limits, MergeTarget, Plan, Proposal, held_moves, plan};
 use refrom::domain::policy::{FilePolicy, Policy};
-use refrom::domain::proposal::{Evidence, OldImage};
+use refrom::domain::proposal::{Evidence, NoImage};
 use refrom::domain::pull_request::{
     AutoMergesFrom, BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName,
     RepositoryHead, Vocabulary,
@@ -92,9 +92,10 @@ pub fn branch(text: &str) -> BranchName {
     text.parse().unwrap()
 }
 
-pub fn platforms(names: &[&str]) -> BTreeSet<Platform> {
+/// The manifests of an index with these architectures, as those of this content.
+pub fn manifests(names: &[&str], content: char) -> BTreeMap<Platform, Digest> {
     let platform = |name: &&str| Platform { os: "linux".into(), architecture: (*name).into(), variant: None };
-    names.iter().map(platform).collect()
+    names.iter().map(|name| (platform(name), Digest::of(format!("{name} {content}").as_bytes()))).collect()
 }
 
 pub fn policy() -> Policy {
@@ -103,12 +104,11 @@ pub fn policy() -> Policy {
 
 fn index(digest: Digest) -> Image {
     Image {
-        digest,
-        kind: ManifestKind::Index,
-        platforms: platforms(&["amd64", "arm64"]),
+        manifests: manifests(&["amd64", "arm64"], letter(&digest)),
         version: Some(format!("1.0-{}", letter(&digest))),
         created: Some("2026-11-20T08:00:00Z".parse().unwrap()),
         size_bytes: Some(12_345_678),
+        ..Image::bare(digest, ManifestKind::Index)
     }
 }
 
@@ -228,7 +228,7 @@ impl World {
         repo.commits += 1;
         for changed in marker.pins {
             for pin in repo.pins.iter_mut().filter(|pin| pin.path == changed.file && pin.tag.image == changed.image) {
-                if pin.tag.tag == changed.tag && pin.digest == changed.old {
+                if pin.tag.tag == changed.tag && Some(pin.digest) == changed.old {
                     pin.digest = changed.new;
                 }
             }
@@ -264,7 +264,7 @@ impl World {
 
     pub fn knowledge(&self, facts: &[RepositoryFacts]) -> Knowledge {
         let unknown = |reason: &str| Unknown { reason: reason.to_owned() };
-        let seen = |digest: &Option<Digest>| digest.ok_or_else(|| unknown("HTTP 503"));
+        let seen = |digest: &Option<Digest>| digest.ok_or_else(|| Unanswered::Unknown(unknown("HTTP 503")));
         let mut knowledge = Knowledge {
             observations: self.tags.iter().map(|(tag, digest)| (tag.clone(), seen(digest))).collect(),
             ledger: self.ledger.clone(),
@@ -284,14 +284,16 @@ impl World {
                     |digest| self.contents.get(&digest).cloned().unwrap_or(Content::Image(Box::new(index(digest))));
                 let new = match content(wanted.new) {
                     Content::Image(image) => Ok(*image),
-                    Content::Gone | Content::Unreadable => Err(unknown("HTTP 500")),
+                    Content::Gone | Content::Unreadable => Err(NoImage::Unknown(unknown("HTTP 500"))),
                 };
-                let old = match content(wanted.old) {
-                    Content::Image(image) => Ok(*image),
-                    Content::Gone => Err(OldImage::Gone),
-                    Content::Unreadable => Err(OldImage::Unknown(unknown("HTTP 500"))),
+                let old = match wanted.old.map(content) {
+                    Some(Content::Image(image)) => Ok(*image),
+                    Some(Content::Gone) => Err(NoImage::Gone),
+                    Some(Content::Unreadable) => Err(NoImage::Unknown(unknown("HTTP 500"))),
+                    None => Err(NoImage::Unpinned),
                 };
-                knowledge.evidence.insert(wanted, Evidence { new, old });
+                let evidence = Evidence { new, old, in_mirror: None, contents: BTreeMap::new() };
+                knowledge.evidence.insert(wanted, evidence);
             }
             knowledge.pull_requests.insert(facts.key(), Ok(asked));
             let turn = self.turns.get(facts.head.name.as_str());
@@ -499,7 +501,14 @@ pub fn says(plan: &Plan) -> Vec<String> {
 fn changes(proposal: &Proposal) -> String {
     let pins = proposal.changes.values().flatten();
     let words = pins.map(|pin| {
-        format!("{}:{} {} {}→{}", pin.path, pin.line, pin.tag.image.last_segment(), letter(&pin.old), letter(&pin.new))
+        format!(
+            "{}:{} {} {}→{}",
+            pin.path,
+            pin.line,
+            pin.tag.image.last_segment(),
+            pin.old.map_or("-".to_owned(), |old| letter(&old).to_string()),
+            letter(&pin.new)
+        )
     });
     words.collect::<Vec<_>>().join(", ")
 }

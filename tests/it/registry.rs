@@ -1,6 +1,6 @@
 //! What every registry must do for refrom: one suite over the embedded one and Debian's `docker-registry`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use refrom::demo::registry::{Access, Form, ImageSpec, Registry};
@@ -100,13 +100,13 @@ async fn an_index_is_read_without_its_attestations(registry: &Stocked, registrie
     let tag = tag(&registry.host(), "team/index", "1.27");
     assert_eq!(session.digest(&tag).await.unwrap(), digest);
     let image = session.image(&tag.image, &digest).await.unwrap();
-    let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
+    let platforms: Vec<String> = image.platforms().iter().map(ToString::to_string).collect();
     assert_eq!((image.digest, image.kind), (digest, ManifestKind::Index));
     assert_eq!(platforms, ["linux/amd64", "linux/arm64/v8"]);
     assert_eq!(image.version.as_deref(), Some("1.27.3"));
     assert_eq!(image.created.unwrap().to_string(), "2026-11-01T12:00:00Z");
     assert!(image.size_bytes.unwrap() > 0);
-    assert_eq!(session.kind(&tag.image, &digest).await.unwrap(), (ManifestKind::Index, image.platforms));
+    assert_eq!(session.kind(&tag.image, &digest).await.unwrap(), (ManifestKind::Index, image.manifests));
 }
 
 async fn a_single_manifest_is_no_index(registry: &Stocked, registries: &Registries) {
@@ -117,16 +117,16 @@ async fn a_single_manifest_is_no_index(registry: &Stocked, registries: &Registri
     let name = name(&registry.host(), "single");
     let image = session.image(&name, &digest).await.unwrap();
     assert_eq!(image.kind, ManifestKind::Image);
-    assert_eq!(image.platforms.iter().map(ToString::to_string).collect::<Vec<_>>(), ["linux/arm/v7"]);
+    assert_eq!(image.platforms().iter().map(ToString::to_string).collect::<Vec<_>>(), ["linux/arm/v7"]);
     assert_eq!((image.version, image.created), (None, None));
-    assert_eq!(session.kind(&name, &digest).await.unwrap(), (ManifestKind::Image, BTreeSet::new()));
+    assert_eq!(session.kind(&name, &digest).await.unwrap(), (ManifestKind::Image, BTreeMap::new()));
 }
 
 async fn an_index_in_an_index_is_read(registry: &Stocked, registries: &Registries) {
     let spec = ImageSpec { form: Form::NestedIndex, ..ImageSpec::index(&["linux/amd64", "linux/s390x"], "nested") };
     let digest = registry.publish("nested", "1", &spec).await;
     let image = registries.session().image(&name(&registry.host(), "nested"), &digest).await.unwrap();
-    let platforms: Vec<String> = image.platforms.iter().map(ToString::to_string).collect();
+    let platforms: Vec<String> = image.platforms().iter().map(ToString::to_string).collect();
     assert_eq!(platforms, ["linux/amd64", "linux/s390x"]);
 }
 

@@ -56,7 +56,10 @@ fn moved(path: &str, text: &str, policy: &Policy) -> String {
     let image = |digest: Digest, version: &str| Image {
         digest,
         kind: ManifestKind::Index,
-        platforms: Default::default(),
+        manifests: Default::default(),
+        media_type: None,
+        end_of_life: None,
+        configuration: None,
         version: Some(version.to_owned()),
         created: None,
         size_bytes: None,

@@ -1,6 +1,6 @@
 //! The store on real files, and by real processes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
-use refrom::domain::image::{Image, ManifestKind, Platform};
+use refrom::domain::image::{Configuration, Image, ManifestKind, Platform};
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::domain::status::FleetStatus;
@@ -58,10 +58,19 @@ fn image(content: &[u8]) -> Image {
     Image {
         digest: Digest::of(content),
         kind: ManifestKind::Index,
-        platforms: BTreeSet::from([platform(None), platform(Some("v7"))]),
+        media_type: Some("application/vnd.oci.image.index.v1+json".into()),
+        manifests: [(platform(None), Digest::of(b"six")), (platform(Some("v7")), Digest::of(b"seven"))].into(),
         version: Some("1.27.3".into()),
         created: Some("2026-11-19T01:02:03.456789012Z".parse().unwrap()),
         size_bytes: Some(12_345),
+        end_of_life: Some("2027-04-30".parse().unwrap()),
+        configuration: Some(Configuration {
+            user: "65532".into(),
+            environment: [("PATH".to_owned(), "/usr/bin".to_owned())].into(),
+            ports: ["8080/tcp".to_owned()].into(),
+            distribution: Some("debian-13".into()),
+            ..Configuration::default()
+        }),
     }
 }
 
@@ -69,14 +78,7 @@ fn image(content: &[u8]) -> Image {
 async fn what_was_put_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state/refrom.db");
-    let bare = Image {
-        kind: ManifestKind::Image,
-        platforms: BTreeSet::new(),
-        version: None,
-        created: None,
-        size_bytes: None,
-        ..image(b"bare")
-    };
+    let bare = Image::bare(Digest::of(b"bare"), ManifestKind::Image);
     let store = open(&path).await;
     assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), None);
@@ -171,7 +173,8 @@ async fn a_store_of_the_first_format_is_carried_on() {
     assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), Some(scan('a')));
     assert_eq!(store.first_seen(&tag, &seen).await.unwrap(), Some(now()));
     assert_eq!(store.last_sighting(&tag).await.unwrap(), Some((seen, now())));
-    assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
+    let known = store.image(&nginx(), &Digest::of(b"full")).await.unwrap();
+    assert_eq!(known, None, "there is more to know of it now: it is asked for again");
     assert_eq!(store.opened_since(now()).await.unwrap(), 1);
     assert!(store.turns().await.unwrap().is_empty());
     assert_eq!(store.status().await.unwrap(), FleetStatus::default());
@@ -261,7 +264,7 @@ async fn a_store_of_a_newer_refrom_is_not_touched() {
     bytes[60..64].copy_from_slice(&7_u32.to_be_bytes());
     std::fs::write(&path, &bytes).unwrap();
     let error = SqliteStore::open(&path, now()).await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 7, known: 2, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::Newer { found: 7, known: 3, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -335,8 +338,8 @@ async fn the_last_look_at_a_tag_stands_until_one_fails() {
     store.record_sightings(&[(tag("1"), second)], at(2)).await.unwrap();
     assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((second, at(2))), "the clock was set back");
     let pins = |digests: &[Digest]| BTreeMap::from([(tag("1"), digests.iter().copied().collect())]);
-    store.record_pinned(&pins(&[first, second])).await.unwrap();
-    store.record_pinned(&pins(&[second])).await.unwrap();
+    store.record_pinned(&pins(&[first, second]), now()).await.unwrap();
+    store.record_pinned(&pins(&[second]), now()).await.unwrap();
     assert_eq!(store.pinned(&tag("1")).await.unwrap(), [second].into());
     assert!(store.pinned(&tag("2")).await.unwrap().is_empty());
 }

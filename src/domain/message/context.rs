@@ -79,15 +79,15 @@ impl Row {
             line: pin.line,
             name: text(&name),
             tag: text(pin.tag.tag.as_str()),
-            old: text(&pin.old.to_string()),
+            old: text(&pin.old.map(|old| old.to_string()).unwrap_or_default()),
             new: text(&pin.new.to_string()),
-            old_short: text(&pin.old.short()),
+            old_short: text(&pin.shown_old()),
             new_short: text(&pin.new.short()),
             old_version: text(&old_version),
             new_version: text(&new_version),
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
-            is_old_gone: pin.old_image.is_none(),
+            is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
+use crate::domain::policy::Unchanged;
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::{BranchName, Vocabulary};
 
@@ -136,6 +137,48 @@ impl fmt::Display for Told<'_> {
             }
             Reason::Backwards => {
                 f.write_str("the tag points to an older digest than the pinned one: it was seen before it")
+            }
+            Reason::TooYoung { digest, from } => {
+                write!(
+                    f,
+                    "`min_age`: {} was seen first too short ago; it may be proposed from {from} on",
+                    digest.short()
+                )
+            }
+            Reason::Unsettled { digest, from } => {
+                write!(f, "`settle`: {} must still be the tag's digest in a look after {from}", digest.short())
+            }
+            Reason::Denied { digest, reason: None } => write!(f, "{} is denied", digest.short()),
+            Reason::Denied { digest, reason: Some(reason) } => write!(f, "{} is denied: {reason}", digest.short()),
+            Reason::HeldBack(words) => write!(f, "not yet: the registry holds it back by its own policy: {words}"),
+            Reason::NotInMirror { digest, since } => {
+                write!(f, "not in the mirror yet: {}, which was seen first at {since}", digest.short())
+            }
+            Reason::Unchanged(Unchanged::Off | Unchanged::Platforms) => {
+                f.write_str("unchanged: the platforms in use have the same manifests")
+            }
+            Reason::Unchanged(Unchanged::Content) => {
+                f.write_str("unchanged: the platforms in use have the same configuration and layers")
+            }
+            Reason::Pair { other, until } => {
+                write!(
+                    f,
+                    "`pair`: `{}:{}` has nothing to move to yet; it is waited for until {until}",
+                    other.image.familiar(),
+                    other.tag
+                )
+            }
+            Reason::MinInterval { until } => {
+                write!(f, "`min_interval`: the next {} may be opened at {until}", self.vocabulary.noun())
+            }
+            Reason::Wave(wait) => write!(f, "{wait}"),
+            Reason::TagGone => f.write_str("its registry has no such tag any more"),
+            Reason::DigestGone(digest) => write!(f, "{} is gone from its registry again", digest.short()),
+            Reason::TagNotEditable(tag) => {
+                write!(
+                    f,
+                    "its tag stands where it cannot be changed to `{tag}`: in several parts, or in the configuration"
+                )
             }
             Reason::Refused(number) => write!(f, "refused by closing {}", it(number)),
             Reason::Merged(number) => write!(f, "{}, which moves it, was merged just now", it(number)),

@@ -14,11 +14,14 @@ use crate::domain::reference::TagRef;
 /// they were proposed; with it [`super::plan`] keeps them.
 pub fn held_moves(candidates: &Candidates, pull_requests: &[PullRequest]) -> BTreeSet<Move> {
     let seen = Seen::all(pull_requests);
-    let unknown = candidates.pins.iter().filter(|pin| matches!(pin.state, UseState::Unknown(_)));
+    let unknown = candidates
+        .pins
+        .iter()
+        .filter(|pin| matches!(pin.state, UseState::Unknown(_) | UseState::TagGone | UseState::HeldBack(_)));
     let held = unknown.flat_map(|pin| {
         let open = seen.iter().filter(|seen| seen.is_open());
         let new = open.filter_map(|seen| proposed(seen, &pin.path, &pin.tag, pin.old));
-        new.map(|new| Move { image: pin.tag.image.clone(), old: pin.old, new })
+        new.map(|new| pin.move_to(new))
     });
     held.collect()
 }
@@ -27,17 +30,18 @@ pub fn held_moves(candidates: &Candidates, pull_requests: &[PullRequest]) -> BTr
 pub(super) fn kept(seen: &Seen<'_>, not_proposed: &[NotProposed], evidence: &EvidenceByMove) -> Vec<Pin> {
     let unknown = not_proposed.iter().filter(|waiting| matches!(waiting.reason, Reason::Unknown(_)));
     let kept = unknown.filter_map(|waiting| {
-        let NotProposed { path, use_index, line, tag, old, .. } = waiting.clone();
+        let NotProposed { path, use_index, line, tag, asked, old, .. } = waiting.clone();
         let new = proposed(seen, &path, &tag, old)?;
-        let (old_image, new_image) =
-            proposal::judge(new, evidence.get(&Move { image: tag.image.clone(), old, new })).ok()?;
-        Some(Pin { path, use_index, line, tag, old, new, old_image, new_image })
+        let wanted = Move::new(&tag, &asked, old, new);
+        let (old_image, new_image) = proposal::judge(new, evidence.get(&wanted)).ok()?;
+        let (new_tag, urgency) = (None, None);
+        Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency })
     });
     kept.collect()
 }
 
 /// The digest that a pull request proposes for a pin.
-fn proposed(seen: &Seen<'_>, path: &str, tag: &TagRef, old: Digest) -> Option<Digest> {
+fn proposed(seen: &Seen<'_>, path: &str, tag: &TagRef, old: Option<Digest>) -> Option<Digest> {
     let mut pins = seen.marker.iter().flat_map(|marker| &marker.pins);
     let pin =
         pins.find(|pin| (pin.file.as_str(), &pin.image, &pin.tag, pin.old) == (path, &tag.image, &tag.tag, old))?;

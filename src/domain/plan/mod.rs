@@ -37,10 +37,14 @@ use jiff::Timestamp;
 
 use super::cadence::{Due, Wait};
 use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
+use super::denial::Denials;
+use super::digest::Digest;
 use super::ledger::Ledger;
 use super::message::Body;
 use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
 use super::pull_request::{BranchName, CommitId, PullRequest, Vocabulary};
+use super::reference::{ImageName, Tag};
+use super::waves::Waves;
 
 pub use caps::Limits;
 pub use kept::held_moves;
@@ -67,6 +71,25 @@ pub struct Knowledge {
     pub told_to_merge: BTreeMap<RepositoryKey, BTreeMap<u64, CommitId>>,
     /// When repositories last had their turn; what is not in it never had one.
     pub turns: BTreeMap<RepositoryKey, Timestamp>,
+    /// When a pull request was last opened in them.
+    pub last_opened: BTreeMap<RepositoryKey, Timestamp>,
+    /// Digests that people took back.
+    pub denials: Denials,
+    /// Pinned digests that their registry did not have when it was asked.
+    pub missing: BTreeMap<(ImageName, Digest), Missing>,
+    /// Which digests reached which repositories.
+    pub waves: Waves,
+    /// The tags of the images for which `follow` needs them.
+    pub tags: BTreeMap<ImageName, Result<BTreeSet<Tag>, Unknown>>,
+}
+
+/// A pinned digest that its registry did not have: asked for by the name that is written, and answered with 404.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missing {
+    /// When that was answered first.
+    pub since: Timestamp,
+    /// In how many looks, without one in between in which it was there.
+    pub looks: u32,
 }
 
 /// What a cycle does; printed as it is by a dry run.

@@ -96,7 +96,7 @@ fn mentions(repository: &RepositoryStatus, text: &str) -> bool {
             has(pin.path.clone())
                 || has(pin.tag.to_string())
                 || has(pin.tag.image.familiar())
-                || has(pin.digest.to_string())
+                || pin.digest.is_some_and(|digest| has(digest.to_string()))
         })
         || repository.noticed.iter().any(|it| has(it.path.clone()) || has(it.image.clone()))
         || repository.pull_requests.iter().any(|it| has(it.title.clone()))

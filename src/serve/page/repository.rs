@@ -249,8 +249,8 @@ impl PinView {
         Self {
             image: format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),
             place: format!("{}:{}", pin.path, pin.line),
-            digest: pin.digest.to_string(),
-            short: pin.digest.short(),
+            digest: pin.digest.map(|digest| digest.to_string()).unwrap_or_default(),
+            short: pin.digest.map_or_else(|| "unpinned".to_owned(), |digest| digest.short()),
             version: pin.version.clone(),
             age: pin.dates_from().map(moment),
             state,

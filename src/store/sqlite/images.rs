@@ -1,18 +1,21 @@
 //! What digests hold: content never changes under one.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use crate::domain::digest::Digest;
-use crate::domain::image::{Image, ManifestKind, Platform};
+use crate::domain::digest::{Digest, DigestError};
+use crate::domain::image::{Configuration, Image, ManifestKind, Platform};
 use crate::domain::reference::ImageName;
 use crate::store::StoreError;
 
 impl SqliteStore {
     pub(super) async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
-        let sql = "SELECT kind, platforms, version, created, size_bytes FROM image WHERE name = ? AND digest = ?";
+        let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
+                   FROM image WHERE name = ? AND digest = ?";
         let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
         let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
         row.map(|row| self.image_of(&row, *digest)).transpose()
@@ -23,21 +26,29 @@ impl SqliteStore {
             ManifestKind::Index => "index",
             ManifestKind::Image => "image",
         };
-        let platforms: Vec<PlatformRow> = image.platforms.iter().map(PlatformRow::from).collect();
-        let sql = "INSERT OR REPLACE INTO image (name, digest, kind, platforms, version, created, size_bytes)
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let manifests: Vec<ManifestRow> = image.manifests.iter().map(ManifestRow::from).collect();
+        let sql = "INSERT OR REPLACE INTO image
+                   (name, digest, kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration)
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(sql).bind(name.to_string()).bind(image.digest.to_string()).bind(kind);
-        let query = query.bind(self.to_json(&platforms)?).bind(&image.version);
+        let query = query.bind(&image.media_type).bind(self.to_json(&manifests)?).bind(&image.version);
         let query = query.bind(image.created.map(|at| at.to_string()));
         // No image is larger than 8 EiB; a registry that says so is not believed.
         let query = query.bind(image.size_bytes.and_then(|size| i64::try_from(size).ok()));
+        let configuration = image.configuration.as_ref().map(ConfigurationRow::from);
+        let query = query.bind(image.end_of_life.map(|day| day.to_string()));
+        let query = query.bind(configuration.map(|it| self.to_json(&it)).transpose()?);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
     fn image_of(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
         let get = |error: sqlx::Error| self.damaged(error);
         let kind: String = row.try_get("kind").map_err(get)?;
-        let platforms: Vec<PlatformRow> = self.json(row.try_get("platforms").map_err(get)?)?;
+        let manifests: Vec<ManifestRow> = self.json(row.try_get("manifests").map_err(get)?)?;
+        let manifests = manifests.into_iter().map(|row| row.manifest().map_err(|error| self.damaged(error)));
+        let end_of_life: Option<String> = row.try_get("end_of_life").map_err(get)?;
+        let configuration: Option<String> = row.try_get("configuration").map_err(get)?;
+        let configuration: Option<ConfigurationRow> = configuration.map(|text| self.json(&text)).transpose()?;
         let created: Option<String> = row.try_get("created").map_err(get)?;
         let size: Option<i64> = row.try_get("size_bytes").map_err(get)?;
         Ok(Image {
@@ -47,30 +58,61 @@ impl SqliteStore {
                 "image" => ManifestKind::Image,
                 other => return Err(self.damaged(format!("manifest kind `{other}`"))),
             },
-            platforms: platforms.into_iter().map(Platform::from).collect(),
+            media_type: row.try_get("media_type").map_err(get)?,
+            manifests: manifests.collect::<Result<_, _>>()?,
             version: row.try_get("version").map_err(get)?,
             created: created.map(|text| text.parse().map_err(|error| self.damaged(error))).transpose()?,
             size_bytes: size.map(|size| u64::try_from(size).map_err(|error| self.damaged(error))).transpose()?,
+            end_of_life: end_of_life.map(|text| text.parse().map_err(|error| self.damaged(error))).transpose()?,
+            configuration: configuration.map(Configuration::from),
         })
     }
 }
 
 #[derive(Serialize, Deserialize)]
-struct PlatformRow {
+struct ManifestRow {
     os: String,
     architecture: String,
     variant: Option<String>,
+    digest: String,
 }
 
-impl From<&Platform> for PlatformRow {
-    fn from(platform: &Platform) -> Self {
+#[derive(Serialize, Deserialize)]
+struct ConfigurationRow {
+    user: String,
+    entrypoint: Vec<String>,
+    command: Vec<String>,
+    working_directory: String,
+    environment: BTreeMap<String, String>,
+    ports: BTreeSet<String>,
+    distribution: Option<String>,
+}
+
+impl From<(&Platform, &Digest)> for ManifestRow {
+    fn from((platform, digest): (&Platform, &Digest)) -> Self {
         let Platform { os, architecture, variant } = platform.clone();
-        Self { os, architecture, variant }
+        Self { os, architecture, variant, digest: digest.to_string() }
     }
 }
 
-impl From<PlatformRow> for Platform {
-    fn from(row: PlatformRow) -> Self {
-        Self { os: row.os, architecture: row.architecture, variant: row.variant }
+impl ManifestRow {
+    fn manifest(self) -> Result<(Platform, Digest), DigestError> {
+        let Self { os, architecture, variant, digest } = self;
+        Ok((Platform { os, architecture, variant }, digest.parse()?))
+    }
+}
+
+impl From<&Configuration> for ConfigurationRow {
+    fn from(configuration: &Configuration) -> Self {
+        let Configuration { user, entrypoint, command, working_directory, environment, ports, distribution } =
+            configuration.clone();
+        Self { user, entrypoint, command, working_directory, environment, ports, distribution }
+    }
+}
+
+impl From<ConfigurationRow> for Configuration {
+    fn from(row: ConfigurationRow) -> Self {
+        let ConfigurationRow { user, entrypoint, command, working_directory, environment, ports, distribution } = row;
+        Self { user, entrypoint, command, working_directory, environment, ports, distribution }
     }
 }

@@ -37,15 +37,23 @@ impl SqliteStore {
         digests.iter().map(|digest| digest.parse().map_err(|error| self.damaged(error))).collect()
     }
 
-    pub(super) async fn note_pinned(&self, pinned: &BTreeMap<TagRef, BTreeSet<Digest>>) -> Result<(), StoreError> {
+    pub(super) async fn note_pinned(
+        &self,
+        pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
         for (tag, digests) in pinned {
-            let query = sqlx::query("DELETE FROM pinned WHERE image = ? AND tag = ?");
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
+            let kept: Vec<String> = digests.iter().map(ToString::to_string).collect();
+            let sql = "DELETE FROM pinned WHERE image = ? AND tag = ?
+                       AND digest NOT IN (SELECT value FROM json_each(?))";
+            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+            let query = query.bind(self.to_json(&kept)?);
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            for digest in digests {
-                let query = sqlx::query("INSERT INTO pinned (image, tag, digest) VALUES (?, ?, ?)");
-                let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+            for digest in kept {
+                let sql = "INSERT OR IGNORE INTO pinned (image, tag, digest, since) VALUES (?, ?, ?, ?)";
+                let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest);
+                let query = query.bind(now.as_microsecond());
                 query.execute(&mut *transaction).await.map_err(self.write_error())?;
             }
         }

@@ -57,7 +57,7 @@ pub fn pin(place: (&str, u32), image: &str, version: Option<&str>, state: PinSta
         path: place.0.to_owned(),
         line: place.1,
         tag: TagRef { image: image.parse().unwrap(), tag: tag.parse().unwrap() },
-        digest,
+        digest: Some(digest),
         version: version.map(str::to_owned),
         created: version.map(|_| ago(24 * 33)),
         first_seen: Some(ago(24 * 31)),

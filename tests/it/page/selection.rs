@@ -48,7 +48,7 @@ fn text_finds_names_images_paths_and_digests_in_any_case() {
     assert_eq!(of("php"), ["acme/legacy-portal"]);
     assert_eq!(of("dockerfile.debug").len(), 1);
     let digest = fleet.repositories[0].pins.first().or(fleet.repositories[1].pins.first()).unwrap().digest;
-    assert!(!of(&digest.hex()).is_empty());
+    assert!(!of(&digest.unwrap().hex()).is_empty());
     assert!(of("nowhere").is_empty());
     let of_forge = names(&fleet, &Filter { forge: Some("gitlab".to_owned()), ..Filter::default() });
     assert_eq!(of_forge.len(), 5);
