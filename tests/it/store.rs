@@ -1,6 +1,10 @@
 //! The store on real files, and by real processes.
 
+mod laws;
+mod ledger;
+mod racing;
 mod reader;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
