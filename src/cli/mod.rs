@@ -17,6 +17,8 @@ mod run_record;
 pub mod schedule;
 mod serve;
 mod settings;
+mod simulate;
+mod simulate_record;
 mod status;
 mod table;
 mod use_record;
@@ -99,6 +101,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output).await,
+        Command::Simulate(arguments) => simulate::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

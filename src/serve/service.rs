@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::agenda;
 use super::clock::Clock;
 use super::health::{Health, Readiness};
 use super::http::{self, Limits};
@@ -159,7 +158,7 @@ impl Service {
         let (parts, now) = (self.parts(), self.setup.clock.now());
         let store_error = parts.store.opened_since(now).await.err().map(|error| error.to_string());
         let health = self.health().clone();
-        health.readiness(agenda::pace(&parts.config), store_error, now)
+        health.readiness(parts.config.pace(), store_error, now)
     }
 }
 
