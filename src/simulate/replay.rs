@@ -178,7 +178,7 @@ impl<'a> Replay<'a> {
     fn add(&mut self, listed: &Listed) -> Result<(), ReplayError> {
         let mut pins = Vec::new();
         for tag in &listed.pins {
-            match self.tags.get(tag) {
+            match self.tags.get(&self.config.mirrors.asked(tag)) {
                 Some(track) => pins.push(Pinned { tag: tag.clone(), track: *track, at: None }),
                 None => drop(self.left_out.insert(tag.clone())),
             }
@@ -262,7 +262,7 @@ impl<'a> Replay<'a> {
 
     /// What people merged until now, and in which repositories.
     fn merge(&mut self, now: Timestamp) -> Result<BTreeSet<usize>, ReplayError> {
-        let mut merged = BTreeSet::new();
+        let (mut merged, mirrors) = (BTreeSet::new(), &self.config.mirrors);
         while let Some((at, index, number)) = self.forge.due(now) {
             let Some(repository) = self.repositories.get_mut(index) else { continue };
             let Some(Ok(pull_requests)) = self.knowledge.pull_requests.get_mut(&repository.facts.key()) else {
@@ -270,7 +270,7 @@ impl<'a> Replay<'a> {
             };
             let mut desk = Desk { index, facts: &mut repository.facts, pull_requests };
             let changes = self.forge.merge(&mut desk, number, at);
-            for moved in repository.merge(&changes, |tag| self.tags.get(tag).copied(), at)? {
+            for moved in repository.merge(&changes, |tag| self.tags.get(&mirrors.asked(tag)).copied(), at)? {
                 let Some(track) = self.tracks.get(moved.before.track) else { continue };
                 let name = format!("{} {}", repository.facts.head.name, moved.index);
                 self.samples.stretch(&name, &moved.before, track, (self.grid.from, at));
@@ -291,8 +291,9 @@ impl<'a> Replay<'a> {
             repository.begin_pins(head, look, now);
             for pin in &repository.pins {
                 let Some((track, digest)) = self.tracks.get(pin.track).zip(head(pin.track, look)) else { continue };
-                knowledge.observations.insert(pin.tag.clone(), Ok(digest));
-                knowledge.ledger.insert(pin.tag.clone(), track.history(look, &self.grid));
+                let asked = self.config.mirrors.asked(&pin.tag);
+                knowledge.observations.insert(asked.clone(), Ok(digest));
+                knowledge.ledger.insert(asked, track.history(look, &self.grid));
             }
             moves.extend(candidates::behind(&repository.facts, &knowledge.observations).evidence);
         }

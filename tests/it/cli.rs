@@ -8,6 +8,7 @@ mod list;
 mod logs;
 mod run;
 mod schedule;
+mod simulate;
 mod streams;
 mod work_trees;
 
