@@ -100,7 +100,11 @@ mod tests {
             ("1.27-alpine3.22", "1.28-alpine3.23 1.28-alpine", ""),
             ("22-debian12", "24-debian13 24-debian12-dev 24-debian12-fips 24", ""),
             ("22-debian13-dev", "24-debian13 24-debian13-dev 24-debian13-sfw-dev", "24-debian13-dev"),
-            ("8.14.5-jdk21-debian13-dev", "9.6.1-jdk25-debian13-dev 9.6.1-jdk21-debian13-dev", "9.6.1-jdk21-debian13-dev"),
+            (
+                "8.14.5-jdk21-debian13-dev",
+                "9.6.1-jdk25-debian13-dev 9.6.1-jdk21-debian13-dev",
+                "9.6.1-jdk21-debian13-dev",
+            ),
             ("17-glibc-debian13", "18-musl-debian13 18-glibc-debian13", "18-glibc-debian13"),
             // A leading `v`, and the number of parts.
             ("v1.2.3", "1.3.0 v1.3.0 V1.4.0", "v1.3.0"),
@@ -123,7 +127,11 @@ mod tests {
     #[test]
     fn the_release_of_a_package_belongs_to_the_version() {
         for (from, tags, expected) in [
-            ("22.23.2-0-debian13", "22.23.2-1-debian13 22.23.10-0-debian13 22.23.2-debian13", "22.23.10-0-debian13 22.23.2-1-debian13"),
+            (
+                "22.23.2-0-debian13",
+                "22.23.2-1-debian13 22.23.10-0-debian13 22.23.2-debian13",
+                "22.23.10-0-debian13 22.23.2-1-debian13",
+            ),
             // Red Hat: the version, and the second of its build; older ones count.
             ("9.6-1754000177", "9.6-1786321990 9.7-1786321990 9.6-13", "9.6-1786321990"),
             ("8.6-751", "8.6-1072 8.6-1786321990 8.6-90", "8.6-1072"),
@@ -173,12 +181,7 @@ mod tests {
             ("dhi.io/eclipse-temurin", "11.0.31.11-debian13", Follow::Minor, ""),
             ("dhi.io/postgres", "16.14-debian13", Follow::Minor, "16.15-debian13"),
             ("dhi.io/postgres", "16.14-debian13", Follow::Patch, ""),
-            (
-                "dhi.io/temporalio-server",
-                "1.29.7-cli-1.7.2-debian13",
-                Follow::Major,
-                "",
-            ),
+            ("dhi.io/temporalio-server", "1.29.7-cli-1.7.2-debian13", Follow::Major, ""),
             ("dhi.io/python", "3.14.6-5-debian13-sfw-dev", Follow::Major, ""),
         ] {
             assert_eq!(of_catalog(image, from, follow), expected, "{image}:{from} {follow:?}");

@@ -115,6 +115,11 @@ impl<'a> TagVersion<'a> {
         self.parts.len()
     }
 
+    /// What follows the version: `-debian13-dev`.
+    pub fn variant(&self) -> &'a str {
+        self.variant
+    }
+
     /// Whether something below its parts can change while they stay: a pre-release, or a package's release.
     pub fn has_release(&self) -> bool {
         self.pre_release.is_some() || !self.releases.is_empty()
