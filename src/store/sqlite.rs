@@ -1,6 +1,7 @@
 //! The store in one SQLite file.
 
 mod auto_merge;
+mod denial;
 mod followed;
 mod history;
 mod images;
@@ -25,8 +26,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
@@ -34,6 +36,7 @@ use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
+pub use denial::SqliteDenials;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -301,6 +304,18 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        self.read_denials().await
+    }
+
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError> {
+        self.read_denials_version().await
+    }
+
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+        self.read_merged(image).await
     }
 
     async fn put_status(

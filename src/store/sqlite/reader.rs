@@ -5,7 +5,8 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
-use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, denial, status};
+use crate::domain::denial::RecordedDenial;
 use crate::domain::status::FleetStatus;
 use crate::store::StoreError;
 
@@ -50,5 +51,13 @@ impl SqliteReader {
             return Ok(FleetStatus::default());
         }
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
     }
 }
