@@ -1,6 +1,6 @@
 //! Digests that people took back, and where pins at them go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +11,7 @@ use super::digest::Digest;
 use super::ledger::{History, Sighting};
 use super::mirror::Mirrors;
 use super::reference::{ImageName, Reference, ReferenceError, Tag, TagRef};
+use super::status::{FleetStatus, PinStatus, RepositoryStatus};
 
 /// An image, all of its tags or one of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +114,21 @@ impl Denials {
         }
         Some(WayBack { denial, digests: known })
     }
+}
+
+/// The pins of an image (as a registry is asked for it) and the repositories that they stand in.
+pub fn pins_of<'a>(
+    fleet: &'a FleetStatus,
+    scope: &'a ImageScope,
+    mirrors: &'a Mirrors,
+) -> impl Iterator<Item = (&'a RepositoryStatus, &'a PinStatus)> {
+    let pins = fleet.repositories.iter().flat_map(|repository| repository.pins.iter().map(move |pin| (repository, pin)));
+    pins.filter(|(_, pin)| scope.covers(&mirrors.asked(&pin.tag)))
+}
+
+/// The repositories in which something may change when a digest of this image is taken back or allowed again.
+pub fn concerned(fleet: &FleetStatus, scope: &ImageScope, mirrors: &Mirrors) -> BTreeSet<RepositoryKey> {
+    pins_of(fleet, scope, mirrors).map(|(repository, _)| repository.repository.clone()).collect()
 }
 
 /// What the tag had before a digest and did not go back from, the newest first.
