@@ -1,14 +1,18 @@
 //! The command line's grammar.
 
+mod ledger;
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
-use crate::domain::pattern::Pattern;
+use crate::domain::denial::ImageScope;
+use crate::domain::digest::Digest;
 use crate::domain::status::{Sort, StateFilter};
+
+pub use ledger::{History, Ledger};
+pub use simulate::Simulate;
 
 /// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
 ///
@@ -65,6 +69,12 @@ pub enum Command {
     /// Move what refrom saw of all tags from one store to another.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Take a digest back: it is denied, and every repository that has it goes back by pull request.
+    Rollback(Rollback),
+    /// Undo a rollback: the digest may be proposed again.
+    Allow(Allow),
+    /// What a configuration would have cost, and how fresh it would have kept the pins: replayed over a recorded ledger.
+    Simulate(Simulate),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -165,49 +175,52 @@ pub struct Status {
 }
 
 #[derive(Debug, Args)]
-pub struct History {
-    /// A tag, as it is written in files: `dhi.io/nginx:1.27`.
-    #[arg(value_name = "IMAGE:TAG")]
-    pub reference: String,
-    /// The configuration; without it the store is `state/refrom.db`.
+pub struct Rollback {
+    #[command(flatten)]
+    pub wish: Option<RollbackWish>,
+    /// The configuration.
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub config: PathBuf,
+    /// Show what would happen, and deny nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Show what was ever taken back, and how many repositories are still on it.
+    #[arg(long, conflicts_with_all = ["RollbackWish", "dry_run"])]
+    pub list: bool,
     /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Ledger {
-    /// Print it as JSON lines, which docs/json.md explains: offline, also while a cycle runs.
-    Export {
-        /// The configuration; without it the store is `state/refrom.db`.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// Only these images: a pattern over registry and repository (`dhi.io/*`) or Docker Hub's short names.
-        #[arg(long, value_name = "PATTERN", value_parser = Pattern::new)]
-        image: Option<Pattern>,
-        /// Only digests that were still seen then or later: `2026-11-20`, or a time like `2026-11-20T18:00:00Z`.
-        #[arg(long, value_name = "DATE", value_parser = moment)]
-        since: Option<Timestamp>,
-    },
-    /// Add such lines to the store: all of them, or none where one of them is wrong. No other process may use the store.
-    Import {
-        /// A file, or `-` for stdin.
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// The configuration; without it the store is `state/refrom.db`.
-        #[arg(long, value_name = "FILE")]
-        config: Option<PathBuf>,
-    },
+/// What is taken back.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackWish {
+    /// The image, with a tag where it is about that one alone; a mirror's name means its upstream.
+    #[arg(value_name = "IMAGE[:TAG]")]
+    pub image: ImageScope,
+    /// The digest that is taken back.
+    #[arg(long, value_name = "DIGEST")]
+    pub from: Digest,
+    /// Where pins go; without it to the last other digest that their repository had on its base branch, else to the last
+    /// one that the tag had before.
+    #[arg(long, value_name = "DIGEST")]
+    pub to: Option<Digest>,
+    /// Why, for everybody who sees one of the pull requests.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
-/// A day, which begins by UTC, or a time with its offset.
-fn moment(text: &str) -> Result<Timestamp, String> {
-    let day = || Date::strptime("%Y-%m-%d", text)?.to_zoned(TimeZone::UTC);
-    let moment = text.parse().or_else(|_| day().map(|day| day.timestamp()));
-    moment
-        .map_err(|_: jiff::Error| "expected a date like `2026-11-20`, or a time like `2026-11-20T18:00:00Z`".to_owned())
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// The image, with a tag where it was taken back for that one alone.
+    #[arg(value_name = "IMAGE[:TAG]")]
+    pub image: ImageScope,
+    /// The digest that may be proposed again.
+    #[arg(value_name = "DIGEST")]
+    pub digest: Digest,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -150,8 +150,11 @@ async fn denied(store: &SqliteReader, config: &Config, tag: &TagRef) -> Result<B
     let policies = config.layers().into_iter().take(1).flat_map(|(_, effective)| effective.policy.denied);
     let by_policy =
         policies.map(|denied| (denied.digest, denied.reason.unwrap_or_else(|| "by the configuration".to_owned())));
-    let taken_back = store.denials(tag).await?.into_iter().map(|denial| (denial.digest, denial.reason));
-    Ok(by_policy.chain(taken_back).collect())
+    let recorded = store.denials().await?.into_iter().filter(|recorded| recorded.allowed.is_none());
+    let taken_back = recorded
+        .map(|recorded| recorded.denial)
+        .filter(|denial| denial.image == tag.image && denial.tag.as_ref().is_none_or(|denied| *denied == tag.tag));
+    Ok(by_policy.chain(taken_back.map(|denial| (denial.digest, denial.reason))).collect())
 }
 
 fn sighting(entry: &LedgerEntry) -> Sighting {

@@ -7,6 +7,7 @@
 mod act;
 mod api_commit;
 mod build;
+mod denials;
 mod figures;
 mod gather;
 pub mod lookup;
@@ -27,6 +28,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::config::Config;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::denial::Denial;
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
@@ -39,6 +41,7 @@ use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
+pub use denials::DeniedPin;
 pub use figures::Figures;
 pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_sqlite, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
@@ -67,6 +70,8 @@ pub struct Request {
     pub fresh: BTreeSet<ImageName>,
     /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
     pub by_hand: BTreeSet<RepositoryKey>,
+    /// Digests that are denied besides those in the store: what taking them back would do.
+    pub denied: Vec<Denial>,
 }
 
 /// Whether the plan is carried out.
@@ -192,6 +197,7 @@ async fn know(
     let told_to_merge = own::told_to_merge(parts, gathered).await?;
     let unfinished = own::unfinished(parts).await?;
     let turns = parts.store.turns().await?;
+    let denials = denials::know(parts.store.as_ref(), request).await?;
     Ok(Knowledge {
         observations,
         evidence,
@@ -202,6 +208,7 @@ async fn know(
         unfinished,
         told_to_merge,
         turns,
+        denials,
         ..Knowledge::default()
     })
 }

@@ -1,6 +1,8 @@
 //! The store in one SQLite file.
 
 mod auto_merge;
+mod contents;
+mod denial;
 mod followed;
 mod history;
 mod images;
@@ -29,10 +31,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
-use crate::domain::image::Image;
+use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
@@ -40,6 +43,7 @@ use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 use view::View;
 
+pub use denial::SqliteDenials;
 pub use import::Import;
 pub use reader::SqliteReader;
 
@@ -225,6 +229,14 @@ impl Store for SqliteStore {
         self.write_image(name, image).await
     }
 
+    async fn content(&self, name: &ImageName, digest: &Digest) -> Result<Option<Content>, StoreError> {
+        self.read_content(name, digest).await
+    }
+
+    async fn put_content(&self, name: &ImageName, digest: &Digest, content: &Content) -> Result<(), StoreError> {
+        self.write_content(name, digest, content).await
+    }
+
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError> {
         let sql = "INSERT INTO opened (forge, repository, at) VALUES (?, ?, ?)";
         let query = sqlx::query(sql).bind(forge).bind(repository.as_str()).bind(at.as_microsecond());
@@ -300,6 +312,18 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        self.read_denials().await
+    }
+
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError> {
+        self.read_denials_version().await
+    }
+
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+        self.read_merged(image).await
     }
 
     async fn put_status(

@@ -8,8 +8,10 @@ mod history;
 mod ledger;
 mod list;
 mod logs;
+mod rollback;
 mod run;
 mod schedule;
+mod simulate;
 mod streams;
 mod work_trees;
 

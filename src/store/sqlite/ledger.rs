@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::view::View;
-use crate::domain::denial::Denial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::reference::{ImageName, TagRef};
@@ -57,25 +56,5 @@ impl View<'_> {
             Ok((self.digest(&digest)?, Content { config: self.digest(&config)?, layers }))
         };
         rows.into_iter().map(content).collect()
-    }
-
-    /// What people took back of a tag and did not allow again, oldest first.
-    pub(super) async fn denials(self, tag: &TagRef) -> Result<Vec<Denial>, StoreError> {
-        let sql = "SELECT tag, digest, to_digest, reason, at FROM denial
-                   WHERE image = ? AND (tag IS NULL OR tag = ?) AND allowed IS NULL ORDER BY at, id";
-        let query = sqlx::query_as::<_, (Option<String>, String, Option<String>, String, i64)>(sql);
-        let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
-        let rows = query.fetch_all(self.pool).await.map_err(self.read_error())?;
-        let denial = |(denied, digest, to, reason, at): (Option<String>, String, Option<String>, String, i64)| {
-            Ok(Denial {
-                image: tag.image.clone(),
-                tag: denied.map(|_| tag.tag.clone()),
-                digest: self.digest(&digest)?,
-                to: to.map(|to| self.digest(&to)).transpose()?,
-                reason,
-                at: self.time(at)?,
-            })
-        };
-        rows.into_iter().map(denial).collect()
     }
 }

@@ -6,8 +6,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::view::View;
-use super::{BUSY_TIMEOUT, MIGRATIONS, status};
-use crate::domain::denial::Denial;
+use super::{BUSY_TIMEOUT, MIGRATIONS, denial, status};
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
@@ -60,6 +60,14 @@ impl SqliteReader {
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
     }
 
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
+    }
+
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
     pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
         if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
@@ -78,11 +86,6 @@ impl SqliteReader {
     /// What was seen of a tag, with what is known of the digests: by first sight, then by digest.
     pub async fn entries(&self, tag: &TagRef) -> Result<Vec<LedgerEntry>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().entries(tag).await }
-    }
-
-    /// What people took back of a tag and did not allow again, oldest first.
-    pub async fn denials(&self, tag: &TagRef) -> Result<Vec<Denial>, StoreError> {
-        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().denials(tag).await }
     }
 
     fn view(&self) -> View<'_> {

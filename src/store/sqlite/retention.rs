@@ -11,9 +11,6 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// How many digests of one tag are remembered, about 2 MiB of them: a tag that moves every hour has 9,600 within the
 /// usual retention.
 const SIGHTINGS_PER_TAG_MAX: i64 = 10_000;
-/// Images that are remembered, about 30 MiB of them. Beyond that all are forgotten: each is asked for again where a
-/// proposal needs it. The same for the contents of their platforms.
-const IMAGES_MAX: i64 = 100_000;
 
 /// Sightings that ended before `?1`, and those of a tag beyond its newest `?2`; never what a tag points to, what is
 /// pinned, and what somebody took back or goes back to.
@@ -39,11 +36,6 @@ const LOOKS: [&str; 2] = [
      (SELECT 1 FROM sighting WHERE image = unanswered.image AND tag = unanswered.tag)",
     "DELETE FROM pinned WHERE NOT EXISTS
      (SELECT 1 FROM sighting WHERE image = pinned.image AND tag = pinned.tag)",
-];
-
-const IMAGES: [&str; 2] = [
-    "DELETE FROM image WHERE (SELECT count(*) FROM image) > ?",
-    "DELETE FROM content WHERE (SELECT count(*) FROM content) > ?",
 ];
 
 /// Rows of repositories that a forge of which some are known does not list any more.
@@ -75,10 +67,7 @@ impl SqliteStore {
             sqlx::query(sql).execute(&self.pool).await.map_err(self.write_error())?;
         }
         self.forget_told_to_merge().await?;
-        for sql in IMAGES {
-            sqlx::query(sql).bind(IMAGES_MAX).execute(&self.pool).await.map_err(self.write_error())?;
-        }
-        Ok(())
+        self.forget_images().await
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
+use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::pull_request::Vocabulary;
 use refrom::domain::reference::TagRef;
 use refrom::domain::status::{PinState, PinStatus, RepositoryStatus};
-use refrom::store::{SqliteStore, Store as _};
+use refrom::store::{SqliteDenials, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::World;
@@ -69,7 +70,8 @@ async fn store(world: &World) -> SqliteStore {
     for (hours, digest) in [(0, a), (2, b), (3, a), (48, c), (53, c)] {
         store.record_sightings(&[(tag.clone(), digest)], at(hours)).await.unwrap();
     }
-    let platform = |architecture: &str| Platform { os: "linux".into(), architecture: architecture.into(), variant: None };
+    let platform =
+        |architecture: &str| Platform { os: "linux".into(), architecture: architecture.into(), variant: None };
     let image = Image {
         manifests: BTreeMap::from([(platform("amd64"), d), (platform("arm64"), a)]),
         version: Some("1.27.3".into()),
@@ -80,6 +82,18 @@ async fn store(world: &World) -> SqliteStore {
         ..Image::bare(c, ManifestKind::Index)
     };
     store.put_image(&tag.image, &image).await.unwrap();
+    let denials = SqliteDenials::open(&world.path("state/refrom.db")).await.unwrap();
+    let deny = |digest, tag: &str| Denial {
+        image: "dhi.io/nginx".parse().unwrap(),
+        tag: Some(tag.parse().unwrap()),
+        digest,
+        to: None,
+        reason: "starts as root".into(),
+        at: at(50),
+    };
+    for denial in [deny(a, "1.27"), deny(c, "1.26")] {
+        denials.deny(&denial).await.unwrap();
+    }
     let fleet = [
         status("acme/api", &[("dhi.io/nginx:1.27", a), ("harbor.example.com/dhi/nginx:1.27", a)]),
         status("acme/web", &[("harbor.example.com/dhi/nginx:1.27", a), ("dhi.io/nginx:1.27", d)]),
@@ -103,7 +117,7 @@ async fn a_tag_is_shown_digest_by_digest_although_the_store_is_held() {
 DIGEST        FIRST SEEN         LAST SEEN          HEAD FOR  REMARK
 {short_c}  2026-11-20 08:00Z  2026-11-20 13:00Z  5 hours   head
 {short_b}  2026-11-18 10:00Z  2026-11-18 10:00Z  one look  withdrawn, denied: breaks TLS
-{short_a}  2026-11-18 08:00Z  2026-11-18 11:00Z  3 hours   pinned by 2 repositories
+{short_a}  2026-11-18 08:00Z  2026-11-18 11:00Z  3 hours   pinned by 2 repositories, denied: starts as root
 {d} was never seen here, and is pinned by 1 repository
 
 {c}

@@ -42,8 +42,7 @@ async fn store(world: &World) -> SqliteStore {
 /// Imports what stands on stdin.
 fn import(world: &World, lines: &str) -> Answer {
     let mut command = world.command(env!("CARGO_BIN_EXE_refrom"), &["ledger", "import", "-"]);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // A program that ended early reads no more.
     let _ = child.stdin.take().unwrap().write_all(lines.as_bytes());
     answer(child.wait_with_output().unwrap())
@@ -55,7 +54,10 @@ async fn a_ledger_moves_from_a_store_that_is_held_into_a_new_one() {
     let _held = store(&one).await;
     let exported = one.refrom(&["ledger", "export"]).ended(0).stdout;
     let references: Vec<_> = exported.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
-    assert_eq!(references, ["dhi.io/node:22", "docker.io/library/nginx:1", "docker.io/library/nginx:1", "docker.io/library/nginx:1"]);
+    assert_eq!(
+        references,
+        ["dhi.io/node:22", "docker.io/library/nginx:1", "docker.io/library/nginx:1", "docker.io/library/nginx:1"]
+    );
     assert_eq!(import(&other, &exported).ended(0).stdout, "4 lines: 4 new, 0 merged, 0 unchanged\n");
     assert_eq!(other.refrom(&["ledger", "export"]).ended(0).stdout, exported);
     other.write("ledger.jsonl", exported.as_bytes());
@@ -69,9 +71,8 @@ async fn a_ledger_moves_from_a_store_that_is_held_into_a_new_one() {
 async fn a_part_of_it_is_chosen_by_image_and_time() {
     let world = World::new(&[]);
     store(&world).await.close().await;
-    let count = |arguments: &[&str]| {
-        world.refrom(&[&["ledger", "export"], arguments].concat()).ended(0).stdout.lines().count()
-    };
+    let count =
+        |arguments: &[&str]| world.refrom(&[&["ledger", "export"], arguments].concat()).ended(0).stdout.lines().count();
     assert_eq!(count(&["--image", "nginx"]), 3);
     assert_eq!(count(&["--image", "docker.io/**"]), 3);
     assert_eq!(count(&["--image", "dhi.io/*"]), 1);
@@ -85,7 +86,9 @@ async fn a_part_of_it_is_chosen_by_image_and_time() {
 #[test]
 fn three_keys_of_a_line_are_enough_and_empty_lines_none() {
     let world = World::new(&[]);
-    let lines = line("dhi.io/nginx:1", "b", "2026-08-02T00:00:00Z") + "\r\n" + &line("dhi.io/nginx:1", "a", "2026-08-01T00:00:00Z");
+    let lines = line("dhi.io/nginx:1", "b", "2026-08-02T00:00:00Z")
+        + "\r\n"
+        + &line("dhi.io/nginx:1", "a", "2026-08-01T00:00:00Z");
     assert_eq!(import(&world, &lines).ended(0).stdout, "2 lines: 2 new, 0 merged, 0 unchanged\n");
     let exported = world.refrom(&["ledger", "export"]).ended(0).stdout;
     let seen = [("2026-08-01T00:00:00Z", "2026-08-02T00:00:00Z"), ("2026-08-02T00:00:00Z", "2026-08-02T00:00:00Z")];
@@ -101,7 +104,10 @@ fn one_wrong_line_and_nothing_is_imported() {
     let long = format!("{{\"reference\": \"{}\"}}\n", "a".repeat(1 << 20));
     for (wrong, message) in [
         ("{\n".to_owned(), "refrom: stdin:2:1: EOF while parsing an object"),
-        (line("dhi.io/nginx", "a", "2026-08-01T00:00:00Z"), "refrom: stdin:2:70: `dhi.io/nginx`: expected an image with its tag"),
+        (
+            line("dhi.io/nginx", "a", "2026-08-01T00:00:00Z"),
+            "refrom: stdin:2:70: `dhi.io/nginx`: expected an image with its tag",
+        ),
         (line("dhi.io/nginx:1", "a", "2226-08-01T00:00:00Z"), "refrom: stdin:2:2: `first_seen` is in the future"),
         (good.replace('}', ", \"seen\": 1}"), "refrom: stdin:2:157: unknown field `seen`"),
         (long, "refrom: stdin:2: longer than 1048576 bytes"),
