@@ -109,13 +109,7 @@ impl Search {
         self.along(candidate, rules, &trail, &sightings);
     }
 
-    fn along(
-        &mut self,
-        candidate: &Candidate,
-        rules: &Rules<'_>,
-        trail: &Trail<'_>,
-        sightings: &[&Sighting],
-    ) -> Next {
+    fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
         let urgency = rules.urgency(candidate);
         for sighting in sightings {
             if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
@@ -148,7 +142,9 @@ impl Search {
         if evidence.is_none() {
             self.missing = Some(wanted);
         }
-        match proposal::judge(digest, evidence).and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images)) {
+        match proposal::judge(digest, evidence)
+            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
+        {
             Ok((old_image, new_image)) => {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
@@ -246,7 +242,8 @@ impl<'a> Rules<'a> {
         }
         let after = |duration| first_seen.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let old_enough = after(self.policy.min_age);
-        if urgency.is_none() && old_enough > self.now {
+        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
+        if urgency.is_none() && !self.policy.min_age.is_zero() && old_enough > self.now {
             return Err(Reason::TooYoung { digest, from: old_enough });
         }
         if !sighting.has_settled(self.policy.settle) {
