@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::layer::{Layer, Setting};
+use super::layer::Layer;
 use super::mistake::{ConfigErrors, KeyPath, Mistake};
 use super::repository_file::{REPOSITORY_FILE, RepositoryFile};
+use super::setting::Setting;
 use super::yaml::Place;
 use super::{Config, Override, PolicyKey};
 use crate::domain::cadence::Cadence;
@@ -74,7 +75,8 @@ impl Config {
 
     /// What the administrator says where these of `repositories` match.
     fn by_administrator(&self, matches: impl Fn(&Override) -> bool) -> EffectivePolicy {
-        let mut effective = EffectivePolicy { policy: Policy::default(), origins: BTreeMap::new(), problem: None };
+        let policy = Policy { mirrors: self.mirrors.clone(), ..Policy::default() };
+        let mut effective = EffectivePolicy { policy, origins: BTreeMap::new(), problem: None };
         let of_file = |place: Place| Origin::Policy { file: self.file.clone(), place };
         if let Some((place, _)) = self.freezes.first() {
             effective.apply(&Setting::Freeze(self.freezes.clone()), of_file(*place));
@@ -149,6 +151,9 @@ impl EffectivePolicy {
             Setting::MaxOpen(own) if policy.max_open.is_some_and(|locked| locked <= *own) => return,
             Setting::Window(window) => policy.cadence.add_window(window.clone(), origin.to_string()),
             Setting::Timezone(zone) => policy.cadence.set_own_zone(zone.clone()),
+            Setting::MinAge(own) if policy.min_age >= *own => return,
+            Setting::Settle(own) if policy.settle >= *own => return,
+            Setting::MinInterval(own) if policy.min_interval >= *own => return,
             other => other.apply(policy, &origin),
         }
         self.origins.insert(setting.path(), origin);
