@@ -77,6 +77,11 @@ impl Search {
             return search;
         }
         for trail in higher(candidate, rules) {
+            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
+                // Its own tag can still move.
+                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
+                break;
+            }
             let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
             if let Next::End = search.along(candidate, rules, &trail, &sightings) {
                 return search;
