@@ -238,6 +238,7 @@ pub fn reason_word(reason: &Reason) -> &'static str {
         Reason::TooYoung { .. } => "min-age",
         Reason::Unsettled { .. } => "settle",
         Reason::Denied { .. } => "denied",
+        Reason::NoWayBack { .. } => "no-way-back",
         Reason::HeldBack(_) => "held-back",
         Reason::NotInMirror { .. } => "not-in-mirror",
         Reason::Unchanged(_) => "unchanged",
@@ -271,6 +272,7 @@ fn closing_word(cause: ClosingCause) -> &'static str {
         ClosingCause::OtherBase => "other-base",
         ClosingCause::Disabled => "disabled",
         ClosingCause::NotProposable => "not-proposable",
+        ClosingCause::Denied => "denied",
     }
 }
 
