@@ -136,12 +136,7 @@ fn denial(wish: &RollbackWish, config: &Config) -> anyhow::Result<Denial> {
     Ok(Denial { image: scope.image, tag: scope.tag, digest: wish.from, to: wish.to, reason, at })
 }
 
-async fn alone(
-    arguments: &Rollback,
-    store: Arc<dyn Store>,
-    denial: Denial,
-    output: &Output,
-) -> Result<Done, Failure> {
+async fn alone(arguments: &Rollback, store: Arc<dyn Store>, denial: Denial, output: &Output) -> Result<Done, Failure> {
     let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
     refuse_denied(&denial, &store.denials().await?).map_err(Failure::usage)?;
     let parts = cycle::assemble_over(config, (store, Tally::default()), RetryPolicy::default()).await;
@@ -180,12 +175,7 @@ async fn cycle(parts: &Parts, request: &Request, output: &Output) -> Result<Repo
 
 /// Records the denial, and leaves the rest to whoever uses the store. A secret that this process cannot read is no
 /// reason to wait in an emergency.
-async fn beside(
-    arguments: &Rollback,
-    config: &Config,
-    holder: String,
-    denial: Denial,
-) -> Result<Done, Failure> {
+async fn beside(arguments: &Rollback, config: &Config, holder: String, denial: Denial) -> Result<Done, Failure> {
     let reader = SqliteReader::open(&config.store).await?;
     refuse_denied(&denial, &reader.denials().await?).map_err(Failure::usage)?;
     let mut notes = Vec::new();

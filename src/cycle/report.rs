@@ -127,7 +127,14 @@ impl Report {
 impl RepositoryReport {
     /// A plan and what became of it; [`Report::describe`] adds the rest.
     pub(super) fn new(plan: RepositoryPlan, deeds: Vec<Deed>) -> Self {
-        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new(), denied: Vec::new(), figures: Figures::default() }
+        Self {
+            plan,
+            deeds,
+            pins: PinCounts::default(),
+            noticed: Vec::new(),
+            denied: Vec::new(),
+            figures: Figures::default(),
+        }
     }
 
     /// Whether something could not be looked up or done here.

@@ -122,7 +122,8 @@ pub fn pins_of<'a>(
     scope: &'a ImageScope,
     mirrors: &'a Mirrors,
 ) -> impl Iterator<Item = (&'a RepositoryStatus, &'a PinStatus)> {
-    let pins = fleet.repositories.iter().flat_map(|repository| repository.pins.iter().map(move |pin| (repository, pin)));
+    let pins =
+        fleet.repositories.iter().flat_map(|repository| repository.pins.iter().map(move |pin| (repository, pin)));
     pins.filter(|(_, pin)| scope.covers(&mirrors.asked(&pin.tag)))
 }
 

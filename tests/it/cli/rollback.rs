@@ -42,7 +42,10 @@ async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
     office.fleet.release(NGINX, "2", "2026-11-02");
     let rollback = ["rollback", TAGGED, "--from", &from, "--to", &first, "--reason", "it  crashes\non arm64"];
     let planned = refrom(&office, &[&rollback[..], &["--dry-run"]].concat()).ended(0).stdout;
-    assert!(planned.contains(&format!("would deny {} of {TAGGED}: it crashes on arm64\n", second.short())), "{planned}");
+    assert!(
+        planned.contains(&format!("would deny {} of {TAGGED}: it crashes on arm64\n", second.short())),
+        "{planned}"
+    );
     assert!(planned.contains("acme/web: would open refrom/base-images\n"), "{planned}");
     let list = refrom(&office, &["rollback", "--list"]).ended(0).stdout;
     assert_eq!(list, "nothing was ever taken back\n");
@@ -52,12 +55,18 @@ async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
     assert_eq!(keys(&done["denial"]), ["at", "digest", "reason", "registry", "repository", "tag", "to"]);
     let denial = &done["denial"];
     assert_eq!(
-        json!([denial["repository"], denial["tag"], denial["digest"], denial["reason"], done["recorded"], done["held_by"]]),
+        json!([
+            denial["repository"],
+            denial["tag"],
+            denial["digest"],
+            denial["reason"],
+            done["recorded"],
+            done["held_by"]
+        ]),
         json!(["nginx", "1.27-alpine", from, "it crashes on arm64", "now", null])
     );
     let pin = &done["pins"][0];
-    let expected =
-        ["forge", "line", "name", "path", "pull_request", "reason", "registry", "repository", "tag", "to"];
+    let expected = ["forge", "line", "name", "path", "pull_request", "reason", "registry", "repository", "tag", "to"];
     assert_eq!(keys(pin), expected);
     assert_eq!(
         json!([pin["name"], pin["path"], pin["line"], pin["to"], pin["pull_request"]["number"], pin["reason"]]),

@@ -56,7 +56,10 @@ async fn a_service_sees_what_is_taken_back_and_allowed_beside_it() {
     let (_, out, _) = refrom(&configuration, &["rollback", "--list", "--format", "json"]).await;
     let list: serde_json::Value = serde_json::from_str(&out).unwrap();
     let denial = &list["denials"][0];
-    assert_eq!((&denial["digest"], &denial["repositories"], &denial["pins"]), (&digest.as_str().into(), &1.into(), &1.into()));
+    assert_eq!(
+        (&denial["digest"], &denial["repositories"], &denial["pins"]),
+        (&digest.as_str().into(), &1.into(), &1.into())
+    );
     let (status, out, _) = refrom(&configuration, &["status"]).await;
     assert_eq!(status, Some(0));
     let expected = format!("denied (it crashes), goes back to {}: in #2", first.short());

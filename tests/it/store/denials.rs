@@ -94,7 +94,11 @@ async fn a_store_of_another_format_is_refused() {
         sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
         connection.close().await.unwrap();
         let error = SqliteDenials::open(&path).await.unwrap_err();
-        assert!(if is_newer { matches!(error, StoreError::Newer { .. }) } else { matches!(error, StoreError::Older { .. }) });
+        assert!(if is_newer {
+            matches!(error, StoreError::Newer { .. })
+        } else {
+            matches!(error, StoreError::Older { .. })
+        });
         for entry in std::fs::read_dir(folder.path()).unwrap() {
             std::fs::remove_file(entry.unwrap().path()).unwrap();
         }
