@@ -90,12 +90,14 @@ pub struct Candidate {
     pub line: u32,
     /// As it is written.
     pub tag: TagRef,
+    /// Whether the tag stands where it can be changed to a higher one.
+    pub can_change_tag: bool,
     /// What a registry is asked: the upstream's where the name is a mirror's, else the same.
     pub asked: TagRef,
     /// `None`: it has no digest yet, and shall get one.
     pub old: Option<Digest>,
     pub state: UseState,
-    /// Where its digest begins in the file: uses of the same bytes change together or not at all.
+    /// Where its digest begins in the file, or where the one begins that it gets: uses of the same bytes change together or not at all.
     pub place: usize,
 }
 
@@ -173,15 +175,14 @@ pub fn asked(found: &ImageUse, policy: &Policy) -> Option<TagRef> {
 
 fn pins_of(file: &FileUses, policy: &Policy, observations: &Observations) -> Vec<Candidate> {
     let mut pins: Vec<Candidate> = Vec::new();
-    // By where the digest begins.
+    // By where the digest begins, or where the one begins that a use gets.
     let mut states: BTreeMap<usize, UseState> = BTreeMap::new();
     for (use_index, found) in file.uses.iter().enumerate() {
-        let (Some(place), Some(tag), Some(old)) = (found.digest_start(), found.tracked(), found.digest) else {
-            continue;
-        };
+        let (Some(place), Some(tag)) = (found.place(), found.tracked()) else { continue };
+        let old = found.digest;
         let asked = policy.mirrors.asked(&tag);
         let state = match observations.get(&asked) {
-            Some(Ok(new)) if *new == old => UseState::Current,
+            Some(Ok(new)) if Some(*new) == old => UseState::Current,
             Some(Ok(new)) => UseState::Behind { new: *new },
             Some(Err(Unanswered::Gone)) => UseState::TagGone,
             Some(Err(Unanswered::HeldBack(words))) => UseState::HeldBack(words.clone()),
@@ -190,8 +191,8 @@ fn pins_of(file: &FileUses, policy: &Policy, observations: &Observations) -> Vec
         };
         let together = states.remove(&place).map_or_else(|| state.clone(), |other| together(other, &state));
         states.insert(place, together);
-        let (path, old) = (file.path.clone(), Some(old));
-        pins.push(Candidate { path, use_index, line: found.line, tag, asked, old, state, place });
+        let (path, line, can_change_tag) = (file.path.clone(), found.line, found.can_change_tag());
+        pins.push(Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, place });
     }
     for pin in &mut pins {
         pin.state = states.get(&pin.place).unwrap_or(&pin.state).clone();

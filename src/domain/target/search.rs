@@ -78,6 +78,11 @@ impl Search {
             return search;
         }
         for trail in higher(candidate, rules) {
+            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
+                // Its own tag can still move.
+                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
+                break;
+            }
             let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
             if let Next::End = search.along(candidate, rules, &trail, &sightings) {
                 return search;
@@ -263,7 +268,8 @@ impl<'a> Rules<'a> {
         }
         let after = |duration| first_seen.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let old_enough = after(self.policy.min_age);
-        if urgency.is_none() && old_enough > self.now {
+        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
+        if urgency.is_none() && !self.policy.min_age.is_zero() && old_enough > self.now {
             return Err(Reason::TooYoung { digest, from: old_enough });
         }
         if !sighting.has_settled(self.policy.settle) {
