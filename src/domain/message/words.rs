@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::escape;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
@@ -60,10 +61,16 @@ pub fn closing_sentence(cause: ClosingCause, base: &BranchName, vocabulary: Voca
         }
         ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
         ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
-        ClosingCause::Denied => "a digest that it proposes was taken back".to_owned(),
+        ClosingCause::Denied => "a digest that it proposes is denied".to_owned(),
         ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
     };
     format!("refrom closes this {noun}, because {because}. This refuses no digest.")
+}
+
+/// The same where somebody said why a digest that it proposes is denied.
+pub fn closed_as_denied(reason: &str, vocabulary: Vocabulary) -> String {
+    let (noun, reason) = (vocabulary.noun(), escape::code(reason));
+    format!("refrom closes this {noun}, because a digest that it proposes is denied: {reason}. This refuses no digest.")
 }
 
 /// The first sentence of a body.
