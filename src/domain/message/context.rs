@@ -229,9 +229,7 @@ impl Context {
         ];
         for pin in &self.pins {
             let (way, Row { place, old_short, new_short, versions, created, size, .. }) = (pin.way(), pin);
-            lines.push(format!(
-                "| {place} | {way} | {old_short} | {new_short} | {versions} | {created} | {size} |"
-            ));
+            lines.push(format!("| {place} | {way} | {old_short} | {new_short} | {versions} | {created} | {size} |"));
         }
         if self.left_out > 0 {
             lines.push(format!("\n{}", words::left_out(self.left_out)));

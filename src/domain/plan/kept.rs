@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::Knowledge;
 use super::decide::content;
 use super::seen::Seen;
-use super::Knowledge;
 use crate::domain::candidates::{Candidate, Move, RepositoryFacts};
 use crate::domain::marker::MarkerPin;
 use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};

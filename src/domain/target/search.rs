@@ -145,13 +145,7 @@ impl Search {
         self.along(candidate, rules, &trail, &sightings);
     }
 
-    fn along(
-        &mut self,
-        candidate: &Candidate,
-        rules: &Rules<'_>,
-        trail: &Trail<'_>,
-        sightings: &[&Sighting],
-    ) -> Next {
+    fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
         let urgency = rules.urgency(candidate);
         for sighting in sightings {
             if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
@@ -184,7 +178,9 @@ impl Search {
         if evidence.is_none() {
             self.missing = Some(wanted);
         }
-        match proposal::judge(digest, evidence).and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images)) {
+        match proposal::judge(digest, evidence)
+            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
+        {
             Ok((old_image, new_image)) => {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
