@@ -38,10 +38,12 @@ impl Sighting {
 }
 
 impl History {
-    /// A digest that is named twice counts with its first and its last sight.
+    /// A digest that is named twice counts with its first and its last sight. A last sight before the first one, which
+    /// a clock that was set back leaves, is the first one.
     pub fn new(sightings: impl IntoIterator<Item = Sighting>, pinned_since: BTreeMap<Digest, Timestamp>) -> Self {
         let mut history = Self { sightings: Vec::new(), pinned_since };
         for sighting in sightings {
+            let sighting = Sighting { last_seen: sighting.last_seen.max(sighting.first_seen), ..sighting };
             match history.sightings.iter_mut().find(|known| known.digest == sighting.digest) {
                 Some(known) => {
                     known.first_seen = known.first_seen.min(sighting.first_seen);

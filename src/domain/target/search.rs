@@ -262,7 +262,8 @@ impl<'a> Rules<'a> {
         }
         let after = |duration| first_seen.saturating_add(duration).unwrap_or(Timestamp::MAX);
         let old_enough = after(self.policy.min_age);
-        if urgency.is_none() && old_enough > self.now {
+        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
+        if urgency.is_none() && !self.policy.min_age.is_zero() && old_enough > self.now {
             return Err(Reason::TooYoung { digest, from: old_enough });
         }
         if !sighting.has_settled(self.policy.settle) {
