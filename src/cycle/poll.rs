@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CadenceMode, Parts, Request, lookup};
-use crate::domain::candidates::{Observations, RepositoryFacts};
+use crate::domain::candidates::{self, Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
-use crate::domain::reference::TagRef;
+use crate::domain::reference::{ImageName, TagRef};
 use crate::store::{Store, StoreError};
 
 /// The part of `poll` by which a tag may be asked for too early: a job that runs every hour starts some seconds sooner or
@@ -19,23 +19,40 @@ const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// The request, with the images of the repositories that somebody asked for by hand.
 pub fn with_images(request: &Request, fleet: &[RepositoryFacts]) -> Request {
     let by_hand = fleet.iter().filter(|facts| request.by_hand.contains(&facts.key()));
-    let images = lookup::tracked(by_hand.flat_map(|facts| &facts.files)).into_iter().map(|tag| tag.image);
+    let images = by_hand.flat_map(|facts| lookup::tracked(&facts.files, &facts.policy)).map(|tag| tag.image);
     Request { fresh: request.fresh.iter().cloned().chain(images).collect(), ..request.clone() }
 }
 
-/// The digests that the followed pins of the fleet have, by tag.
+/// The digests that the followed pins of the fleet have, by tag as a registry is asked for it.
 pub type Pinned = BTreeMap<TagRef, BTreeSet<Digest>>;
 
 /// The followed pins of what is not switched off.
 pub fn pinned(fleet: &[RepositoryFacts]) -> Pinned {
-    let files = fleet.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files);
     let mut pinned = Pinned::new();
-    for found in files.flat_map(|file| &file.uses) {
-        if let Some(tag) = found.tracked() {
-            pinned.entry(tag).or_default().extend(found.digest);
+    for facts in fleet.iter().filter(|facts| facts.policy.enabled) {
+        for found in facts.files.iter().flat_map(|file| &file.uses) {
+            if let Some(tag) = candidates::asked(found, &facts.policy) {
+                pinned.entry(tag).or_default().extend(found.digest);
+            }
         }
     }
     pinned
+}
+
+/// The same, with these tags that nobody pins yet.
+pub fn pinned_and(tags: BTreeSet<TagRef>, fleet: &[RepositoryFacts]) -> Pinned {
+    let mut pinned = pinned(fleet);
+    for tag in tags {
+        pinned.entry(tag).or_default();
+    }
+    pinned
+}
+
+/// Whether a look at an image is so short ago that it is not repeated.
+pub fn is_recent((parts, request): (&Parts, &Request), image: &ImageName, at: Timestamp, now: Timestamp) -> bool {
+    let poll = parts.config.poll_of(image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
+    let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(image);
+    poll.filter(|_| !is_wanted).is_some_and(|poll| is_short_ago(at, poll, now))
 }
 
 /// What is known of these tags from a look that is short ago, and the tags that have to be asked for, with their pins.
@@ -48,12 +65,8 @@ pub async fn known(
     let (mut known, mut asked) = (BTreeMap::new(), Pinned::new());
     let store = parts.store.as_ref();
     for (tag, digests) in pinned {
-        let poll = parts.config.poll_of(tag.image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
-        let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(&tag.image);
-        let last = match poll.filter(|_| !is_wanted) {
-            Some(poll) => store.last_sighting(&tag).await?.filter(|(_, at)| is_short_ago(*at, poll, now)),
-            None => None,
-        };
+        let last = store.last_sighting(&tag).await?;
+        let last = last.filter(|(_, at)| is_recent((parts, request), &tag.image, *at, now));
         match last {
             Some((digest, _)) if !is_overtaken(store, &tag, &digests).await? => drop(known.insert(tag, digest)),
             Some(_) | None => drop(asked.insert(tag, digests)),

@@ -60,14 +60,6 @@ impl SqliteReader {
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
     }
 
-    /// Every digest that was ever taken back, in the order in which that was recorded.
-    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
-        if self.format < denial::DENIALS_SINCE {
-            return Ok(Vec::new());
-        }
-        denial::all(&self.name, &self.pool).await
-    }
-
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
     pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
         if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
@@ -86,6 +78,14 @@ impl SqliteReader {
     /// What was seen of a tag, with what is known of the digests: by first sight, then by digest.
     pub async fn entries(&self, tag: &TagRef) -> Result<Vec<LedgerEntry>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().entries(tag).await }
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
     }
 
     fn view(&self) -> View<'_> {
