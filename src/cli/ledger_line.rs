@@ -126,17 +126,20 @@ mod tests {
     fn a_wrong_line_says_where_and_why() {
         for (line, error) in [
             ("nonsense", "2: expected ident"),
-            (r#"{"reference": "nginx"}"#, "21: `nginx`: expected an image with its tag, as in `dhi.io/nginx:1.27`"),
-            (r#"{"reference": "nginx:1@DIGEST"}"#, "95: `nginx:1@DIGEST`: expected no digest after the tag"),
-            (r#"{"digest": "sha256:12"}"#, "22: `sha256:12`: not a sha256 digest"),
-            (r#"{"reference": "nginx:1", "digest": "DIGEST"}"#, "111: missing field `first_seen`"),
+            (r#"{"reference": "nginx"}"#, "22: `nginx`: expected an image with its tag, as in `dhi.io/nginx:1.27`"),
+            (r#"{"reference": "nginx:1@DIGEST"}"#, "96: `nginx:1@DIGEST`: expected no digest after the tag"),
+            (
+                r#"{"digest": "sha256:12"}"#,
+                "23: `sha256:12`: not a digest: expected `sha256:` and 64 lower-case hex digits",
+            ),
+            (r#"{"reference": "nginx:1", "digest": "DIGEST"}"#, "109: missing field `first_seen`"),
             (
                 r#"{"seen": 1}"#,
                 "7: unknown field `seen`, expected one of `reference`, `digest`, `first_seen`, `last_seen`, `image`",
             ),
             (
                 r#"{"reference": "nginx:1", "digest": "DIGEST", "first_seen": "2026-11-20T08:00:01Z"}"#,
-                "113: `first_seen` is in the future",
+                "111: `first_seen` is in the future",
             ),
         ] {
             assert_eq!(read(line).unwrap_err(), error.replace("DIGEST", DIGEST), "{line}");

@@ -2,8 +2,10 @@
 
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::LazyLock;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::reference::TagRef;
@@ -11,8 +13,14 @@ use refrom::store::{SqliteStore, Store as _};
 
 use super::{Answer, World, answer};
 
+/// Thirty days ago at eight: the program's own clock decides what is forgotten, and what is in the future.
+static START: LazyLock<Timestamp> = LazyLock::new(|| {
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    today.saturating_sub(30.days()).at(8, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
+});
+
 fn at(days: i64) -> Timestamp {
-    "2026-11-01T08:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_hours(days * 24)
+    *START + SignedDuration::from_hours(days * 24)
 }
 
 fn tag(image: &str, tag: &str) -> TagRef {
@@ -76,8 +84,9 @@ async fn a_part_of_it_is_chosen_by_image_and_time() {
     assert_eq!(count(&["--image", "nginx"]), 3);
     assert_eq!(count(&["--image", "docker.io/**"]), 3);
     assert_eq!(count(&["--image", "dhi.io/*"]), 1);
-    assert_eq!(count(&["--since", "2026-11-02"]), 3);
-    assert_eq!(count(&["--since", "2026-11-02T08:00:00.000001Z", "--image", "nginx"]), 1);
+    assert_eq!(count(&["--since", &at(1).strftime("%Y-%m-%d").to_string()]), 3);
+    let after = at(1) + SignedDuration::from_micros(1);
+    assert_eq!(count(&["--since", &after.to_string(), "--image", "nginx"]), 1);
     for wrong in [["--since", "yesterday"], ["--image", "/(/"]] {
         world.refrom(&[&["ledger", "export"], &wrong[..]].concat()).ended(2);
     }
@@ -106,10 +115,10 @@ fn one_wrong_line_and_nothing_is_imported() {
         ("{\n".to_owned(), "refrom: stdin:2:1: EOF while parsing an object"),
         (
             line("dhi.io/nginx", "a", "2026-08-01T00:00:00Z"),
-            "refrom: stdin:2:70: `dhi.io/nginx`: expected an image with its tag",
+            "refrom: stdin:2:66: `dhi.io/nginx`: expected an image with its tag",
         ),
         (line("dhi.io/nginx:1", "a", "2226-08-01T00:00:00Z"), "refrom: stdin:2:2: `first_seen` is in the future"),
-        (good.replace('}', ", \"seen\": 1}"), "refrom: stdin:2:157: unknown field `seen`"),
+        (good.replace('}', ", \"seen\": 1}"), "refrom: stdin:2:161: unknown field `seen`"),
         (long, "refrom: stdin:2: longer than 1048576 bytes"),
     ] {
         let answer = import(&world, &(good.clone() + &wrong)).ended(2);
