@@ -7,6 +7,7 @@
 mod act;
 mod api_commit;
 mod build;
+pub mod evidence;
 mod figures;
 mod gather;
 pub mod lookup;

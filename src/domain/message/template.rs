@@ -14,13 +14,16 @@ const FUEL: u64 = 500_000;
 const RECURSION_MAX: usize = 20;
 
 pub(super) const TITLE: &str = "build(deps): refresh {% if count == 1 %}base image {{ image }}{% else %}\
-{{ count }} base images{% endif %}{% if file %} in {{ file }}{% endif %}";
+{{ count }} base images{% endif %}{% if file %} in {{ file }}{% endif %}\
+{% if hidden %} ({{ hidden }}){% endif %}";
 
 pub(super) const BODY: &str = "{{ summary }}
 
 {{ table }}
 
-{% if remarks %}{{ remarks }}
+{% if hidden %}{{ hidden }}
+
+{% endif %}{% if remarks %}{{ remarks }}
 
 {% endif %}{{ digests }}
 
