@@ -32,7 +32,8 @@ pub fn is_unchanged(
         return Some(Unchanged::Platforms);
     }
     let content = |digest: Digest| contents.get(&digest).and_then(|content| content.as_ref().ok());
-    let is_same = |(old, new): &(Digest, Digest)| old == new || content(*old).is_some_and(|it| Some(it) == content(*new));
+    let is_same =
+        |(old, new): &(Digest, Digest)| old == new || content(*old).is_some_and(|it| Some(it) == content(*new));
     (rule == Unchanged::Content && pairs.iter().all(is_same)).then_some(Unchanged::Content)
 }
 
