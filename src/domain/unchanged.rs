@@ -14,6 +14,15 @@ use super::policy::Unchanged;
 /// [`Evidence::contents`](super::proposal::Evidence::contents).
 pub type Contents = BTreeMap<Digest, Result<Content, Unknown>>;
 
+/// The platforms that a use is built for, by its `--platform` and the policy's `platforms`; empty: all of the image's.
+/// What only the build knows (`$BUILDPLATFORM`) may be any.
+pub fn in_use(written: Option<&str>, policy: &[Platform]) -> Vec<Platform> {
+    match written {
+        None | Some("$TARGETPLATFORM" | "${TARGETPLATFORM}") => policy.to_vec(),
+        Some(written) => written.parse().into_iter().collect(),
+    }
+}
+
 /// By which rule the new image changes nothing, where it changes nothing: [`Unchanged::Platforms`] or
 /// [`Unchanged::Content`], as far as `rule` goes.
 ///
@@ -84,8 +93,7 @@ mod tests {
     }
 
     fn platform(text: &str) -> Platform {
-        let mut parts = text.split('/').map(ToOwned::to_owned);
-        Platform { os: parts.next().unwrap(), architecture: parts.next().unwrap(), variant: parts.next() }
+        text.parse().unwrap()
     }
 
     /// An index whose manifests have these texts' digests.
@@ -103,6 +111,18 @@ mod tests {
             [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "other")].map(|(at, text)| (digest(at), content(text)));
         let in_use: Vec<Platform> = in_use.iter().map(|text| platform(text)).collect();
         is_unchanged((old, new), &in_use, &contents.into(), rule)
+    }
+
+    #[test]
+    fn a_use_is_built_for_its_own_platform_else_for_the_policys_and_what_is_not_known_for_all() {
+        let policy = [platform("linux/arm64")];
+        for written in [None, Some("$TARGETPLATFORM"), Some("${TARGETPLATFORM}")] {
+            assert_eq!(in_use(written, &policy), policy);
+        }
+        assert_eq!(in_use(Some("linux/arm/v7"), &policy), [platform("linux/arm/v7")]);
+        for written in ["$BUILDPLATFORM", "linux", "", "linux/arm64/v8/x", "Linux/amd64"] {
+            assert_eq!(in_use(Some(written), &policy), [], "{written}");
+        }
     }
 
     #[test]
