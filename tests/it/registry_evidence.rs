@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use refrom::cycle::{evidence, lookup};
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec, Registry};
-use refrom::domain::candidates::{Move, Unanswered};
+use refrom::domain::candidates::{Candidate, Move, Unanswered, UseState};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::Platform;
-use refrom::domain::policy::Unchanged;
-use refrom::domain::proposal::Evidence;
+use refrom::domain::plan::{Knowledge, Missing};
+use refrom::domain::policy::{Policy, Unchanged};
+use refrom::domain::proposal::{Evidence, Reason, Urgency};
+use refrom::domain::target::{self, Choice, Rules};
 use refrom::domain::unchanged::is_unchanged;
 use refrom::registry::{Auth, Registries};
 use refrom::store::SqliteStore;
@@ -157,4 +159,55 @@ async fn a_tag_is_gone_where_its_repository_is_there_and_unknown_where_it_is_not
     assert!(
         matches!(&found[&misspelt], Err(Unanswered::Unknown(unknown)) if unknown.reason.contains("no such repository"))
     );
+}
+
+/// What becomes of the world's pin by this policy, once nothing is missing to decide.
+async fn choice(world: &Mirrored, policy: &Policy, missing: u32) -> Choice {
+    let tag = tag(&world.upstream.host(), "nginx", "1");
+    let candidate = Candidate {
+        path: "Dockerfile".into(),
+        use_index: 0,
+        line: 1,
+        asked: tag.clone(),
+        tag: tag.clone(),
+        can_change_tag: true,
+        old: Some(world.old),
+        state: UseState::Behind { new: world.new },
+        in_use: Vec::new(),
+        place: 0,
+    };
+    let now = "2026-11-20T08:00:00Z".parse().unwrap();
+    let mut knowledge = Knowledge::default();
+    knowledge.observations.insert(tag.clone(), Ok(world.new));
+    knowledge.missing.insert((tag.image, world.old), Missing { since: now, looks: missing });
+    let session = world.registries.session();
+    for _ in 0..3 {
+        let wanted = target::wanted(&candidate, &Rules { repository: None, policy, knowledge: &knowledge, now });
+        if wanted.is_empty() {
+            break;
+        }
+        if !wanted.iter().all(|wanted| knowledge.evidence.contains_key(wanted)) {
+            knowledge.evidence = lookup::evidence(&session, None, &wanted, &|_| {}).await;
+        } else {
+            let in_use = wanted.into_iter().map(|wanted| (wanted, vec![])).collect();
+            evidence::add_contents(&session, None, &mut knowledge.evidence, &in_use).await;
+        }
+    }
+    let rules = Rules { repository: None, policy, knowledge: &knowledge, now };
+    assert_eq!(target::wanted(&candidate, &rules), BTreeSet::new());
+    target::choose(&candidate, &rules)
+}
+
+#[tokio::test]
+async fn what_changes_nothing_is_not_proposed_unless_the_pinned_digest_must_go() {
+    let rebuilt = |rebuild: &str| ImageSpec { rebuild: Some(rebuild.into()), ..build("same") };
+    let world = Mirrored::open(&rebuilt("one"), &rebuilt("other")).await;
+    let policy = |unchanged| Policy { unchanged, ..Policy::default() };
+    for rule in [Unchanged::Off, Unchanged::Platforms] {
+        assert!(matches!(choice(&world, &policy(rule), 0).await, Choice::Propose(_)), "{rule:?}");
+    }
+    let Choice::Wait(waiting) = choice(&world, &policy(Unchanged::Content), 0).await else { panic!("it waits") };
+    assert_eq!(waiting.reason, Reason::Unchanged(Unchanged::Content));
+    let urgent = choice(&world, &policy(Unchanged::Content), 2).await;
+    assert!(matches!(urgent, Choice::Propose(pin) if pin.urgency == Some(Urgency::Gone)));
 }
