@@ -8,6 +8,7 @@ mod act;
 mod api_commit;
 mod build;
 mod denials;
+pub mod evidence;
 mod figures;
 mod gather;
 pub mod lookup;
