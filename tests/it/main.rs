@@ -46,6 +46,7 @@ mod registry;
 mod registry_debian;
 mod registry_faults;
 mod registry_sign_in;
+mod rollback_laws;
 mod serve;
 mod source_files;
 mod status;
