@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::denials::{self, DeniedPin};
 use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
-use crate::domain::image_use::{ImageUse, SkipReason, Status};
+use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
 use crate::domain::plan::{Knowledge, Plan, RepositoryPlan};
 
 /// The result of a cycle.
@@ -150,9 +150,18 @@ fn noticed(facts: &RepositoryFacts) -> Vec<Noticed> {
         Status::Skipped(SkipReason::NoTag | SkipReason::Ambiguous | SkipReason::UnsupportedAlgorithm) => true,
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => !found.findings.is_empty(),
     };
-    let uses = facts.files.iter().flat_map(|file| file.uses.iter().map(|found| (&file.path, found)));
+    let uses = facts.files.iter().flat_map(|file| file.uses.iter().map(|found| (&file.path, told(found, facts))));
     let noticed = uses.filter(|(_, found)| needs_a_look(found));
-    noticed.map(|(path, found)| Noticed { path: path.clone(), image_use: found.clone() }).collect()
+    noticed.map(|(path, image_use)| Noticed { path: path.clone(), image_use }).collect()
+}
+
+/// The use with what the policy says of its digest.
+fn told(found: &ImageUse, facts: &RepositoryFacts) -> ImageUse {
+    let mut told = found.clone();
+    if facts.policy.denied.iter().any(|denied| Some(denied.digest) == found.digest) {
+        told.findings.insert(Finding::DeniedDigest);
+    }
+    told
 }
 
 impl PinCounts {

@@ -48,6 +48,7 @@ mod registry_debian;
 mod registry_evidence;
 mod registry_faults;
 mod registry_sign_in;
+mod rollback_laws;
 mod serve;
 mod simulate;
 mod source_files;
