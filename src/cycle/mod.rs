@@ -189,6 +189,10 @@ async fn know(
         .collect();
     knowledge.pull_requests = pull_requests(parts, &wanted).await;
     patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
+    let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
+    knowledge.refused = read.map(|(key, read)| (key, plan::refusals(read))).collect();
+    // A refused version leaves the way to what is below it.
+    targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     for (repository, result) in &knowledge.pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));

@@ -172,6 +172,10 @@ impl Search {
     fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
         let urgency = rules.urgency(candidate);
         for sighting in sightings {
+            if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
+                self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
+                return Next::Trail;
+            }
             if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
@@ -282,6 +286,11 @@ impl<'a> Rules<'a> {
         let by_policy = by_policy.map(|denied| denied.reason.clone());
         let taken_back = || self.knowledge.denials.of(asked, digest).map(|denial| Some(denial.reason.clone()));
         by_policy.or_else(taken_back).map(|reason| Reason::Denied { digest: *digest, reason })
+    }
+
+    /// The pull request by which people of this repository refused a digest.
+    fn refusal(&self, digest: &Digest) -> Option<u64> {
+        self.knowledge.refused.get(self.repository?)?.get(digest).copied()
     }
 
     /// Whether the rules that need no registry let a digest pass.
