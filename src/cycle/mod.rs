@@ -48,7 +48,7 @@ pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
 pub use denials::DeniedPin;
 pub use figures::Figures;
-pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
+pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_sqlite, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.

@@ -1,5 +1,6 @@
 //! What is remembered between cycles. All of it can be lost without harm: the forge is the record.
 
+mod ledger;
 mod lock;
 mod sqlite;
 
@@ -17,7 +18,8 @@ use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
-pub use sqlite::{SqliteDenials, SqliteReader, SqliteStore};
+pub use ledger::{Imported, LedgerEntry, RETENTION};
+pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]

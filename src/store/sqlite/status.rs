@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::SqliteStore;
+use super::retention::forget_repositories;
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::reference::TagRef;
@@ -31,6 +32,9 @@ impl SqliteStore {
             let sql = "INSERT OR REPLACE INTO status (forge, repository, status) VALUES (?, ?, ?)";
             let query = sqlx::query(sql).bind(&status.repository.forge).bind(status.repository.name.as_str());
             query.bind(json(&RepositoryRow::from(status))?).execute(&mut *transaction).await?;
+        }
+        if whole.is_some() {
+            forget_repositories(&mut transaction).await?;
         }
         transaction.commit().await
     }

@@ -23,11 +23,12 @@ fn meaning(text: &str) -> String {
         max_new_per_hour,
         poll,
         repository_may_set,
+        retention,
         serve,
         ..
     } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {retention:?} {serve:?} {policies:?}"
     )
 }
 
