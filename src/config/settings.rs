@@ -15,6 +15,7 @@ use super::file::{
 use super::layer::{Layer, layer};
 use super::mistake::KeyPath;
 use super::serve::serve;
+use super::waves;
 use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override, RegistryAuth, RegistryConfig};
 use crate::domain::reference::ImageName;
 use crate::forge::Selection;
@@ -51,16 +52,22 @@ const HTTP: [&str; 2] = ["https", "http"];
 pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Config {
     let top = KeyPath::default();
     let state_dir = checker.file_path(file.state_dir.as_deref().unwrap_or(DEFAULT_STATE_DIR));
+    let waves = waves::waves(checker, &top.key("waves"), file.waves.as_deref().unwrap_or_default());
+    let mut forges = forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default());
+    // Nobody else needs them.
+    forges.iter_mut().for_each(|forge| forge.selection.pipelines = !waves.is_empty());
     Config {
         store: store(checker, &top.key("store"), file.store.as_deref().unwrap_or(DEFAULT_STORE), &state_dir),
         state_dir,
-        forges: forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default()),
+        forges,
         registries: registries(checker, &top.key("registries"), file),
         docker_config_dir: docker_config_dir(checker),
         network: network(checker, &top.key("network"), file.network.as_ref()),
         commit: commit(checker, &top.key("commit"), file),
         max_new_per_hour: max_new_per_hour(checker, &top.key("max_new_per_hour"), file.max_new_per_hour),
         poll: file.poll.as_ref().and_then(|text| cadence::poll(checker, &top.key("poll"), text)),
+        waves,
+        advance: waves::advance(checker, &top.key("advance"), file.advance.as_ref()),
         repository_may_set: may_set(file),
         serve: serve(checker, &top.key("serve"), file.serve.as_ref()),
         file: path.to_owned(),
@@ -195,6 +202,7 @@ fn selection(checker: &mut Checker<'_>, path: &KeyPath, file: Option<&SelectionF
         topics: file.topics.clone().unwrap_or_default(),
         archived: file.archived.unwrap_or_default(),
         forks: file.forks.unwrap_or_default(),
+        pipelines: false,
     }
 }
 

@@ -5,6 +5,7 @@
 //! forge that fails is named in the [`Report`], and the rest goes on.
 
 mod act;
+mod adoption;
 mod api_commit;
 mod build;
 mod figures;
@@ -192,6 +193,7 @@ async fn know(
     let told_to_merge = own::told_to_merge(parts, gathered).await?;
     let unfinished = own::unfinished(parts).await?;
     let turns = parts.store.turns().await?;
+    let waves = adoption::waves(parts, request, gathered, report, now).await?;
     Ok(Knowledge {
         observations,
         evidence,
@@ -202,6 +204,7 @@ async fn know(
         unfinished,
         told_to_merge,
         turns,
+        waves,
         ..Knowledge::default()
     })
 }

@@ -1,6 +1,8 @@
 //! The store in one SQLite file.
 
+mod adoption;
 mod auto_merge;
+mod base_pipeline;
 mod followed;
 mod history;
 mod images;
@@ -25,7 +27,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
+use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts, WaveBooks};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
@@ -33,6 +35,7 @@ use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline};
 
 pub use reader::SqliteReader;
 
@@ -135,6 +138,7 @@ impl SqliteStore {
         let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
         query.execute(&self.pool).await.map_err(self.write_error())?;
         self.forget_looks().await?;
+        self.forget_adoptions(oldest).await?;
         self.forget_told_to_merge().await?;
         let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
@@ -301,6 +305,35 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
+        self.read_adoptions(ended_since).await
+    }
+
+    async fn record_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_adoptions(changes, listed, now).await
+    }
+
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read_listed().await
+    }
+
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
+        self.read_base_pipelines().await
+    }
+
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError> {
+        self.write_base_pipelines(pipelines).await
+    }
+
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        self.read_wave_books(ended_since).await
     }
 
     async fn put_status(

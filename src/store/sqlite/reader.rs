@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
-use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, status};
 use crate::domain::status::FleetStatus;
-use crate::store::StoreError;
+use crate::store::{StoreError, WaveBooks};
 
 /// The first schema that has a status.
 const STATUS_SINCE: i64 = 2;
+
+/// The first schema that knows of waves.
+const WAVES_SINCE: i64 = 3;
 
 /// A store that is only read. It takes no lock: with SQLite's write-ahead log a reader sees what the last transaction
 /// left, however busy a writer is, and never keeps it waiting.
@@ -50,5 +54,15 @@ impl SqliteReader {
             return Ok(FleetStatus::default());
         }
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
+    /// What the waves of digests are told from, with adoptions that hold or ended at this time or later; nothing where the
+    /// last cycle was an older refrom's.
+    pub async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        if self.format < WAVES_SINCE {
+            return Ok(WaveBooks::default());
+        }
+        let books = adoption::wave_books(&self.pool, ended_since).await;
+        books.map_err(|error| super::sql_error(&self.name, "read", error))
     }
 }
