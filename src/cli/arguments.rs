@@ -56,6 +56,8 @@ pub enum Command {
     Schedule(Schedule),
     /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
     Status(Status),
+    /// How far digests are on their way through the waves, and what they wait for: from the store, offline.
+    Waves(Waves),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -150,6 +152,19 @@ pub struct Status {
     /// The order: urgency, oldest, name, due.
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<Sort>,
+    /// How results look; `json` is a contract that docs/json.md explains.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Waves {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only images of this pattern: `dhi.io/*`, `nginx`.
+    #[arg(long, value_name = "PATTERN")]
+    pub image: Option<String>,
     /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

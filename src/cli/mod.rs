@@ -20,6 +20,7 @@ mod settings;
 mod status;
 mod table;
 mod use_record;
+mod waves;
 mod work_tree;
 
 use std::ffi::OsString;
@@ -99,6 +100,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output).await,
+        Command::Waves(arguments) => waves::run(arguments, output).await,
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

@@ -22,8 +22,7 @@ pub async fn waves(
     now: Timestamp,
 ) -> Result<Waves, StoreError> {
     let store = parts.store.as_ref();
-    // What was left before it could still count says nothing more.
-    let mut adoptions = store.adoptions(now.saturating_sub(parts.config.advance.green_for).unwrap_or(now)).await?;
+    let mut adoptions = store.adoptions(parts.config.advance.counts_since(now)).await?;
     let listed = listed(parts, request, report);
     let changes = waves::changes(&adoptions, &pinned(fleet, &adoptions, &listed, report));
     store.record_adoptions(&changes, &listed, now).await?;

@@ -170,27 +170,43 @@ impl Default for Advance {
     }
 }
 
-impl fmt::Display for WaveWait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wave `{}`: ", self.wave)?;
-        match &self.cause {
-            WaveCause::Merged { .. } | WaveCause::Green { .. } => write!(f, "{} {}", self.cause, self.digest.short()),
-            WaveCause::Pending(_) | WaveCause::Failed(_) | WaveCause::Unknown(_) | WaveCause::Unlisted(_) => {
-                self.cause.fmt(f)
-            }
+impl Advance {
+    /// From when on what a repository had still counts: what it left before says nothing of the time that is asked for.
+    pub fn counts_since(self, now: Timestamp) -> Timestamp {
+        now.saturating_sub(self.green_for).unwrap_or(Timestamp::MIN)
+    }
+}
+
+impl WaveCause {
+    /// The words of [`Self::word`].
+    pub const WORDS: [&'static str; 5] = ["merged", "green", "pending", "failed", "unknown"];
+
+    /// The word in JSON and metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Merged { .. } => "merged",
+            Self::Green { .. } => "green",
+            Self::Pending(_) => "pending",
+            Self::Failed(_) => "failed",
+            Self::Unknown(_) | Self::Unlisted(_) => "unknown",
+        }
+    }
+
+    /// The same for people; `digest` is what they call it.
+    pub fn told(&self, digest: &str) -> String {
+        match self {
+            Self::Merged { have, of } => format!("{have} of its {of} repositories have merged {digest}"),
+            Self::Green { until } => format!("its pipelines have to stay green until {until} with {digest}"),
+            Self::Pending(repository) => format!("the pipeline of `{repository}` has not passed with {digest} yet"),
+            Self::Failed(repository) => format!("the pipeline of `{repository}` failed"),
+            Self::Unknown(repository) => format!("how the pipeline of `{repository}` stands is not known"),
+            Self::Unlisted(forge) => format!("the repositories of `{forge}` were not all listed yet"),
         }
     }
 }
 
-impl fmt::Display for WaveCause {
+impl fmt::Display for WaveWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Merged { have, of } => write!(f, "{have} of its {of} repositories have merged"),
-            Self::Green { until } => write!(f, "its pipelines have to stay green until {until} with"),
-            Self::Pending(repository) => write!(f, "the pipeline of `{repository}` has not passed yet"),
-            Self::Failed(repository) => write!(f, "the pipeline of `{repository}` failed"),
-            Self::Unknown(repository) => write!(f, "how the pipeline of `{repository}` stands is not known"),
-            Self::Unlisted(forge) => write!(f, "the repositories of `{forge}` were not all listed yet"),
-        }
+        write!(f, "wave `{}`: {}", self.wave, self.cause.told(&self.digest.short()))
     }
 }

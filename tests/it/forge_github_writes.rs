@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use refrom::demo::forge::{Fault, FaultKind, Flag, Permission};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::domain::pull_request::{CommitId, NewPullRequest, Pipeline, PullRequestState};
-use refrom::forge::{ApiCommit, ForgeError};
+use refrom::forge::{ApiCommit, ForgeError, Selection};
 
-use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request};
+use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request, select};
 
 const WEB: &str = "acme/web";
 const TELLING: &str = "#EnableAutoMerge";

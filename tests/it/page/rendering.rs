@@ -115,7 +115,7 @@ fn nobodys_words_become_markup() {
     other.repository.forge = evil.to_owned();
     let cycle = CycleStatus { started: now(), ended: now(), problems: vec![(evil.to_owned(), evil.to_owned())] };
     let pairs = [("q", evil), ("forge", evil)].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let fleet = FleetStatus { cycle: Some(cycle), repositories: vec![one, other] };
+    let fleet = FleetStatus { cycle: Some(cycle), repositories: vec![one, other], ..FleetStatus::default() };
     for query in [Query::default(), Query::read(&pairs).unwrap()] {
         let html = page::render(&fleet, &[], &query, now()).unwrap().html;
         for part in ["<script", "<img", "href=\"javascript", "href=\" java", "\"onclick"] {

@@ -6,6 +6,7 @@ use refrom::demo::forge::Face;
 use refrom::demo::server::Server;
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::page::{StatusState, routes};
+use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteStore, Store as _};
 use serde_json::{Value, json};
 
@@ -23,7 +24,8 @@ impl Service {
         let store = SqliteStore::open(&directory.path().join("refrom.db"), now()).await.unwrap();
         let fleet = fleet();
         store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
-        let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())), notices: Vec::new() };
+        let (clock, rollout) = (Arc::new(Still(now())), Rollout::default());
+        let state = StatusState { store: Arc::new(store), clock, rollout, notices: Vec::new() };
         Self { server: Server::start(routes().with_state(state)).await.unwrap(), _directory: directory }
     }
 
