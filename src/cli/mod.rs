@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the only place that prints.
 
+mod allow;
 pub mod arguments;
 mod bump;
 mod check;
@@ -12,6 +13,8 @@ mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod rollback;
+mod rollback_record;
 mod run;
 mod run_record;
 pub mod schedule;
@@ -101,6 +104,8 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output).await,
         Command::Waves(arguments) => waves::run(arguments, output).await,
+        Command::Rollback(arguments) => rollback::run(arguments, output).await,
+        Command::Allow(arguments) => allow::run(arguments, output).await,
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

@@ -237,6 +237,7 @@ fn reason_word(reason: &Reason) -> &'static str {
         Reason::TooYoung { .. } => "min-age",
         Reason::Unsettled { .. } => "settle",
         Reason::Denied { .. } => "denied",
+        Reason::NoWayBack { .. } => "no-way-back",
         Reason::HeldBack(_) => "held-back",
         Reason::NotInMirror { .. } => "not-in-mirror",
         Reason::Unchanged(_) => "unchanged",
@@ -270,6 +271,7 @@ fn closing_word(cause: ClosingCause) -> &'static str {
         ClosingCause::OtherBase => "other-base",
         ClosingCause::Disabled => "disabled",
         ClosingCause::NotProposable => "not-proposable",
+        ClosingCause::Denied => "denied",
     }
 }
 

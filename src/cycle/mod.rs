@@ -8,6 +8,7 @@ mod act;
 mod adoption;
 mod api_commit;
 mod build;
+mod denials;
 mod figures;
 mod gather;
 pub mod lookup;
@@ -28,6 +29,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::config::Config;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::denial::Denial;
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
@@ -40,6 +42,7 @@ use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
+pub use denials::DeniedPin;
 pub use figures::Figures;
 pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
@@ -68,6 +71,8 @@ pub struct Request {
     pub fresh: BTreeSet<ImageName>,
     /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
     pub by_hand: BTreeSet<RepositoryKey>,
+    /// Digests that are denied besides those in the store: what taking them back would do.
+    pub denied: Vec<Denial>,
 }
 
 /// Whether the plan is carried out.
@@ -194,6 +199,7 @@ async fn know(
     let unfinished = own::unfinished(parts).await?;
     let turns = parts.store.turns().await?;
     let waves = adoption::waves(parts, request, gathered, report, now).await?;
+    let denials = denials::know(parts.store.as_ref(), request).await?;
     Ok(Knowledge {
         observations,
         evidence,
@@ -205,6 +211,7 @@ async fn know(
         told_to_merge,
         turns,
         waves,
+        denials,
         ..Knowledge::default()
     })
 }

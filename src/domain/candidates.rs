@@ -182,14 +182,12 @@ pub fn pins(files: &[FileUses], observations: &Observations) -> Vec<Candidate> {
 
 fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
     let mut pins = Vec::new();
-    // By where the digest begins.
+    // By where the digest begins, or where the one begins that a use gets.
     let mut states: BTreeMap<usize, UseState> = BTreeMap::new();
     for (use_index, found) in file.uses.iter().enumerate() {
-        let (Some(start), Some(tag), Some(old)) = (found.digest_start(), found.tracked(), found.digest) else {
-            continue;
-        };
+        let (Some(start), Some(tag), old) = (found.place(), found.tracked(), found.digest) else { continue };
         let state = match observations.get(&tag) {
-            Some(Ok(new)) if *new == old => UseState::Current,
+            Some(Ok(new)) if Some(*new) == old => UseState::Current,
             Some(Ok(new)) => UseState::Behind { new: *new },
             Some(Err(Unanswered::Gone)) => UseState::TagGone,
             Some(Err(Unanswered::HeldBack(words))) => UseState::HeldBack(words.clone()),
@@ -199,7 +197,7 @@ fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
         let together = states.remove(&start).map_or_else(|| state.clone(), |other| together(other, &state));
         states.insert(start, together);
         let (path, asked) = (file.path.clone(), tag.clone());
-        pins.push((start, Candidate { path, use_index, line: found.line, tag, asked, old: Some(old), state }));
+        pins.push((start, Candidate { path, use_index, line: found.line, tag, asked, old, state }));
     }
     let settle =
         |(start, pin): (usize, Candidate)| Candidate { state: states.get(&start).unwrap_or(&pin.state).clone(), ..pin };

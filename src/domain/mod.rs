@@ -13,6 +13,7 @@ pub mod dockerfile;
 pub mod edit;
 pub mod file_name;
 pub mod file_pattern;
+pub mod follow;
 pub mod image;
 pub mod image_use;
 pub mod ledger;

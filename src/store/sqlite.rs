@@ -3,6 +3,8 @@
 mod adoption;
 mod auto_merge;
 mod base_pipeline;
+mod contents;
+mod denial;
 mod followed;
 mod history;
 mod images;
@@ -14,6 +16,7 @@ mod scans;
 mod staleness;
 mod status;
 mod turns;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,16 +30,20 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts, WaveBooks};
+use super::{DenialsVersion, PullRequestTimes, Scan, Store, StoreError, StoreFacts, WaveBooks};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
-use crate::domain::image::Image;
+use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline};
 
+use view::View;
+
+pub use denial::SqliteDenials;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -50,9 +57,6 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// How long a digest is remembered after a tag last pointed to it: longer than any pin that is kept fresh stays. A tag
 /// that is rebuilt each day then has some 400 of them, about 100 KiB.
 const SIGHTINGS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
-/// Images that are remembered, about 30 MiB of them. Beyond that all are forgotten: each is asked for again where a
-/// proposal needs it.
-const IMAGES_MAX: i64 = 100_000;
 
 /// The store in one SQLite file, used by one process at a time.
 #[derive(Debug)]
@@ -140,8 +144,12 @@ impl SqliteStore {
         self.forget_looks().await?;
         self.forget_adoptions(oldest).await?;
         self.forget_told_to_merge().await?;
-        let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
-        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+        self.forget_images().await
+    }
+
+    /// The store as whoever only reads it sees it.
+    fn view(&self) -> View<'_> {
+        View { name: &self.name, pool: &self.pool }
     }
 
     fn read_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
@@ -153,12 +161,12 @@ impl SqliteStore {
     }
 
     fn damaged(&self, detail: impl ToString) -> StoreError {
-        StoreError::Damaged { store: self.name.clone(), detail: detail.to_string() }
+        self.view().damaged(detail)
     }
 
     /// The value of a JSON column.
     fn json<T: for<'de> Deserialize<'de>>(&self, text: &str) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|error| self.damaged(error))
+        self.view().json(text)
     }
 
     fn to_json(&self, value: &impl Serialize) -> Result<String, StoreError> {
@@ -228,6 +236,14 @@ impl Store for SqliteStore {
 
     async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
         self.write_image(name, image).await
+    }
+
+    async fn content(&self, name: &ImageName, digest: &Digest) -> Result<Option<Content>, StoreError> {
+        self.read_content(name, digest).await
+    }
+
+    async fn put_content(&self, name: &ImageName, digest: &Digest, content: &Content) -> Result<(), StoreError> {
+        self.write_content(name, digest, content).await
     }
 
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError> {
@@ -334,6 +350,18 @@ impl Store for SqliteStore {
 
     async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
         self.read_wave_books(ended_since).await
+    }
+
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        self.read_denials().await
+    }
+
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError> {
+        self.read_denials_version().await
+    }
+
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+        self.read_merged(image).await
     }
 
     async fn put_status(

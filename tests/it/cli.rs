@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod list;
 mod logs;
+mod rollback;
 mod run;
 mod schedule;
 mod streams;

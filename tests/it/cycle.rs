@@ -30,6 +30,8 @@ mod interrupted;
 pub mod meddling;
 mod policies;
 mod processes;
+mod rollback;
 mod situations;
 mod two_forges;
+mod waves;
 pub mod world;

@@ -122,6 +122,8 @@ pub fn image_use(tag: &TagRef, digest: Digest, nth: usize) -> ImageUse {
         tag: Some(tag.tag.clone()),
         digest: Some(digest),
         digest_range: Some(start..start + 71),
+        tag_range: None,
+        digest_insertion: None,
         status: Status::Pinned,
         stage: None,
         is_final_stage: true,

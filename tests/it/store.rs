@@ -1,5 +1,8 @@
 //! The store on real files, and by real processes.
 
+mod denials;
+mod reader;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

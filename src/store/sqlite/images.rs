@@ -7,18 +7,21 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
+use super::view::View;
 use crate::domain::digest::{Digest, DigestError};
 use crate::domain::image::{Configuration, Image, ManifestKind, Platform};
 use crate::domain::reference::ImageName;
 use crate::store::StoreError;
 
+/// Images that are remembered, some 3 KiB each with what they run. Beyond that all are forgotten: each is asked for
+/// again where a proposal needs it.
+const IMAGES_MAX: i64 = 50_000;
+/// Manifests of single platforms whose content is remembered, some 2 KiB each; beyond that all are forgotten, too.
+const CONTENTS_MAX: i64 = 100_000;
+
 impl SqliteStore {
     pub(super) async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
-        let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
-                   FROM image WHERE name = ? AND digest = ?";
-        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
-        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        row.map(|row| self.image_of(&row, *digest)).transpose()
+        self.view().image(name, digest).await
     }
 
     pub(super) async fn write_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
@@ -41,7 +44,24 @@ impl SqliteStore {
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
-    fn image_of(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
+    pub(super) async fn forget_images(&self) -> Result<(), StoreError> {
+        let images = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
+        images.execute(&self.pool).await.map_err(self.write_error())?;
+        let contents = sqlx::query("DELETE FROM content WHERE (SELECT count(*) FROM content) > ?").bind(CONTENTS_MAX);
+        contents.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+}
+
+impl View<'_> {
+    pub(super) async fn image(self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
+                   FROM image WHERE name = ? AND digest = ?";
+        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
+        let row = query.fetch_optional(self.pool).await.map_err(self.read_error())?;
+        row.map(|row| self.image_of(&row, *digest)).transpose()
+    }
+
+    fn image_of(self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
         let get = |error: sqlx::Error| self.damaged(error);
         let kind: String = row.try_get("kind").map_err(get)?;
         let manifests: Vec<ManifestRow> = self.json(row.try_get("manifests").map_err(get)?)?;

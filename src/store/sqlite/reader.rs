@@ -6,12 +6,20 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
-use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, status};
+use super::view::View;
+use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, denial, status};
+use crate::domain::denial::RecordedDenial;
+use crate::domain::digest::Digest;
+use crate::domain::image::Image;
+use crate::domain::ledger::History;
+use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::FleetStatus;
 use crate::store::{StoreError, WaveBooks};
 
 /// The first schema that has a status.
 const STATUS_SINCE: i64 = 2;
+/// The first schema in which the ledger tells what decisions need.
+const LEDGER_SINCE: i64 = 3;
 
 /// The first schema that knows of waves.
 const WAVES_SINCE: i64 = 3;
@@ -64,5 +72,27 @@ impl SqliteReader {
         }
         let books = adoption::wave_books(&self.pool, ended_since).await;
         books.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
+    }
+
+    /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
+    pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
+    }
+
+    /// What is known of a digest; nothing where the last cycle was an older refrom's.
+    pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    fn view(&self) -> View<'_> {
+        View { name: &self.name, pool: &self.pool }
     }
 }
