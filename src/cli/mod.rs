@@ -4,6 +4,7 @@ mod allow;
 pub mod arguments;
 mod bump;
 mod check;
+mod chosen;
 pub mod config;
 mod demo;
 mod diff;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::report::Report;
 use super::{Parts, Request};
-use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
+use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
 use crate::domain::waves::{self, Adoptions, BasePipeline, Pinned, WaveFacts, Waves};
@@ -69,7 +69,7 @@ fn pinned(fleet: &[RepositoryFacts], before: &Adoptions, listed: &BTreeSet<Strin
 fn pins(facts: &RepositoryFacts) -> BTreeMap<TagRef, BTreeSet<Digest>> {
     let mut pins: BTreeMap<TagRef, BTreeSet<Digest>> = BTreeMap::new();
     for found in facts.files.iter().flat_map(|file| &file.uses) {
-        if let (Some(tag), Some(digest)) = (found.tracked(), found.digest) {
+        if let (Some(tag), Some(digest)) = (candidates::asked(found, &facts.policy), found.digest) {
             pins.entry(tag).or_default().insert(digest);
         }
     }

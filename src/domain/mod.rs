@@ -32,4 +32,5 @@ pub mod rewrite;
 pub mod source_file;
 pub mod status;
 pub mod tag_version;
+pub mod target;
 pub mod waves;
