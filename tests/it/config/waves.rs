@@ -59,7 +59,7 @@ advance: { merged: 101%, green_for: 31d, red_for: 1h }
             "refrom.yaml:5:13: `waves[3].name`: expected a name of at most 50 letters, digits, `-`, `_` and `.`, found `the rest`",
             "refrom.yaml:6:20: `advance.merged`: expected `1%` to `100%`, found `101%`",
             "refrom.yaml:6:37: `advance.green_for`: expected a duration like `24h` of at most 30 days, found `31d`",
-            "refrom.yaml:6:42: `advance.red_for`: unknown key `red_for`; did you mean `green_for`?",
+            "refrom.yaml:6:42: `advance.red_for`: unknown key `red_for`; known here: `merged`, `green_for`",
         ]
     );
     let wave = |number| format!("{{ name: w{number}, match: ['**'] }}");

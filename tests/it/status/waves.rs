@@ -119,10 +119,10 @@ async fn the_service_tells_the_same_and_counts_it() {
     metrics.observe_waves(rollout.names(), under_way);
     let text = metrics.render(&refrom::net::Tally::default(), &Default::default(), now());
     for line in [
-        "refrom_wave_digests{wave=\"canary\"} 1",
-        "refrom_wave_digests{wave=\"rest\"} 0",
-        "refrom_wave_blocked_digests{wave=\"canary\",cause=\"failed\"} 1",
-        "refrom_wave_blocked_digests{wave=\"canary\",cause=\"merged\"} 0",
+        "refrom_wave_digests{wave=\"canary\"} 1.0",
+        "refrom_wave_digests{wave=\"rest\"} 0.0",
+        "refrom_wave_blocked_digests{wave=\"canary\",cause=\"failed\"} 1.0",
+        "refrom_wave_blocked_digests{wave=\"canary\",cause=\"merged\"} 0.0",
     ] {
         assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
     }
