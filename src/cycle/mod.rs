@@ -5,6 +5,7 @@
 //! forge that fails is named in the [`Report`], and the rest goes on.
 
 mod act;
+mod adoption;
 mod api_commit;
 mod build;
 mod denials;
@@ -168,7 +169,10 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
-    let mut knowledge = Knowledge { denials: denials::know(store, request).await?, ..Knowledge::default() };
+    // What is there is noted before it is asked what was.
+    let waves = adoption::waves(parts, request, gathered, report, now).await?;
+    let denials = denials::know(store, request).await?;
+    let mut knowledge = Knowledge { denials, waves, ..Knowledge::default() };
     let followed = tags::followed_by(gathered);
     knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
     let higher = tags::higher(&followed, &knowledge.tags);

@@ -7,6 +7,7 @@ use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
 use crate::domain::plan::{Knowledge, Plan, RepositoryPlan};
+use crate::domain::pull_request::RepoName;
 
 /// The result of a cycle.
 #[derive(Debug, Default)]
@@ -86,6 +87,20 @@ pub struct LeftOut {
     pub repository: String,
     pub path: String,
     pub reason: String,
+}
+
+impl Problem {
+    /// The repository of this forge that it is about.
+    pub fn repository_of(&self, forge: &str) -> Option<RepoName> {
+        self.subject.strip_prefix(forge)?.strip_prefix(':')?.parse().ok()
+    }
+
+    /// Whether it is about the forge as a whole, or about a part of it that is no single repository.
+    pub fn is_of_forge(&self, forge: &str) -> bool {
+        self.subject == forge
+            || self.subject.strip_prefix(forge).is_some_and(|rest| rest.starts_with(':'))
+                && self.repository_of(forge).is_none()
+    }
 }
 
 impl Report {

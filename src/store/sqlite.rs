@@ -1,6 +1,8 @@
 //! The store in one SQLite file.
 
+mod adoption;
 mod auto_merge;
+mod base_pipeline;
 mod contents;
 mod denial;
 mod followed;
@@ -32,7 +34,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts, WaveBooks};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
@@ -41,6 +43,7 @@ use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline};
 
 use view::View;
 
@@ -321,6 +324,35 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
+        self.read_adoptions(ended_since).await
+    }
+
+    async fn record_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_adoptions(changes, listed, now).await
+    }
+
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read_listed().await
+    }
+
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
+        self.read_base_pipelines().await
+    }
+
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError> {
+        self.write_base_pipelines(pipelines).await
+    }
+
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        self.read_wave_books(ended_since).await
     }
 
     async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {

@@ -55,4 +55,5 @@ mod source_files;
 mod status;
 mod store;
 mod tally;
+mod waves;
 mod weeks;

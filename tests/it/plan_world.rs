@@ -460,6 +460,7 @@ fn facts(name: &str, repo: &Repo) -> RepositoryFacts {
             id: name.to_owned(),
             default_branch: branch("main"),
             head: Some(base_commit.clone()),
+            pipeline: Pipeline::Unknown,
             is_archived: false,
             is_disabled: false,
             is_fork: false,

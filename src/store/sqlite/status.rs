@@ -51,7 +51,7 @@ pub(super) async fn read(pool: &SqlitePool) -> Result<FleetStatus, sqlx::Error> 
     });
     let repositories = repositories.collect::<Result<_, sqlx::Error>>()?;
     transaction.commit().await?;
-    Ok(FleetStatus { cycle, repositories })
+    Ok(FleetStatus { cycle, repositories, waves: Vec::new() })
 }
 
 async fn rows(transaction: &mut Transaction<'_, Sqlite>) -> Result<Vec<(String, String, String)>, sqlx::Error> {
