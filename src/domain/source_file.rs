@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::dockerfile;
 use super::file_name::{FileFormat, formats};
 use super::file_pattern;
-use super::image_use::{ImageUse, SkipReason, Status, TagSource};
+use super::image_use::{ImageUse, SkipReason, Status, TagSource, UseKind};
 use super::pin::mark_shared_with_fixed;
-use super::policy::{FilePattern, Policy};
+use super::policy::{FilePattern, Policy, Stages};
 
 /// Reads the image uses of one file under a policy, in the order of the file; those that only
 /// a pattern finds in a Dockerfile come last.
@@ -51,5 +51,10 @@ fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
             }
         }
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => {}
+    }
+    let is_elsewhere = policy.stages == Stages::Final && image_use.kind != UseKind::Pattern && !image_use.makes_final_image;
+    let is_followed = matches!(image_use.status, Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag));
+    if is_elsewhere && is_followed {
+        image_use.status = Status::Skipped(SkipReason::Stage);
     }
 }
