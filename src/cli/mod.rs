@@ -12,6 +12,7 @@ mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod reason_word;
 mod run;
 mod run_record;
 pub mod schedule;

@@ -25,6 +25,8 @@ pub(super) struct Context {
     /// Every pin; [`Self::left_out`] more are left out where they would not fit.
     pins: Vec<Row>,
     left_out: usize,
+    /// Whether one of them cannot wait.
+    is_urgent: bool,
     /// The title; not in the title's own template.
     title: String,
     /// Ready pieces of Markdown, in the body alone.
@@ -60,6 +62,8 @@ struct Row {
     size: String,
     /// Whether the old digest is gone from its registry.
     is_old_gone: bool,
+    /// Why it cannot wait, as Markdown; empty where it can.
+    urgent: String,
 }
 
 impl Row {
@@ -88,6 +92,9 @@ impl Row {
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
+            urgent: (pin.urgency.as_ref())
+                .map(|urgency| words::urgent(urgency, &text(&pin.shown_old()), &text(&format!("{name}:{}", pin.tag.tag))))
+                .unwrap_or_default(),
         }
     }
 
@@ -110,6 +117,7 @@ impl Row {
             created: "2026-11-20".to_owned(),
             size: "12.3 MB".to_owned(),
             is_old_gone: line > 1,
+            urgent: if line > 1 { "> **Urgent:** …".to_owned() } else { String::new() },
         }
     }
 }
@@ -145,11 +153,13 @@ impl Context {
         let image = images.first().map(|row| row.reference.clone()).unwrap_or_default();
         let summary = words::summary(pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
+        let is_urgent = images.iter().any(|image| !image.urgent.is_empty());
         pins.truncate(shown);
         images.truncate(shown);
         let left_out = all.saturating_sub(shown);
         let mut context = Self {
             count,
+            is_urgent,
             image,
             file,
             images,
@@ -208,12 +218,13 @@ impl Context {
     }
 
     fn remarks(&self) -> String {
+        let urgent = self.images.iter().map(|image| image.urgent.clone()).filter(|urgent| !urgent.is_empty());
         let gone = self
             .images
             .iter()
             .filter(|image| image.is_old_gone)
             .map(|image| words::old_gone(&image.old, &image.reference));
-        gone.collect::<Vec<_>>().join("\n")
+        urgent.chain(gone).collect::<Vec<_>>().join("\n>\n")
     }
 
     fn digests(&self) -> String {

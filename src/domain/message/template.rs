@@ -13,7 +13,7 @@ const FUEL: u64 = 500_000;
 /// How deep a template may nest.
 const RECURSION_MAX: usize = 20;
 
-pub(super) const TITLE: &str = "build(deps): refresh {% if count == 1 %}base image {{ image }}{% else %}\
+pub(super) const TITLE: &str = "build(deps): {% if is_urgent %}urgently {% endif %}refresh {% if count == 1 %}base image {{ image }}{% else %}\
 {{ count }} base images{% endif %}{% if file %} in {{ file }}{% endif %}";
 
 pub(super) const BODY: &str = "{{ summary }}
