@@ -9,6 +9,7 @@ use super::{Failure, arguments};
 use crate::config::{Config, ConfigErrors, EffectivePolicy, Environment, Secrets, process_environment, schema};
 use crate::domain::cadence::{Cadence, Rule, Span, shown_duration, zone_name};
 use crate::domain::pattern::Pattern;
+use crate::domain::policy::Policy;
 use crate::domain::pull_request::RepoName;
 
 /// Prints what a subcommand says.
@@ -103,6 +104,7 @@ fn policy_yaml(effective: &EffectivePolicy) -> String {
     yaml.value("commits", policy.commits.as_str());
     yaml.value("automerge", policy.automerge.as_str());
     cadence(&mut yaml, &policy.cadence);
+    digests(&mut yaml, policy);
     yaml.value("title", &optional(policy.title.as_deref().map(quoted)));
     yaml.value("body", &optional(policy.body.as_deref().map(quoted)));
     yaml.value("commit_message", &optional(policy.commit_message.as_deref().map(quoted)));
@@ -134,6 +136,30 @@ fn cadence(yaml: &mut Yaml<'_>, cadence: &Cadence) {
     });
     yaml.items_with_origin("freeze", freezes.collect(), "[]");
     yaml.value("jitter", &shown_duration(cadence.jitter));
+}
+
+/// The keys about which digest is proposed.
+fn digests(yaml: &mut Yaml<'_>, policy: &Policy) {
+    yaml.value("min_age", &shown_duration(policy.min_age));
+    yaml.value("settle", &shown_duration(policy.settle));
+    yaml.value("unchanged", policy.unchanged.as_str());
+    yaml.value("platforms", &list(policy.platforms.iter().map(ToString::to_string)));
+    let denied = policy.denied.iter().map(|denied| match &denied.reason {
+        Some(reason) => format!("{{ digest: {}, reason: {} }}", quoted(&denied.digest.to_string()), quoted(reason)),
+        None => format!("{{ digest: {} }}", quoted(&denied.digest.to_string())),
+    });
+    yaml.items("denied", denied.collect());
+    yaml.value("stages", policy.stages.as_str());
+    yaml.value("pair", policy.pair.as_str());
+    yaml.value("min_interval", &shown_duration(policy.min_interval));
+    let stale_after = match policy.stale_after {
+        Some(duration) => shown_duration(duration),
+        None if yaml.effective.origins.contains_key("stale_after") => "never".to_owned(),
+        None => "null".to_owned(),
+    };
+    yaml.value("stale_after", &stale_after);
+    yaml.value("follow", policy.follow.as_str());
+    yaml.value("pin", policy.pin.as_str());
 }
 
 struct Yaml<'a> {

@@ -131,29 +131,32 @@ fn freeze(checker: &mut Checker<'_>, path: &KeyPath, file: &FreezeFile) -> Optio
     let from = edge(checker, &path.key("from"), file.from.as_deref());
     let to = edge(checker, &path.key("to"), file.to.as_deref());
     let reason_path = path.key("reason");
-    let reason = match file.reason.as_deref().map(str::trim) {
-        Some(text) if !text.is_empty() && !text.contains(char::is_control) => {
-            let is_short = text.chars().count() <= REASON_LENGTH_MAX;
-            if !is_short {
-                checker.wrong(&reason_path, format!("expected at most {REASON_LENGTH_MAX} characters"));
-            }
-            is_short.then_some(text)
-        }
-        Some(_) => {
-            checker.wrong(&reason_path, "expected some words in one line");
-            None
-        }
+    let why = match &file.reason {
+        Some(text) => reason(checker, &reason_path, text),
         None => {
             checker.missing(&reason_path, "missing: why, for people who wait");
             None
         }
     };
     let (from, to) = (from?, to?);
-    let freeze = Freeze::new(from, to, reason?);
+    let freeze = Freeze::new(from, to, &why?);
     if freeze.is_none() {
         checker.wrong(&path.key("to"), format!("it ends before it begins: {to} is not after {from}"));
     }
     freeze
+}
+
+/// Some words in one line.
+pub fn reason(checker: &mut Checker<'_>, path: &KeyPath, text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.is_empty() || text.contains(char::is_control) {
+        checker.wrong(path, "expected some words in one line");
+    } else if text.chars().count() > REASON_LENGTH_MAX {
+        checker.wrong(path, format!("expected at most {REASON_LENGTH_MAX} characters"));
+    } else {
+        return Some(text.to_owned());
+    }
+    None
 }
 
 fn edge(checker: &mut Checker<'_>, path: &KeyPath, text: Option<&str>) -> Option<Edge> {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::layer::{Layer, Setting};
+use super::layer::Layer;
 use super::mistake::{ConfigErrors, KeyPath, Mistake};
 use super::repository_file::{REPOSITORY_FILE, RepositoryFile};
+use super::setting::Setting;
 use super::yaml::Place;
 use super::{Config, Override, PolicyKey};
 use crate::domain::cadence::Cadence;
@@ -149,6 +150,9 @@ impl EffectivePolicy {
             Setting::MaxOpen(own) if policy.max_open.is_some_and(|locked| locked <= *own) => return,
             Setting::Window(window) => policy.cadence.add_window(window.clone(), origin.to_string()),
             Setting::Timezone(zone) => policy.cadence.set_own_zone(zone.clone()),
+            Setting::MinAge(own) if policy.min_age >= *own => return,
+            Setting::Settle(own) if policy.settle >= *own => return,
+            Setting::MinInterval(own) if policy.min_interval >= *own => return,
             other => other.apply(policy, &origin),
         }
         self.origins.insert(setting.path(), origin);

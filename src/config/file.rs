@@ -131,7 +131,7 @@ pub struct SelectionFile {
 
 /// Settings for one registry.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint`, `auth` or `poll`")]
+#[serde(default, deny_unknown_fields, expecting = "a mapping with `endpoint`, `auth`, `poll` or `mirrors`")]
 pub struct RegistryFile {
     /// Where the registry is asked instead: scheme, host, port and a path prefix of a pull-through mirror.
     pub endpoint: Option<String>,
@@ -139,6 +139,9 @@ pub struct RegistryFile {
     pub auth: Option<RegistryAuthFile>,
     /// How often a tag of this registry is asked for at most; the top-level `poll` where it is left out.
     pub poll: Option<String>,
+    /// Which names of this registry are a mirror's: the beginning of the path in it (`dhi/`), and what takes its place at
+    /// the upstream (`dhi.io/`).
+    pub mirrors: Option<BTreeMap<String, String>>,
 }
 
 /// How refrom signs in at a registry: one of the four ways, and the realm.

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use jiff::SignedDuration;
-use jiff::tz::TimeZone;
 use regex::Regex;
 
 use super::cadence;
 use super::check::Checker;
-use super::effective::Origin;
+use super::digest;
 use super::mistake::{KeyPath, nearest};
 use super::policy_file::{OneOrMany, PatternFile, PolicyFile, PolicyKey, TagFile};
+use super::setting::Setting;
 use super::yaml::Place;
-use crate::domain::cadence::{Freeze, Schedule, Window};
 use crate::domain::message::{TemplateKind, validate_template};
 use crate::domain::pattern::{self, Pattern};
-use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, FilePattern, Grouping, Policy};
+use crate::domain::policy::FilePattern;
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::Tag;
 
@@ -35,113 +34,10 @@ const GROUPS_NEEDED: usize = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Layer(pub Vec<(Place, Setting)>);
 
-/// One key with its value.
-#[derive(Debug, Clone)]
-pub enum Setting {
-    Enabled(bool),
-    Images(Vec<Pattern>),
-    Tags(Vec<(Pattern, Tag)>),
-    Include(Vec<Pattern>),
-    Exclude(Vec<Pattern>),
-    Group(Grouping),
-    Comment(CommentMode),
-    Patterns(Vec<FilePattern>),
-    Labels(Vec<String>),
-    Reviewers(Vec<String>),
-    Assignees(Vec<String>),
-    Draft(bool),
-    Base(BranchName),
-    MaxOpen(u32),
-    Commits(CommitMode),
-    Automerge(AutoMerge),
-    /// `None`: always.
-    Schedule(Option<Schedule>),
-    Timezone(TimeZone),
-    Window(Window),
-    /// Each with its place.
-    Freeze(Vec<(Place, Freeze)>),
-    Jitter(SignedDuration),
-    Title(String),
-    Body(String),
-    CommitMessage(String),
-}
-
-impl Setting {
-    /// The key that `repository_may_set` speaks of.
-    pub fn key(&self) -> PolicyKey {
-        match self {
-            Self::Enabled(_) => PolicyKey::Enabled,
-            Self::Images(_) => PolicyKey::Images,
-            Self::Tags(_) => PolicyKey::Tags,
-            Self::Include(_) | Self::Exclude(_) => PolicyKey::Files,
-            Self::Group(_) => PolicyKey::Group,
-            Self::Comment(_) => PolicyKey::Comment,
-            Self::Patterns(_) => PolicyKey::Patterns,
-            Self::Labels(_) => PolicyKey::Labels,
-            Self::Reviewers(_) => PolicyKey::Reviewers,
-            Self::Assignees(_) => PolicyKey::Assignees,
-            Self::Draft(_) => PolicyKey::Draft,
-            Self::Base(_) => PolicyKey::Base,
-            Self::MaxOpen(_) => PolicyKey::MaxOpen,
-            Self::Commits(_) => PolicyKey::Commits,
-            Self::Automerge(_) => PolicyKey::Automerge,
-            Self::Schedule(_) => PolicyKey::Schedule,
-            Self::Timezone(_) => PolicyKey::Timezone,
-            Self::Window(_) => PolicyKey::Window,
-            Self::Freeze(_) => PolicyKey::Freeze,
-            Self::Jitter(_) => PolicyKey::Jitter,
-            Self::Title(_) => PolicyKey::Title,
-            Self::Body(_) => PolicyKey::Body,
-            Self::CommitMessage(_) => PolicyKey::CommitMessage,
-        }
-    }
-
-    /// The key's path below `policy`: `group`, `files.include`.
-    pub fn path(&self) -> &'static str {
-        match self {
-            Self::Include(_) => "files.include",
-            Self::Exclude(_) => "files.exclude",
-            other => other.key().as_str(),
-        }
-    }
-
-    /// Puts the value in the place of the one that held before; freezes come to those that hold. `origin` names a place in
-    /// the file of the value, for people.
-    pub fn apply(&self, policy: &mut Policy, origin: &Origin) {
-        let cadence = &mut policy.cadence;
-        match self.clone() {
-            Self::Enabled(value) => policy.enabled = value,
-            Self::Images(value) => policy.images = value,
-            Self::Tags(value) => policy.tags = value,
-            Self::Include(value) => policy.files.include = value,
-            Self::Exclude(value) => policy.files.exclude = value,
-            Self::Group(value) => policy.group = value,
-            Self::Comment(value) => policy.comment = value,
-            Self::Patterns(value) => policy.patterns = value,
-            Self::Labels(value) => policy.labels = value,
-            Self::Reviewers(value) => policy.reviewers = value,
-            Self::Assignees(value) => policy.assignees = value,
-            Self::Draft(value) => policy.draft = value,
-            Self::Base(value) => policy.base = Some(value),
-            Self::MaxOpen(value) => policy.max_open = Some(value),
-            Self::Commits(value) => policy.commits = value,
-            Self::Automerge(value) => policy.automerge = value,
-            Self::Schedule(value) => cadence.set_schedule(value, origin.to_string()),
-            Self::Timezone(value) => cadence.set_zone(value),
-            Self::Window(value) => cadence.set_window(value, origin.to_string()),
-            Self::Freeze(value) => {
-                value.into_iter().for_each(|(place, freeze)| cadence.add_freeze(freeze, origin.at(place).to_string()));
-            }
-            Self::Jitter(value) => cadence.jitter = value,
-            Self::Title(value) => policy.title = Some(value),
-            Self::Body(value) => policy.body = Some(value),
-            Self::CommitMessage(value) => policy.commit_message = Some(value),
-        }
-    }
-}
-
 /// The setting that a template becomes.
 type FromText = fn(String) -> Setting;
+/// The setting that a length of time becomes.
+type FromDuration = fn(SignedDuration) -> Setting;
 
 /// Checks one `policy`; `path` is where it stands.
 pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> Layer {
@@ -175,6 +71,7 @@ pub fn layer(checker: &mut Checker<'_>, path: &KeyPath, file: &PolicyFile) -> La
     builder.set(PolicyKey::Commits, &file.commits, |_, _, value| Some(Setting::Commits((*value).into())));
     builder.set(PolicyKey::Automerge, &file.automerge, |_, _, value| Some(Setting::Automerge((*value).into())));
     keys_of_time(&mut builder, file);
+    keys_of_digests(&mut builder, file);
     let templates: [(PolicyKey, TemplateKind, &Option<String>, FromText); 3] = [
         (PolicyKey::Title, TemplateKind::Title, &file.title, Setting::Title),
         (PolicyKey::Body, TemplateKind::Body, &file.body, Setting::Body),
@@ -204,6 +101,32 @@ fn keys_of_time(builder: &mut Builder<'_, '_>, file: &PolicyFile) {
     builder.set(PolicyKey::Jitter, &file.jitter, |checker, path, text| {
         cadence::jitter(checker, path, text).map(Setting::Jitter)
     });
+}
+
+/// The keys about which digest is proposed.
+fn keys_of_digests(builder: &mut Builder<'_, '_>, file: &PolicyFile) {
+    let durations: [(PolicyKey, &Option<String>, FromDuration); 3] = [
+        (PolicyKey::MinAge, &file.min_age, Setting::MinAge),
+        (PolicyKey::Settle, &file.settle, Setting::Settle),
+        (PolicyKey::MinInterval, &file.min_interval, Setting::MinInterval),
+    ];
+    for (key, text, setting) in durations {
+        builder.set(key, text, |checker, path, text| digest::duration(checker, path, text).map(setting));
+    }
+    builder.set(PolicyKey::Unchanged, &file.unchanged, |_, _, value| Some(Setting::Unchanged((*value).into())));
+    builder.set(PolicyKey::Platforms, &file.platforms, |checker, path, texts| {
+        digest::platforms(checker, path, texts).map(Setting::Platforms)
+    });
+    builder.set(PolicyKey::Denied, &file.denied, |checker, path, files| {
+        digest::denied(checker, path, files).map(Setting::Denied)
+    });
+    builder.set(PolicyKey::Stages, &file.stages, |_, _, value| Some(Setting::Stages((*value).into())));
+    builder.set(PolicyKey::Pair, &file.pair, |_, _, value| Some(Setting::Pair((*value).into())));
+    builder.set(PolicyKey::StaleAfter, &file.stale_after, |checker, path, text| {
+        digest::stale_after(checker, path, text).map(Setting::StaleAfter)
+    });
+    builder.set(PolicyKey::Follow, &file.follow, |_, _, value| Some(Setting::Follow((*value).into())));
+    builder.set(PolicyKey::Pin, &file.pin, |_, _, value| Some(Setting::Pin((*value).into())));
 }
 
 struct Builder<'a, 'c> {

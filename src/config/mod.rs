@@ -7,16 +7,21 @@
 mod cadence;
 mod cadence_file;
 mod check;
+mod digest;
+mod digest_file;
 mod effective;
 mod file;
 mod layer;
 mod mistake;
 mod policy_file;
+mod policy_key;
 mod read;
+mod registries;
 mod repository_file;
 pub mod schema;
 mod serve;
 mod serve_file;
+mod setting;
 mod settings;
 mod yaml;
 
@@ -29,6 +34,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::domain::cadence::Freeze;
+use crate::domain::mirror::Mirrors;
 use crate::domain::pattern::Pattern;
 use crate::forge::Selection;
 use crate::net::Network;
@@ -62,6 +68,8 @@ pub struct Config {
     pub forges: Vec<ForgeConfig>,
     /// By host and port; `docker.io` for Docker Hub.
     pub registries: BTreeMap<String, RegistryConfig>,
+    /// The names that are a mirror's.
+    pub mirrors: Mirrors,
     /// The folder of Docker's `config.json`: `DOCKER_CONFIG`, else `.docker` in `HOME`.
     pub docker_config_dir: Option<PathBuf>,
     pub network: Network,
@@ -217,7 +225,7 @@ impl Config {
         let (folder, secrets, patterns_left) = (Path::new(""), Secrets::Skip, None);
         let mut checker = Checker { tree: &tree, folder, environment, secrets, patterns_left, mistakes: Vec::new() };
         let config = settings::config(&mut checker, &ConfigFile::default(), Path::new(""));
-        Self { repository_may_set: PolicyKey::ALL.into(), ..config }
+        Self { repository_may_set: PolicyKey::ALL.iter().copied().collect(), ..config }
     }
 }
 

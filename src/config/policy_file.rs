@@ -6,6 +6,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
 pub use super::cadence_file::{FreezeFile, ScheduleFile, WindowFile};
+pub use super::digest_file::{DeniedFile, FollowFile, PairFile, PinFile, StagesFile, UnchangedFile};
+pub use super::policy_key::PolicyKey;
 use crate::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
 /// What is followed in a repository, and how it is proposed. Lists replace those of the layer below.
@@ -53,41 +55,34 @@ pub struct PolicyFile {
     pub freeze: Option<Vec<FreezeFile>>,
     /// Over how long the turns of one time are spread: each repository has a place of its own, which stays.
     pub jitter: Option<String>,
+    /// How long ago a digest must have been seen first; the newest one that was is proposed.
+    pub min_age: Option<String>,
+    /// How far apart two looks must be in which a digest was the tag's.
+    pub settle: Option<String>,
+    /// Which digests are no news.
+    pub unchanged: Option<UnchangedFile>,
+    /// The platforms that are in use: `linux/amd64`; all of an image's where none is named.
+    pub platforms: Option<Vec<String>>,
+    /// Digests that are never proposed. Those of all layers hold together.
+    pub denied: Option<Vec<DeniedFile>>,
+    /// Which stages' images are followed.
+    pub stages: Option<StagesFile>,
+    /// Whether an image and its `-dev` wait for each other.
+    pub pair: Option<PairFile>,
+    /// The least time between two openings of pull requests in a repository.
+    pub min_interval: Option<String>,
+    /// After how long a tag that does not move is told; `never`, where it is left out.
+    pub stale_after: Option<String>,
+    /// To which tags pins may move.
+    pub follow: Option<FollowFile>,
+    /// Whether tags without a digest get one.
+    pub pin: Option<PinFile>,
     /// Template (minijinja) of the title; refrom's own where it is left out.
     pub title: Option<String>,
     /// Template (minijinja) of the body; refrom's own where it is left out.
     pub body: Option<String>,
     /// Template (minijinja) of the commit message; refrom's own where it is left out.
     pub commit_message: Option<String>,
-}
-
-/// The keys of `policy`, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PolicyKey {
-    Enabled,
-    Images,
-    Tags,
-    Files,
-    Group,
-    Comment,
-    Patterns,
-    Labels,
-    Reviewers,
-    Assignees,
-    Draft,
-    Base,
-    MaxOpen,
-    Commits,
-    Automerge,
-    Schedule,
-    Timezone,
-    Window,
-    Freeze,
-    Jitter,
-    Title,
-    Body,
-    CommitMessage,
 }
 
 /// A tag for pins of an image.
@@ -205,64 +200,6 @@ impl JsonSchema for OneOrMany {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
-    }
-}
-
-impl PolicyKey {
-    /// Every key, in the order in which they are shown.
-    pub const ALL: [Self; 23] = [
-        Self::Enabled,
-        Self::Images,
-        Self::Tags,
-        Self::Files,
-        Self::Group,
-        Self::Comment,
-        Self::Patterns,
-        Self::Labels,
-        Self::Reviewers,
-        Self::Assignees,
-        Self::Draft,
-        Self::Base,
-        Self::MaxOpen,
-        Self::Commits,
-        Self::Automerge,
-        Self::Schedule,
-        Self::Timezone,
-        Self::Window,
-        Self::Freeze,
-        Self::Jitter,
-        Self::Title,
-        Self::Body,
-        Self::CommitMessage,
-    ];
-
-    /// The key in the file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Enabled => "enabled",
-            Self::Images => "images",
-            Self::Tags => "tags",
-            Self::Files => "files",
-            Self::Group => "group",
-            Self::Comment => "comment",
-            Self::Patterns => "patterns",
-            Self::Labels => "labels",
-            Self::Reviewers => "reviewers",
-            Self::Assignees => "assignees",
-            Self::Draft => "draft",
-            Self::Base => "base",
-            Self::MaxOpen => "max_open",
-            Self::Commits => "commits",
-            Self::Automerge => "automerge",
-            Self::Schedule => "schedule",
-            Self::Timezone => "timezone",
-            Self::Window => "window",
-            Self::Freeze => "freeze",
-            Self::Jitter => "jitter",
-            Self::Title => "title",
-            Self::Body => "body",
-            Self::CommitMessage => "commit_message",
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use super::check::{Checker, Secrets};
-use super::layer::{Layer, Setting, layer};
+use super::layer::{Layer, layer};
 use super::mistake::{ConfigErrors, KeyPath, Mistake};
 use super::policy_file::{PolicyFile, PolicyKey};
+use super::setting::Setting;
 use super::yaml::Value;
 use super::{decode, read, yaml};
 

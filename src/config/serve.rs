@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::check::Checker;
 use super::file::{ServeFile, WebhookFile};
 use super::mistake::KeyPath;
-use super::settings::registry_host;
+use super::registries::registry_host;
 use super::{ServeConfig, WebhookConfig, WebhookKind};
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";

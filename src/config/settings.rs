@@ -1,6 +1,6 @@
 //! The mirror of the file → [`Config`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,14 +9,13 @@ use url::Url;
 use super::cadence;
 use super::check::{Checker, Secrets};
 use super::file::{
-    AppFile, ConfigFile, ForgeAuthFile, ForgeFile, ForgeKind, NetworkFile, OverrideFile, PolicyKey, RegistryAuthFile,
-    RegistryFile, SelectionFile,
+    AppFile, ConfigFile, ForgeAuthFile, ForgeFile, ForgeKind, NetworkFile, OverrideFile, PolicyKey, SelectionFile,
 };
 use super::layer::{Layer, layer};
 use super::mistake::KeyPath;
+use super::registries::{mirrors, registries};
 use super::serve::serve;
-use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override, RegistryAuth, RegistryConfig};
-use crate::domain::reference::ImageName;
+use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override};
 use crate::forge::Selection;
 use crate::net::Network;
 
@@ -32,7 +31,7 @@ const DEFAULT_AUTHOR_EMAIL: &str = "refrom@refrom.invalid";
 /// What a repository's own file may set unless the administrator says otherwise: nothing that leads to other images,
 /// other files' formats or other people's words. Its owners know best when they have time for pull requests; windows and
 /// freezes only add to the administrator's.
-const DEFAULT_MAY_SET: [PolicyKey; 11] = [
+const DEFAULT_MAY_SET: [PolicyKey; 18] = [
     PolicyKey::Enabled,
     PolicyKey::Group,
     PolicyKey::Labels,
@@ -44,8 +43,15 @@ const DEFAULT_MAY_SET: [PolicyKey; 11] = [
     PolicyKey::Timezone,
     PolicyKey::Window,
     PolicyKey::Freeze,
+    PolicyKey::MinAge,
+    PolicyKey::Settle,
+    PolicyKey::Denied,
+    PolicyKey::Stages,
+    PolicyKey::Pair,
+    PolicyKey::MinInterval,
+    PolicyKey::StaleAfter,
 ];
-const HTTP: [&str; 2] = ["https", "http"];
+pub(super) const HTTP: [&str; 2] = ["https", "http"];
 
 /// Checks everything; what is wrong goes to `checker`, and its place in the result is a default.
 pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Config {
@@ -56,6 +62,7 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         state_dir,
         forges: forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default()),
         registries: registries(checker, &top.key("registries"), file),
+        mirrors: mirrors(checker, &top.key("registries"), file),
         docker_config_dir: docker_config_dir(checker),
         network: network(checker, &top.key("network"), file.network.as_ref()),
         commit: commit(checker, &top.key("commit"), file),
@@ -207,71 +214,6 @@ fn duration(checker: &mut Checker<'_>, path: &KeyPath, text: &str) -> Option<Dur
             .wrong(path, format!("expected a duration like `1s` or `500ms` of at most {most} minutes, found `{text}`"));
     }
     duration
-}
-
-fn registries(checker: &mut Checker<'_>, path: &KeyPath, file: &ConfigFile) -> BTreeMap<String, RegistryConfig> {
-    let mut registries = BTreeMap::new();
-    for (written, file) in file.registries.iter().flatten() {
-        let path = path.key(written);
-        let Some(host) = registry_host(written) else {
-            checker
-                .wrong(&path, "expected a registry's host, with a port where it has one: `registry.example.com:5000`");
-            continue;
-        };
-        let config = file.as_ref().map(|file| registry(checker, &path, file)).unwrap_or_default();
-        if registries.insert(host.clone(), config).is_some() {
-            checker.wrong(&path, format!("a second entry for `{host}`"));
-        }
-    }
-    registries
-}
-
-pub(super) fn registry_host(written: &str) -> Option<String> {
-    let name: ImageName = format!("{written}/name").parse().ok()?;
-    let is_host = name.registry() == written || written == "index.docker.io";
-    is_host.then(|| name.registry().to_owned())
-}
-
-fn registry(checker: &mut Checker<'_>, path: &KeyPath, file: &RegistryFile) -> RegistryConfig {
-    let endpoint = file.endpoint.as_ref().and_then(|text| checker.url(&path.key("endpoint"), text, &HTTP));
-    let poll = file.poll.as_ref().and_then(|text| cadence::poll(checker, &path.key("poll"), text));
-    let path = path.key("auth");
-    let no_auth = RegistryAuthFile::default();
-    let auth = file.auth.as_ref().unwrap_or(&no_auth);
-    let realm = auth.realm.as_ref().and_then(|text| checker.url(&path.key("realm"), text, &["https"]));
-    RegistryConfig { endpoint, auth: registry_auth(checker, &path, auth).unwrap_or_default(), realm, poll }
-}
-
-fn registry_auth(checker: &mut Checker<'_>, path: &KeyPath, file: &RegistryAuthFile) -> Option<RegistryAuth> {
-    let ways = [
-        file.username.is_some() || file.password.is_some(),
-        file.token.is_some(),
-        file.anonymous == Some(true),
-        file.docker == Some(true),
-    ];
-    if ways.into_iter().filter(|is_chosen| *is_chosen).count() > 1 {
-        checker.wrong(path, "expected one of `username` with `password`, `token`, `anonymous` and `docker`");
-        return None;
-    }
-    if let Some(token) = &file.token {
-        return checker.secret(&path.key("token"), token).map(RegistryAuth::Token);
-    }
-    match (&file.username, &file.password) {
-        (Some(username), Some(password)) => {
-            let password = checker.secret(&path.key("password"), password)?;
-            Some(RegistryAuth::Password { username: username.clone(), password })
-        }
-        (Some(_), None) => {
-            checker.missing(&path.key("password"), "missing: `{ env: NAME }` or `{ file: PATH }`");
-            None
-        }
-        (None, Some(_)) => {
-            checker.missing(&path.key("username"), "missing: the user's name");
-            None
-        }
-        (None, None) if file.anonymous == Some(true) => Some(RegistryAuth::Anonymous),
-        (None, None) => Some(RegistryAuth::Docker),
-    }
 }
 
 fn docker_config_dir(checker: &Checker<'_>) -> Option<PathBuf> {

@@ -152,6 +152,7 @@ async fn image(
 
 fn unanswered(error: &RegistryError) -> Unanswered {
     match &error.failure {
+        Failure::NotFound => Unanswered::Gone,
         Failure::DeniedByPolicy { message } => Unanswered::HeldBack(message.clone()),
         _ => Unanswered::Unknown(unknown(error)),
     }

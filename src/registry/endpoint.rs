@@ -71,7 +71,7 @@ impl Endpoint {
         self.with_path("/v2/")
     }
 
-    /// `part` is `manifests` or `blobs`; tags and digests need no escaping in a path.
+    /// `part` is `manifests`, `blobs` or `tags`; tags and digests need no escaping in a path.
     pub(super) fn url(&self, repository: &str, part: &str, reference: &str) -> Url {
         self.with_path(&format!("/v2/{repository}/{part}/{reference}"))
     }

@@ -19,9 +19,15 @@ pub struct RegistryError {
 /// The causes. Cloned freely: one question may have many askers.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
-    /// The registry answered that there is no such tag, digest or repository.
+    /// The registry has the repository, and no such tag or digest in it.
     #[error("not found")]
     NotFound,
+    /// The registry knows no repository of this name, or shows it to nobody like us: says nothing about the tag or digest.
+    #[error("its registry has no such repository")]
+    NoRepository,
+    /// 404 without a word about what is missing: neither the tag or digest nor the repository is known to be gone.
+    #[error("`{host}` answered 404 and does not say what it has not: {message}")]
+    Unclear { host: String, message: String },
     /// Credentials are needed and there are none, or they were refused.
     #[error("not signed in: {message}")]
     Unauthorized { message: String },
@@ -43,6 +49,9 @@ pub enum Failure {
     InvalidContent { message: String },
     #[error("the {what} is larger than {limit_bytes} bytes")]
     TooLarge { what: &'static str, limit_bytes: usize },
+    /// More than anybody follows; also pages that do not end.
+    #[error("its repository has more than {limit} tags, or lists them in more pages than are read")]
+    TooManyTags { limit: usize },
     /// Indexes within indexes, deeper than an index of indexes or more than can be asked for.
     #[error("its index is nested too deeply or has too many entries")]
     Nested,
@@ -105,13 +114,14 @@ impl Transient for Failure {
 impl CallError for Failure {
     fn failure(&self) -> Option<CallFailure> {
         match self {
-            Self::NotFound | Self::DeniedByPolicy { .. } => None,
+            Self::NotFound | Self::NoRepository | Self::Unclear { .. } | Self::DeniedByPolicy { .. } => None,
             Self::Unauthorized { .. } | Self::Denied { .. } => Some(CallFailure::Refused),
             Self::RateLimited { .. } => Some(CallFailure::RateLimited),
             Self::Unavailable { .. } => Some(CallFailure::Unavailable),
             Self::Timeout { .. } => Some(CallFailure::Timeout),
             Self::InvalidContent { .. }
             | Self::TooLarge { .. }
+            | Self::TooManyTags { .. }
             | Self::Nested
             | Self::Redirect { .. }
             | Self::RealmNotAllowed { .. }
@@ -123,7 +133,8 @@ impl CallError for Failure {
 }
 
 impl RegistryError {
-    /// Whether the registry said that there is no such thing; never true where it could not be asked.
+    /// Whether the registry said that there is no such tag or digest in a repository that it has; never true where it
+    /// could not be asked, or does not know the repository.
     pub fn is_not_found(&self) -> bool {
         matches!(self.failure, Failure::NotFound)
     }

@@ -1,10 +1,10 @@
-//! What an image says of itself: version and date, by the families' own annotations and labels.
+//! What an image says of itself: version, dates and distribution, by the families' own annotations and labels.
 //!
 //! Labels are inherited by images that are built on another one, so that a family's labels count only where the image
 //! is the family's own.
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use super::manifest::Texts;
@@ -13,6 +13,9 @@ use crate::domain::reference::{DOCKER_HUB, ImageName};
 const VERSION: &str = "org.opencontainers.image.version";
 const CREATED: &str = "org.opencontainers.image.created";
 const TITLE: &str = "org.opencontainers.image.title";
+const BASE_NAME: &str = "org.opencontainers.image.base.name";
+/// The base's name where there is none.
+const NO_BASE: &str = "scratch";
 /// The longest version that is shown, in bytes; a tag has at most 128.
 const VERSION_LENGTH_MAX: usize = 128;
 
@@ -47,6 +50,24 @@ impl Words {
         let red_hat = self.is_red_hats(name).then(|| self.label("build-date")).flatten();
         let dates = [dhi, self.annotation(CREATED), red_hat, self.label(CREATED), self.created.as_deref()];
         dates.into_iter().flatten().filter_map(date).find(|date| date.to_zoned(TimeZone::UTC).year() > 1970)
+    }
+
+    /// The distribution and its release: by Docker's own label (`debian-13`), else by the name of the image that it is
+    /// built on (`debian:bookworm-slim`). The name counts as an annotation alone: a label of it is inherited, and would
+    /// be that of the base.
+    pub(super) fn distribution(&self, name: &ImageName) -> Option<String> {
+        let dhi = self.is_docker_hardened(name).then(|| self.label("com.docker.dhi.distro")).flatten();
+        let base = self.annotation(BASE_NAME).map(|base| base.split('@').next().unwrap_or(base));
+        let base = base.filter(|base| *base != NO_BASE);
+        [dhi, base].into_iter().flatten().find(|text| is_version(text)).map(ToOwned::to_owned)
+    }
+
+    /// The day on which its vendor stops to rebuild it. Docker alone writes it where a pull reads it; Microsoft and
+    /// Chainguard sign a statement of its own, Canonical and Red Hat tell it outside the registry.
+    pub(super) fn end_of_life(&self, name: &ImageName) -> Option<Date> {
+        let day = self.is_docker_hardened(name).then(|| self.label("com.docker.dhi.date.end-of-life")).flatten()?;
+        // A day, or a time of it.
+        day.get(.."2029-10-31".len())?.parse().ok()
     }
 
     fn annotation(&self, key: &str) -> Option<&str> {
@@ -148,6 +169,32 @@ mod tests {
         }
         assert_eq!(version(&labelled(&ubi), "registry.example/acme/app"), None);
         assert_eq!(version(&labelled(&[("version", "9.8"), ("release", "1")]), "a"), None);
+    }
+
+    #[test]
+    fn the_distribution_is_the_familys_own_word_or_the_base_that_the_image_itself_names() {
+        let distribution = |words: &Words, name: &str| words.distribution(&name.parse().unwrap());
+        let mut words = labelled(&[("com.docker.dhi.distro", "debian-13"), (BASE_NAME, "debian:12")]);
+        assert_eq!(distribution(&words, "dhi.io/node").as_deref(), Some("debian-13"));
+        assert_eq!(distribution(&words, "acme/app"), None, "inherited");
+        words.annotations = vec![texts(&[(BASE_NAME, "debian:bookworm-slim@sha256:abc")])];
+        assert_eq!(distribution(&words, "acme/app").as_deref(), Some("debian:bookworm-slim"));
+        words.annotations = vec![texts(&[(BASE_NAME, "scratch")])];
+        assert_eq!(distribution(&words, "acme/app"), None);
+    }
+
+    #[test]
+    fn an_end_of_life_is_read_on_the_familys_own_images_alone() {
+        for (text, expected) in [
+            ("2029-10-31", Some("2029-10-31")),
+            ("2029-10-31T00:00:00Z", Some("2029-10-31")),
+            ("soon", None),
+            ("", None),
+        ] {
+            let words = labelled(&[("com.docker.dhi.date.end-of-life", text)]);
+            let day = |name: &str| words.end_of_life(&name.parse().unwrap()).map(|day| day.to_string());
+            assert_eq!((day("dhi.io/python").as_deref(), day("acme/app")), (expected, None), "{text}");
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Target {
         format!("repository:{}:pull", self.repository)
     }
 
-    /// `part` is `manifests` or `blobs`.
+    /// `part` is `manifests`, `blobs` or `tags`.
     pub(super) fn url(&self, part: &str, reference: &str) -> Url {
         self.endpoint.url(&self.repository, part, reference)
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use oci_client::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE,
-    ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciImageIndex, OciImageManifest,
+    ImageIndexEntry, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor, OciImageIndex, OciImageManifest,
 };
 use serde::Deserialize;
 
 use super::error::Failure;
+use super::execution::Execution;
 use crate::domain::digest::Digest;
-use crate::domain::image::{ManifestKind, Platform};
+use crate::domain::image::{Configuration, Content, ManifestKind, Platform};
 
 /// All four types, so that a tag on an index gives the index. Without them registries answer 404, or convert the index
 /// to one platform's manifest, which has another digest.
@@ -21,6 +22,8 @@ pub(super) const ACCEPT_MANIFESTS: &str = "application/vnd.oci.image.index.v1+js
 pub(super) const MANIFEST_BYTES_MAX: usize = 4 << 20;
 /// Entries of an index. The largest known, with attestations for each of some twenty platforms, have less than 100.
 const INDEX_ENTRIES_MAX: usize = 1000;
+/// Layers of an image. Container engines take 127 (overlayfs mounts no more).
+const LAYERS_MAX: usize = 500;
 /// BuildKit's mark of an entry that holds attestations.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
@@ -77,14 +80,18 @@ impl Manifest {
                 return Err(Failure::invalid("a manifest that says it is of another kind than it is"));
             }
         }
+        let media_type = media_type.map(ToOwned::to_owned).or(shape.media_type);
         match shown {
-            ManifestKind::Image => Ok(Self::Image(Box::new(serde_json::from_slice(bytes).map_err(malformed)?))),
+            ManifestKind::Image => {
+                let image: OciImageManifest = serde_json::from_slice(bytes).map_err(malformed)?;
+                Ok(Self::Image(Box::new(OciImageManifest { media_type, ..image })))
+            }
             ManifestKind::Index => {
                 let index: OciImageIndex = serde_json::from_slice(bytes).map_err(malformed)?;
                 if index.manifests.len() > INDEX_ENTRIES_MAX {
                     return Err(Failure::Nested);
                 }
-                Ok(Self::Index(Box::new(index)))
+                Ok(Self::Index(Box::new(OciImageIndex { media_type, ..index })))
             }
         }
     }
@@ -94,6 +101,27 @@ impl Manifest {
             Self::Index(_) => ManifestKind::Index,
             Self::Image(_) => ManifestKind::Image,
         }
+    }
+
+    /// As it was announced, else as it says itself.
+    pub(super) fn media_type(&self) -> Option<&str> {
+        match self {
+            Self::Index(index) => index.media_type.as_deref(),
+            Self::Image(image) => image.media_type.as_deref(),
+        }
+    }
+
+    /// What one platform's manifest is made of.
+    pub(super) fn content(&self) -> Result<Content, Failure> {
+        let Self::Image(image) = self else { return Err(Failure::invalid("an index where a manifest should be")) };
+        if image.layers.len() > LAYERS_MAX {
+            return Err(Failure::invalid(format!("a manifest with more than {LAYERS_MAX} layers")));
+        }
+        let digest = |descriptor: &OciDescriptor| {
+            descriptor.digest.parse().map_err(|_| Failure::invalid("a manifest with a digest that is not sha256"))
+        };
+        let layers = image.layers.iter().map(digest).collect::<Result<_, _>>()?;
+        Ok(Content { config: digest(&image.config)?, layers })
     }
 
     pub(super) fn annotations(&self) -> Texts {
@@ -151,12 +179,6 @@ pub(super) struct ImageConfig {
     config: Option<Execution>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Execution {
-    labels: Option<Texts>,
-}
-
 impl ImageConfig {
     /// Whether a descriptor's media type is that of an image's configuration; other artifacts have others.
     pub(super) fn is_type(media_type: &str) -> bool {
@@ -169,6 +191,11 @@ impl ImageConfig {
 
     pub(super) fn labels(&self) -> Texts {
         self.config.as_ref().and_then(|config| config.labels.clone()).unwrap_or_default()
+    }
+
+    /// How the image runs, but for its distribution.
+    pub(super) fn configuration(&self) -> Configuration {
+        self.config.as_ref().map(Execution::configuration).unwrap_or_default()
     }
 }
 

@@ -29,8 +29,8 @@ impl Registries {
                     None => self.hashed_digest(target, tag).await,
                 }
             }
-            // No HEAD here; or a refusal, whose words only a GET brings.
-            403 | 405 | 501 => self.hashed_digest(target, tag).await,
+            // No HEAD here; or a refusal, or an absence, whose words only a GET brings.
+            403 | 404 | 405 | 410 | 501 => self.hashed_digest(target, tag).await,
             _ => Err(failure_of(response).await),
         }
     }
@@ -50,9 +50,31 @@ impl Registries {
         Manifest::read(&bytes, media_type.as_deref())
     }
 
+    /// Whether a digest is there: by HEAD, which no registry counts as a pull.
+    pub(super) async fn find_manifest(&self, target: &Target, digest: &Digest) -> Result<(), Failure> {
+        let url = target.url("manifests", &digest.to_string());
+        let response = self.request(target, Method::HEAD, url, ACCEPT_MANIFESTS).await?;
+        match response.status().as_u16() {
+            200 => {
+                announced_kind(media_type(response.headers()).as_deref())?;
+                match content_digest(&response) {
+                    Some(found) if found != *digest => Err(Failure::invalid("another digest than was asked for")),
+                    Some(_) | None => Ok(()),
+                }
+            }
+            403 | 404 | 405 | 410 | 501 => self.manifest(target, digest).await.map(drop),
+            _ => Err(failure_of(response).await),
+        }
+    }
+
     async fn manifest_bytes(&self, target: &Target, reference: &str) -> Result<(Vec<u8>, Option<String>), Failure> {
         let url = target.url("manifests", reference);
-        let response = success(self.request(target, Method::GET, url, ACCEPT_MANIFESTS).await?).await?;
+        let response = self.request(target, Method::GET, url, ACCEPT_MANIFESTS).await?;
+        if response.status() == 404 && response.url().origin() != target.host.origin.origin() {
+            // What a registry's storage lacks is not gone from the registry.
+            return Err(Failure::invalid(format!("`{}`, where it was sent to, has it not", host_of(response.url()))));
+        }
+        let response = success(response).await?;
         let media_type = media_type(response.headers());
         announced_kind(media_type.as_deref())?;
         Ok((body(response, MANIFEST_BYTES_MAX, "manifest").await?, media_type))
@@ -76,7 +98,7 @@ impl Registries {
     }
 }
 
-async fn success(response: Response) -> Result<Response, Failure> {
+pub(super) async fn success(response: Response) -> Result<Response, Failure> {
     match response.status().as_u16() {
         200 => Ok(response),
         204 | 206 => Err(Failure::invalid(format!("`{}` answered without content", host_of(response.url())))),

@@ -1,6 +1,6 @@
 //! One cycle's questions: each distinct one is asked once, whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Instrument as _;
@@ -11,10 +11,11 @@ use super::health::{Attempt, Health};
 use super::host::Target;
 use super::manifest::{Entry, ImageConfig, Manifest, entries};
 use super::memo::Memo;
+use super::presence::Listed;
 use super::{Registries, host::Host};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Image, ManifestKind, Platform};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use oci_client::manifest::{OciImageIndex, OciImageManifest};
 
 /// Indexes that one index may hold; each costs a request. No known image has any.
@@ -22,14 +23,17 @@ const NESTED_INDEXES_MAX: usize = 16;
 
 /// The answers of one cycle. Cheap to clone; a new cycle makes a new one and asks again.
 #[derive(Debug, Clone)]
-pub struct Session(Arc<State>);
+pub struct Session(pub(super) Arc<State>);
 
 #[derive(Debug)]
-struct State {
-    registries: Registries,
+pub(super) struct State {
+    pub registries: Registries,
     digests: Memo<TagRef, Digest>,
     manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
     images: Memo<(ImageName, Digest), Image>,
+    pub found: Memo<(ImageName, Digest), bool>,
+    pub tags: Memo<ImageName, Arc<BTreeSet<Tag>>>,
+    pub listed: Memo<ImageName, Listed>,
     health: Mutex<BTreeMap<String, Arc<Health>>>,
 }
 
@@ -40,25 +44,31 @@ impl Session {
             digests: Memo::default(),
             manifests: Memo::default(),
             images: Memo::default(),
+            found: Memo::default(),
+            tags: Memo::default(),
+            listed: Memo::default(),
             health: Mutex::default(),
         }))
     }
 
-    /// What a tag points to now: one HEAD per distinct tag.
+    /// What a tag points to now: one HEAD per distinct tag. [`Failure::NotFound`]: the tag is gone.
     pub async fn digest(&self, tag: &TagRef) -> Result<Digest, RegistryError> {
         // Boxed here and below: else each asker's future would hold the whole exchange, some 20 to 70 KiB.
         let ask = Box::pin(async {
             let registries = &self.0.registries;
             let target = registries.target(&tag.image).map_err(|failure| failure.about(tag))?;
-            let asked = self.ask(&target.host, || registries.tag_digest(&target, &tag.tag)).await;
-            asked.map_err(|failure| failure.about(tag))
+            match self.ask(&target.host, || registries.tag_digest(&target, &tag.tag)).await {
+                Ok(digest) => Ok(digest),
+                Err(failure) => Err(self.certain(&tag.image, failure).await.about(tag)),
+            }
         });
         let span = tracing::debug_span!("tag", image.tag = %tag);
         self.0.digests.get(tag.clone(), ask.instrument(span)).await
     }
 
     /// What a digest holds: its manifest's bytes are hashed, an index is read with its nested indexes, and version,
-    /// date and size are those of `linux/amd64` or else the first platform. [`Failure::NotFound`]: the digest is gone.
+    /// date, size and configuration are those of `linux/amd64` or else the first platform. [`Failure::NotFound`]: the
+    /// digest is gone.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Image, RegistryError> {
         let span = tracing::debug_span!("image", image.digest = %At(name, digest));
         let ask = Box::pin(self.read_image(name, digest)).instrument(span);
@@ -94,7 +104,8 @@ impl Session {
                 (by_platform(&leaves), single)
             }
         };
-        let mut image = Image::bare(*digest, manifest.kind());
+        let media_type = manifest.media_type().map(ToOwned::to_owned);
+        let mut image = Image { media_type, ..Image::bare(*digest, manifest.kind()) };
         let mut words = Words::default();
         if let Some(Manifest::Image(single)) = single.as_deref() {
             annotations.extend(single.annotations.clone());
@@ -103,19 +114,26 @@ impl Session {
                 manifests.extend(config.platform().map(|platform| (platform, *digest)));
             }
             image.size_bytes = Some(size_of(single));
+            image.configuration = Some(config.configuration());
             words = Words { annotations: Vec::new(), labels: config.labels(), created: config.created };
         }
         words.annotations = annotations;
-        Ok(Image { manifests, version: words.version(name), created: words.created(name), ..image })
+        if let Some(configuration) = &mut image.configuration {
+            configuration.distribution = words.distribution(name);
+        }
+        let (version, created, end_of_life) = (words.version(name), words.created(name), words.end_of_life(name));
+        Ok(Image { manifests, version, created, end_of_life, ..image })
     }
 
-    async fn manifest(&self, name: &ImageName, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
+    pub(super) async fn manifest(&self, name: &ImageName, digest: &Digest) -> Result<Arc<Manifest>, RegistryError> {
         let ask = Box::pin(async {
             let registries = &self.0.registries;
             let about = |failure: Failure| failure.about(At(name, digest));
             let target = registries.target(name).map_err(about)?;
-            let asked = self.ask(&target.host, || registries.manifest(&target, digest)).await;
-            asked.map(Arc::new).map_err(about)
+            match self.ask(&target.host, || registries.manifest(&target, digest)).await {
+                Ok(manifest) => Ok(Arc::new(manifest)),
+                Err(failure) => Err(about(self.certain(name, failure).await)),
+            }
         });
         self.0.manifests.get((name.clone(), *digest), ask).await
     }
@@ -176,7 +194,7 @@ impl Session {
     }
 
     /// Asks by the retry policy, with the host's limit on questions at once, unless the host is down.
-    async fn ask<T, F>(&self, host: &Host, call: impl Fn() -> F) -> Result<T, Failure>
+    pub(super) async fn ask<T, F>(&self, host: &Host, call: impl Fn() -> F) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -220,7 +238,7 @@ fn size_of(manifest: &OciImageManifest) -> u64 {
 }
 
 /// `name@digest`, for messages.
-struct At<'a>(&'a ImageName, &'a Digest);
+pub(super) struct At<'a>(pub &'a ImageName, pub &'a Digest);
 
 impl std::fmt::Display for At<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -84,13 +84,17 @@ pub(super) fn host_of(url: &Url) -> String {
 pub(super) async fn failure_of(response: Response) -> Failure {
     let (status, headers, host) = (response.status(), response.headers().clone(), host_of(response.url()));
     let body = body(response, ERROR_BYTES_MAX, "error").await.unwrap_or_default();
-    let message = message_of(status, &body);
+    let (code, message) = words_of(status, &body);
     match status.as_u16() {
         401 => Failure::Unauthorized { message },
         // No code of the specification tells a policy from a permission: the words do. They only soften the report.
         403 if message.to_ascii_lowercase().contains("denied by policy") => Failure::DeniedByPolicy { message },
         403 => Failure::Denied { message },
-        404 | 410 => Failure::NotFound,
+        404 | 410 => match code.as_str() {
+            "MANIFEST_UNKNOWN" => Failure::NotFound,
+            "NAME_UNKNOWN" => Failure::NoRepository,
+            _ => Failure::Unclear { host, message },
+        },
         408 => Failure::Timeout { host },
         429 => Failure::RateLimited { host, retry_after: retry_after(&headers) },
         500..=599 => Failure::Unavailable { host, message, source: None },
@@ -98,13 +102,14 @@ pub(super) async fn failure_of(response: Response) -> Failure {
     }
 }
 
-/// The registry's words (distribution specification, "Error codes"), else the status's.
-fn message_of(status: StatusCode, body: &[u8]) -> String {
+/// The registry's code, empty where it gives none, and its words (distribution specification, "Error codes"), else the
+/// status's.
+fn words_of(status: StatusCode, body: &[u8]) -> (String, String) {
     #[derive(Deserialize)]
     struct Errors {
         errors: Vec<Reported>,
     }
-    #[derive(Deserialize)]
+    #[derive(Deserialize, Default)]
     struct Reported {
         #[serde(default)]
         code: String,
@@ -112,9 +117,11 @@ fn message_of(status: StatusCode, body: &[u8]) -> String {
         message: String,
     }
     let errors = serde_json::from_slice::<Errors>(body).map(|body| body.errors).unwrap_or_default();
-    let said = errors.first().map(|error| format!("{} {}", error.code, error.message));
-    let said: String = said.unwrap_or_default().chars().filter(|c| !c.is_control()).take(MESSAGE_LENGTH_MAX).collect();
-    if said.trim().is_empty() { format!("HTTP {}", status.as_u16()) } else { said.trim().to_owned() }
+    let Reported { code, message } = errors.into_iter().next().unwrap_or_default();
+    let said = format!("{code} {message}");
+    let said: String = said.chars().filter(|c| !c.is_control()).take(MESSAGE_LENGTH_MAX).collect();
+    let said = said.trim();
+    (code, if said.is_empty() { format!("HTTP {}", status.as_u16()) } else { said.to_owned() })
 }
 
 /// The body, at most `limit_bytes` of it; `what` it is, for the message.
@@ -164,9 +171,9 @@ mod tests {
     #[test]
     fn a_registrys_words_are_shortened_and_pages_are_not_shown() {
         let body = br#"{"errors":[{"code":"DENIED","message":"pull denied by policy: cooldown\u001b[0m"}]}"#;
-        assert_eq!(message_of(StatusCode::FORBIDDEN, body), "DENIED pull denied by policy: cooldown[0m");
-        assert_eq!(message_of(StatusCode::FORBIDDEN, b"<html>sign in</html>"), "HTTP 403");
+        assert_eq!(words_of(StatusCode::FORBIDDEN, body).1, "DENIED pull denied by policy: cooldown[0m");
+        assert_eq!(words_of(StatusCode::FORBIDDEN, b"<html>sign in</html>").1, "HTTP 403");
         let long = format!(r#"{{"errors":[{{"message":"{}"}}]}}"#, "a".repeat(5000));
-        assert_eq!(message_of(StatusCode::FORBIDDEN, long.as_bytes()).len(), MESSAGE_LENGTH_MAX - 1);
+        assert_eq!(words_of(StatusCode::FORBIDDEN, long.as_bytes()).1.len(), MESSAGE_LENGTH_MAX - 1);
     }
 }

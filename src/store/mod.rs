@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
-use crate::domain::image::Image;
+use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
@@ -149,6 +149,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError>;
 
     async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError>;
+
+    /// What one platform's manifest is made of, as far as it was asked for; that never changes either.
+    async fn content(&self, name: &ImageName, digest: &Digest) -> Result<Option<Content>, StoreError>;
+
+    /// `digest` is the manifest's.
+    async fn put_content(&self, name: &ImageName, digest: &Digest, content: &Content) -> Result<(), StoreError>;
 
     /// Notes that a pull request was opened, for `max_new_per_hour`.
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError>;

@@ -1,6 +1,7 @@
 //! The store in one SQLite file.
 
 mod auto_merge;
+mod contents;
 mod followed;
 mod history;
 mod images;
@@ -28,7 +29,7 @@ use super::lock::{Lock, LockError, private_file};
 use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
-use crate::domain::image::Image;
+use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
@@ -47,9 +48,6 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// How long a digest is remembered after a tag last pointed to it: longer than any pin that is kept fresh stays. A tag
 /// that is rebuilt each day then has some 400 of them, about 100 KiB.
 const SIGHTINGS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
-/// Images that are remembered, about 30 MiB of them. Beyond that all are forgotten: each is asked for again where a
-/// proposal needs it.
-const IMAGES_MAX: i64 = 100_000;
 
 /// The store in one SQLite file, used by one process at a time.
 #[derive(Debug)]
@@ -136,8 +134,7 @@ impl SqliteStore {
         query.execute(&self.pool).await.map_err(self.write_error())?;
         self.forget_looks().await?;
         self.forget_told_to_merge().await?;
-        let query = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
-        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+        self.forget_images().await
     }
 
     fn read_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
@@ -224,6 +221,14 @@ impl Store for SqliteStore {
 
     async fn put_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
         self.write_image(name, image).await
+    }
+
+    async fn content(&self, name: &ImageName, digest: &Digest) -> Result<Option<Content>, StoreError> {
+        self.read_content(name, digest).await
+    }
+
+    async fn put_content(&self, name: &ImageName, digest: &Digest, content: &Content) -> Result<(), StoreError> {
+        self.write_content(name, digest, content).await
     }
 
     async fn record_opened(&self, forge: &str, repository: &RepoName, at: Timestamp) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 mod cadence;
 mod commands;
+mod digests;
 mod example;
 mod layers;
 mod mistakes;

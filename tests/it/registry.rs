@@ -9,7 +9,8 @@ use refrom::domain::digest::Digest;
 use refrom::domain::image::ManifestKind;
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::net::{Network, RetryPolicy, Tally};
-use refrom::registry::{Auth, DockerConfig, Registries, Settings};
+use refrom::registry::{Auth, DockerConfig, Failure, Registries, Settings};
+use serde_json::json;
 
 use crate::registry_debian::DebianRegistry;
 
@@ -84,6 +85,10 @@ async fn contract(registry: Stocked, auth: Auth) {
     an_index_in_an_index_is_read(&registry, &registries).await;
     a_moved_tag_is_seen_by_the_next_session(&registry, &registries).await;
     what_is_not_there_is_not_found(&registry, &registries).await;
+    a_digest_that_is_there_exists(&registry, &registries).await;
+    a_manifests_content_is_its_configuration_and_layers(&registry, &registries).await;
+    all_pages_of_tags_are_read(&registry, &registries).await;
+    an_image_tells_how_it_runs(&registry, &registries).await;
 }
 
 async fn an_index_is_read_without_its_attestations(registry: &Stocked, registries: &Registries) {
@@ -144,15 +149,78 @@ async fn a_moved_tag_is_seen_by_the_next_session(registry: &Stocked, registries:
 async fn what_is_not_there_is_not_found(registry: &Stocked, registries: &Registries) {
     registry.publish("known", "1", &ImageSpec::index(&["linux/amd64"], "known")).await;
     let session = registries.session();
-    for (repository, wanted) in [("known", "2"), ("unknown", "1")] {
+    for (repository, wanted, said, is_gone) in
+        [("known", "2", "not found", true), ("unknown", "1", "its registry has no such repository", false)]
+    {
         let error = session.digest(&tag(&registry.host(), repository, wanted)).await.unwrap_err();
-        assert!(error.is_not_found(), "{error}");
-        let expected = format!("`{}/{repository}:{wanted}`: not found", registry.host());
-        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.is_not_found(), is_gone, "{error}");
+        assert_eq!(error.to_string(), format!("`{}/{repository}:{wanted}`: {said}", registry.host()));
     }
     let gone = Digest::of(b"gone");
     let error = session.image(&name(&registry.host(), "known"), &gone).await.unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains(&gone.to_string()), "{error}");
+}
+
+async fn a_digest_that_is_there_exists(registry: &Stocked, registries: &Registries) {
+    let spec = ImageSpec::index(&["linux/amd64"], "existing");
+    let child = spec.build().manifests.first().unwrap().digest;
+    let digest = registry.publish("existing", "1", &spec).await;
+    let session = registries.session();
+    let image = name(&registry.host(), "existing");
+    assert!(session.exists(&image, &digest).await.unwrap());
+    assert!(session.exists(&image, &child).await.unwrap());
+    assert!(!session.exists(&image, &Digest::of(b"gone")).await.unwrap());
+    let error = session.exists(&name(&registry.host(), "unknown"), &digest).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::NoRepository), "{error}");
+}
+
+async fn a_manifests_content_is_its_configuration_and_layers(registry: &Stocked, registries: &Registries) {
+    let built = |rebuild: &str| ImageSpec {
+        rebuild: Some(rebuild.into()),
+        ..ImageSpec::index(&["linux/amd64", "linux/arm64"], "rebuilt")
+    };
+    let session = registries.session();
+    let image = name(&registry.host(), "rebuilt");
+    let mut contents = Vec::new();
+    for rebuild in ["one", "other"] {
+        let digest = registry.publish("rebuilt", rebuild, &built(rebuild)).await;
+        let manifests = session.image(&image, &digest).await.unwrap().manifests;
+        let manifest = *manifests.values().next().unwrap();
+        contents.push((manifest, session.contents(&image, &manifest).await.unwrap()));
+        let error = session.contents(&image, &digest).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::InvalidContent { .. }), "an index: {error}");
+    }
+    let [(one, content), (other, same)] = contents.as_slice() else { panic!("two") };
+    assert_ne!(one, other);
+    assert_eq!(content, same);
+    assert_eq!(content.layers.len(), 1);
+}
+
+async fn all_pages_of_tags_are_read(registry: &Stocked, registries: &Registries) {
+    let spec = ImageSpec::index(&["linux/amd64"], "tagged");
+    for wanted in ["1.0", "1.1-alpine", "latest"] {
+        registry.publish("tagged", wanted, &spec).await;
+    }
+    let session = registries.session();
+    let tags = session.tags(&name(&registry.host(), "tagged")).await.unwrap();
+    assert_eq!(tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>(), ["1.0", "1.1-alpine", "latest"]);
+    let error = session.tags(&name(&registry.host(), "unknown")).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::NoRepository), "{error}");
+}
+
+async fn an_image_tells_how_it_runs(registry: &Stocked, registries: &Registries) {
+    let execution =
+        [("User", json!("65532")), ("Env", json!(["PATH=/usr/bin"])), ("ExposedPorts", json!({ "80/tcp": {} }))];
+    let spec = ImageSpec {
+        execution: execution.map(|(key, value)| (key.to_owned(), value)).into(),
+        ..ImageSpec::index(&["linux/amd64"], "running")
+    };
+    let digest = registry.publish("running", "1", &spec).await;
+    let image = registries.session().image(&name(&registry.host(), "running"), &digest).await.unwrap();
+    assert_eq!(image.media_type.as_deref(), Some("application/vnd.oci.image.index.v1+json"));
+    let found = image.configuration.unwrap();
+    assert_eq!((found.user.as_str(), found.environment["PATH"].as_str()), ("65532", "/usr/bin"));
+    assert_eq!(found.ports, ["80/tcp".to_owned()].into());
 }
 
 #[tokio::test]
@@ -181,7 +249,7 @@ async fn debians_registry_with_passwords_keeps_the_contract() {
         let url = format!("http://{}/", registry.host());
         let wrong = registries([(registry.host(), at(&url, basic("me", "wrong")))]);
         let error = wrong.session().digest(&tag(&registry.host(), "a", "1")).await.unwrap_err();
-        assert!(matches!(error.failure, refrom::registry::Failure::Unauthorized { .. }), "{error}");
+        assert!(matches!(error.failure, Failure::Unauthorized { .. }), "{error}");
         contract(Stocked::Debian(registry), basic("me", "hunter2")).await;
     }
 }

@@ -230,6 +230,187 @@ async fn a_part_that_is_missing_does_not_make_the_image_gone() {
     assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
 }
 
+/// A digest that is not there, with this fault.
+async fn missing_with(faults: impl IntoIterator<Item = Fault>) -> Result<bool, RegistryError> {
+    let (registry, _) = stocked().await;
+    for fault in faults {
+        registry.inject(fault);
+    }
+    registries_of(&registry).session().exists(&name(&registry.host(), "a"), &Digest::of(b"gone")).await
+}
+
+fn answer(status: u16, body: &str) -> FaultKind {
+    FaultKind::Status { status, headers: Vec::new(), body: body.to_owned() }
+}
+
+fn coded(status: u16, code: &str) -> FaultKind {
+    answer(status, &format!(r#"{{"errors":[{{"code":"{code}","message":"no"}}]}}"#))
+}
+
+#[tokio::test]
+async fn a_404_is_gone_only_where_the_registry_shows_that_it_has_the_repository() {
+    let (manifest, list) = ("GET /v2/a/manifests", "GET /v2/a/tags/list");
+    let unclear = || Fault::status(manifest, 404);
+    for (faults, case) in [
+        (vec![], "by its code"),
+        (vec![unclear()], "without a word, and the repository has tags"),
+        (vec![Fault::on(manifest, coded(404, "NOT_FOUND"))], "as Harbor says it"),
+        (vec![Fault::status(list, 403)], "by its code, and lists are for nobody"),
+        (vec![Fault::on(list, answer(200, r#"{"name":"a","tags":null}"#))], "by its code, without tags"),
+    ] {
+        assert!(!missing_with(faults).await.unwrap(), "{case}");
+    }
+    for (faults, case) in [
+        (vec![Fault::on(manifest, coded(404, "NAME_UNKNOWN"))], "another name"),
+        (vec![Fault::on(list, coded(404, "NAME_UNKNOWN"))], "another name, as Debian's registry says it"),
+        (vec![Fault::status(list, 404)], "a list that is not there"),
+        (vec![unclear(), Fault::status(list, 403)], "without a word, and lists are for nobody"),
+        (vec![unclear(), Fault::on(list, answer(200, r#"{"name":"a","tags":[]}"#))], "without a word, without tags"),
+        (vec![unclear(), Fault::on(list, answer(200, "<html>sign in</html>"))], "a login page"),
+        (vec![Fault::status(list, 503)], "the list could not be had"),
+        (vec![Fault::status("HEAD", 500)], "5xx"),
+        (vec![Fault::on("manifests", coded(403, "DENIED"))], "a refusal"),
+        (vec![Fault::on("manifests", coded(403, "DENIED: pull denied by policy"))], "held back"),
+    ] {
+        let found = missing_with(faults).await;
+        assert!(found.is_err_and(|error| !error.is_not_found()), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_lacks_a_manifest_does_not_make_it_gone() {
+    let (registry, _) = stocked().await;
+    let storage = Registry::start(Access::Open).await.unwrap();
+    registry.inject(Fault::on("manifests", FaultKind::Redirect(format!("{}v2/b/manifests/1", storage.url()))));
+    let session = registries_of(&registry).session();
+    let error = session.exists(&name(&registry.host(), "a"), &Digest::of(b"gone")).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn existence_is_asked_by_head_once_and_another_digest_in_the_answer_is_no_existence() {
+    let (registry, digest) = stocked().await;
+    let (registries, image) = (registries_of(&registry), name(&registry.host(), "a"));
+    let session = registries.session();
+    for _ in 0..2 {
+        assert!(session.exists(&image, &digest).await.unwrap());
+    }
+    assert_eq!(requests(registry.traffic()), ["GET /v2/".to_owned(), format!("HEAD /v2/a/manifests/{digest}")]);
+    registry.inject(Fault::status("HEAD", 405));
+    assert!(registries.session().exists(&image, &digest).await.unwrap(), "by GET where there is no HEAD");
+    registry.clear_faults();
+    registry.inject(Fault::on("HEAD", FaultKind::DigestHeader(Some(Digest::of(b"other").to_string()))));
+    let error = registries.session().exists(&image, &digest).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
+    registry.clear_faults();
+    registry.inject(Fault::on("HEAD", FaultKind::ContentType("text/html".into())));
+    let error = registries.session().exists(&image, &digest).await.unwrap_err();
+    assert!(matches!(error.failure, Failure::InvalidContent { .. }), "a login page: {error}");
+}
+
+#[tokio::test]
+async fn a_tag_that_is_gone_costs_one_list_for_its_repository() {
+    let (registry, _) = stocked().await;
+    let session = registries_of(&registry).session();
+    for wanted in ["8", "9"] {
+        assert!(session.digest(&tag(&registry.host(), "a", wanted)).await.unwrap_err().is_not_found());
+    }
+    let expected = [
+        "GET /v2/",
+        "HEAD /v2/a/manifests/8",
+        "GET /v2/a/manifests/8",
+        "GET /v2/a/tags/list?n=1",
+        "HEAD /v2/a/manifests/9",
+        "GET /v2/a/manifests/9",
+    ];
+    assert_eq!(requests(registry.traffic()), expected);
+}
+
+#[tokio::test]
+async fn a_tag_or_digest_that_is_held_back_is_told_in_the_registrys_words() {
+    let (registry, digest) = stocked().await;
+    let image = name(&registry.host(), "a");
+    registry.hold_back("a", "1", Some("pull denied by policy: cooldown of 3 days"));
+    registry.hold_back("a", &digest.to_string(), Some("pull denied by policy: cooldown of 3 days"));
+    let session = registries_of(&registry).session();
+    let errors = [
+        session.digest(&tag(&registry.host(), "a", "1")).await.unwrap_err(),
+        session.image(&image, &digest).await.unwrap_err(),
+        session.exists(&image, &digest).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(&error.failure, Failure::DeniedByPolicy { message } if message.contains("3 days")), "{error}");
+    }
+    registry.hold_back("a", "1", None);
+    assert!(registries_of(&registry).session().digest(&tag(&registry.host(), "a", "1")).await.is_ok());
+}
+
+/// The tags of a repository `a` with those numbers, and the questions for them.
+async fn listed_with(count: usize, faults: Vec<Fault>) -> (Result<usize, RegistryError>, Vec<String>) {
+    let registry = Registry::start(Access::Open).await.unwrap();
+    let digest = registry.publish("a", "0", &ImageSpec::index(&["linux/amd64"], "one"));
+    for number in 1..count {
+        registry.move_tag("a", &number.to_string(), digest);
+    }
+    registry.set_page_tags(10);
+    faults.into_iter().for_each(|fault| registry.inject(fault));
+    let session = registries_of(&registry).session();
+    let found = session.tags(&name(&registry.host(), "a")).await;
+    assert_eq!(session.tags(&name(&registry.host(), "a")).await.ok(), found.as_ref().ok().cloned(), "asked once");
+    (found.map(|tags| tags.len()), requests(registry.traffic()).into_iter().skip(1).collect())
+}
+
+fn linked(to: &str, tags: &str) -> FaultKind {
+    let headers = vec![("link".to_owned(), format!("<{to}>; rel=next"))];
+    FaultKind::Status { status: 200, headers, body: format!(r#"{{"name":"a","tags":{tags}}}"#) }
+}
+
+#[tokio::test]
+async fn pages_of_tags_are_followed_to_the_last_one() {
+    let (found, asked) = listed_with(25, vec![]).await;
+    assert_eq!(found.unwrap(), 25);
+    let expected = ["/v2/a/tags/list?n=1000", "/v2/a/tags/list?n=10&last=17", "/v2/a/tags/list?n=10&last=4"]
+        .map(|path| format!("GET {path}"));
+    assert_eq!(asked, expected);
+    let passing = Fault::status("GET /v2/a/tags/list?n=10&last=17", 503).times(1);
+    assert_eq!(listed_with(25, vec![passing]).await.0.unwrap(), 25);
+}
+
+#[tokio::test]
+async fn the_next_page_is_asked_at_the_repositorys_own_address_wherever_the_link_points() {
+    for link in ["https://evil.example/v2/other/tags/list?last=0&n=10", "/v2/behind/a/tags/list?last=0&n=10"] {
+        let (found, asked) = listed_with(12, vec![Fault::on("list?n=1000", linked(link, r#"["0"]"#))]).await;
+        assert_eq!(found.unwrap(), 12, "{link}");
+        assert_eq!(asked[1], "GET /v2/a/tags/list?last=0&n=10");
+    }
+    let lost = listed_with(12, vec![Fault::on("list?n=1000", linked("/v2/a/tags/list", r#"["0"]"#))]).await.0;
+    assert!(matches!(lost.unwrap_err().failure, Failure::InvalidContent { .. }));
+}
+
+#[tokio::test]
+async fn a_list_that_repeats_itself_ends() {
+    let again = Fault::on("tags/list", linked("/v2/a/tags/list?n=1000", r#"["1"]"#));
+    let (found, asked) = listed_with(5, vec![again]).await;
+    assert_eq!((found.unwrap(), asked.len()), (1, 1), "the same question");
+    let other = Fault::on("tags/list", linked("/v2/a/tags/list?n=1000&page=2", r#"["1"]"#));
+    let (found, asked) = listed_with(5, vec![other]).await;
+    assert_eq!((found.unwrap(), asked.len()), (1, 2), "another question and the same answer");
+}
+
+#[tokio::test]
+async fn what_is_no_list_of_tags_is_refused_and_so_is_an_endless_one() {
+    for body in ["<html>", "[]", r#"{"tags":"1"}"#] {
+        let (found, _) = listed_with(5, vec![Fault::on("tags/list", answer(200, body))]).await;
+        assert!(matches!(found.unwrap_err().failure, Failure::InvalidContent { .. }), "{body}");
+    }
+    let many: Vec<String> = (0..200_001).map(|number| number.to_string()).collect();
+    let many = serde_json::json!({ "tags": many }).to_string();
+    let (found, _) = listed_with(5, vec![Fault::on("tags/list", answer(200, &many))]).await;
+    assert!(matches!(found.unwrap_err().failure, Failure::TooManyTags { .. }));
+    let (found, _) = listed_with(5, vec![Fault::on("tags/list", FaultKind::HugeBody(64 << 20))]).await;
+    assert!(matches!(found.unwrap_err().failure, Failure::TooLarge { .. }));
+}
+
 #[tokio::test]
 async fn a_deleted_digest_and_a_deleted_tag_are_not_found() {
     let (registry, digest) = stocked().await;

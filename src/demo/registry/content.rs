@@ -24,6 +24,12 @@ pub struct ImageSpec {
     pub annotations: BTreeMap<String, String>,
     /// What the layer holds: another text is another digest.
     pub content: String,
+    /// More of how it runs, besides the labels: `User`, `Env`, … (OCI image specification, `config.md`).
+    pub execution: BTreeMap<String, Value>,
+    /// Of which build the attestations tell: another one is another index over the same manifests, where there are some.
+    pub attestation: Option<String>,
+    /// An annotation of each platform's manifest: another one is another manifest of the same configuration and layers.
+    pub rebuild: Option<String>,
 }
 
 /// How an image's platforms are put together.
@@ -76,10 +82,12 @@ impl ImageSpec {
             content.add_image(self, platform, &annotations);
             return content;
         }
+        let noted = |note: &Option<String>| note.iter().map(|text| (NOTE.to_owned(), text.clone())).collect();
+        let rebuild = noted(&self.rebuild);
         let mut entries: Vec<Value> =
-            self.platforms.iter().map(|platform| content.add_image(self, platform, &BTreeMap::new())).collect();
+            self.platforms.iter().map(|platform| content.add_image(self, platform, &rebuild)).collect();
         if self.form == Form::IndexWithAttestation {
-            let entry = content.add_image(self, "unknown/unknown", &BTreeMap::new());
+            let entry = content.add_image(self, "unknown/unknown", &noted(&self.attestation));
             let mark = json!({ "vnd.docker.reference.type": "attestation-manifest" });
             entries.push(with(entry, "annotations", mark));
         }
@@ -92,6 +100,7 @@ impl ImageSpec {
 }
 
 const VERSION: &str = "org.opencontainers.image.version";
+const NOTE: &str = "org.example.build";
 
 impl Content {
     /// The image's digest.
@@ -107,7 +116,11 @@ impl Content {
             platform = with(platform, "variant", json!(variant));
         }
         let config = with(platform.clone(), "created", json!(spec.created));
-        let config = with(config, "config", json!({ "Labels": spec.labels }));
+        let execution = spec
+            .execution
+            .iter()
+            .fold(json!({ "Labels": spec.labels }), |execution, (name, value)| with(execution, name, value.clone()));
+        let config = with(config, "config", execution);
         let config = with(config, "rootfs", json!({ "type": "layers", "diff_ids": [] }));
         let layer = self.add_blob(IMAGE_LAYER_GZIP_MEDIA_TYPE, format!("{} {platform}", spec.content).into_bytes());
         let config = self.add_blob(IMAGE_CONFIG_MEDIA_TYPE, config.to_string().into_bytes());

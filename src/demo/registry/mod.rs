@@ -5,6 +5,7 @@ mod access;
 mod content;
 mod fault;
 mod serve;
+mod tag_list;
 
 pub use access::{Access, Anonymous, TokenService};
 pub use content::{Content, Form, ImageSpec, StoredManifest};
@@ -84,6 +85,28 @@ impl Registry {
     /// Deletes a manifest; tags that point to it answer 404, too.
     pub fn delete_manifest(&self, repository: &str, digest: &Digest) {
         self.shelf.lock().repositories.entry(repository.to_owned()).or_default().manifests.remove(digest);
+    }
+
+    /// Takes over everything that a repository of another registry holds now, as a mirror does that asks for it.
+    pub fn mirror(&self, repository: &str, from: &Self, upstream: &str) {
+        let copied = from.shelf.lock().repositories.get(upstream).cloned().unwrap_or_default();
+        self.shelf.lock().repositories.insert(repository.to_owned(), copied);
+    }
+
+    /// From now on a tag or digest is held back by a policy of the registry, in these words; where there are none, no
+    /// longer.
+    pub fn hold_back(&self, repository: &str, reference: &str, words: Option<&str>) {
+        let mut shelf = self.shelf.lock();
+        let held_back = &mut shelf.repositories.entry(repository.to_owned()).or_default().held_back;
+        match words {
+            Some(words) => drop(held_back.insert(reference.to_owned(), words.to_owned())),
+            None => drop(held_back.remove(reference)),
+        }
+    }
+
+    /// A page of a list of tags has at most so many from now on.
+    pub fn set_page_tags(&self, page_tags: usize) {
+        self.shelf.lock().page_tags = Some(page_tags);
     }
 
     /// From now on clients sign in like this.

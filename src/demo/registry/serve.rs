@@ -13,6 +13,7 @@ use serde_json::json;
 use super::access::{Access, Issued};
 use super::content::{Content, StoredManifest};
 use super::fault::{CONTENT_DIGEST, Fault};
+use super::tag_list;
 use crate::domain::digest::Digest;
 
 /// The largest form of a token request, in bytes.
@@ -26,11 +27,15 @@ pub(super) struct Shelf {
     pub issued: Issued,
     pub faults: Vec<Fault>,
     pub repositories: BTreeMap<String, Repository>,
+    /// How many tags a page of a list has at most; as many as are asked for where absent.
+    pub page_tags: Option<usize>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Repository {
     pub tags: BTreeMap<String, Digest>,
+    /// The words with which a tag or digest is refused for now.
+    pub held_back: BTreeMap<String, String>,
     pub manifests: BTreeMap<Digest, StoredManifest>,
     pub blobs: BTreeMap<Digest, Vec<u8>>,
 }
@@ -78,7 +83,7 @@ async fn serve(State(shelf): State<SharedShelf>, request: Request) -> Response {
         let fields = if head.method == Method::POST { &form } else { head.uri.query().unwrap_or_default().as_bytes() };
         token(&mut shelf.lock(), &head.headers, fields)
     } else if head.method == Method::GET || head.method == Method::HEAD {
-        pull(&shelf.lock(), &head.headers, path)
+        pull(&shelf.lock(), &head.headers, (path, head.uri.query().unwrap_or_default()))
     } else {
         error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", "pulls only")
     };
@@ -89,9 +94,9 @@ async fn serve(State(shelf): State<SharedShelf>, request: Request) -> Response {
     }
 }
 
-fn pull(shelf: &Shelf, headers: &HeaderMap, path: &str) -> Response {
+fn pull(shelf: &Shelf, headers: &HeaderMap, (path, query): (&str, &str)) -> Response {
     let Some(path) = path.strip_prefix("/v2/") else { return not_found("no such path") };
-    let question = Question::read(path);
+    let question = Question::read(path, query);
     let repository = question.as_ref().map(|question| question.repository);
     if !shelf.access.admits(headers, repository, &shelf.issued) {
         let mut response = error(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "authentication required");
@@ -111,13 +116,14 @@ struct Question<'a> {
     repository: &'a str,
     part: &'a str,
     reference: &'a str,
+    query: &'a str,
 }
 
 impl<'a> Question<'a> {
-    fn read(path: &'a str) -> Option<Self> {
+    fn read(path: &'a str, query: &'a str) -> Option<Self> {
         ["/manifests/", "/blobs/", "/tags/", "/referrers/"].into_iter().find_map(|part| {
             let (repository, reference) = path.split_once(part)?;
-            Some(Self { repository, part: part.trim_matches('/'), reference })
+            Some(Self { repository, part: part.trim_matches('/'), reference, query })
         })
     }
 }
@@ -126,6 +132,9 @@ fn answer(shelf: &Shelf, question: &Question<'_>, headers: &HeaderMap) -> Respon
     let Some(repository) = shelf.repositories.get(question.repository) else {
         return error(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "no such repository");
     };
+    if let Some(words) = repository.held_back.get(question.reference) {
+        return error(StatusCode::FORBIDDEN, "DENIED", words);
+    }
     match question.part {
         "manifests" => match repository.manifest(question.reference) {
             Some(manifest) if accepts(headers, &manifest.media_type) => {
@@ -141,8 +150,7 @@ fn answer(shelf: &Shelf, question: &Question<'_>, headers: &HeaderMap) -> Respon
             }
         }
         "tags" if question.reference == "list" => {
-            let tags: Vec<&String> = repository.tags.keys().collect();
-            axum::Json(json!({ "name": question.repository, "tags": tags })).into_response()
+            tag_list::page(question.repository, &repository.tags, question.query, shelf.page_tags)
         }
         // Like Docker Hub, it has no referrers API.
         _ => not_found("no such path"),

@@ -12,6 +12,12 @@ use crate::domain::image::{Configuration, Image, ManifestKind, Platform};
 use crate::domain::reference::ImageName;
 use crate::store::StoreError;
 
+/// Images that are remembered, some 3 KiB each with what they run. Beyond that all are forgotten: each is asked for
+/// again where a proposal needs it.
+const IMAGES_MAX: i64 = 50_000;
+/// Manifests of single platforms whose content is remembered, some 2 KiB each; beyond that all are forgotten, too.
+const CONTENTS_MAX: i64 = 100_000;
+
 impl SqliteStore {
     pub(super) async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
         let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
@@ -39,6 +45,13 @@ impl SqliteStore {
         let query = query.bind(image.end_of_life.map(|day| day.to_string()));
         let query = query.bind(configuration.map(|it| self.to_json(&it)).transpose()?);
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+
+    pub(super) async fn forget_images(&self) -> Result<(), StoreError> {
+        let images = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
+        images.execute(&self.pool).await.map_err(self.write_error())?;
+        let contents = sqlx::query("DELETE FROM content WHERE (SELECT count(*) FROM content) > ?").bind(CONTENTS_MAX);
+        contents.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
     fn image_of(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {

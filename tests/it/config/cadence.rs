@@ -199,7 +199,7 @@ repositories:
     let report = commands::show(&path, "acme/web", &no_environment);
     let shown = report.stdout.replace(&format!("{}/", folder.path().display()), "");
     let of_time =
-        shown.lines().skip_while(|line| !line.starts_with("schedule")).take_while(|line| !line.starts_with("title"));
+        shown.lines().skip_while(|line| !line.starts_with("schedule")).take_while(|line| !line.starts_with("min_age"));
     assert_snapshot!(of_time.collect::<Vec<_>>().join("\n"), @r#"
     schedule: { every: 36h }  # refrom.yaml:3:13
     timezone: "UTC"  # default
@@ -211,7 +211,10 @@ repositories:
       - { from: 2026-12-01T18:00, to: 2026-12-02, reason: "audit" }  # refrom.yaml:7:24, repositories[0] (match `acme/web`)
     jitter: 1h 30m  # refrom.yaml:7:92, repositories[0] (match `acme/web`)
     "#);
-    let all = format!("repository_may_set: [{}]\n", PolicyKey::ALL.map(PolicyKey::as_str).join(", "));
+    let all = format!(
+        "repository_may_set: [{}]\n",
+        PolicyKey::ALL.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ")
+    );
     let again = config_of(&all).policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
     assert_eq!(again.problem, None, "what is shown can be read again");
     assert_eq!(again.policy.cadence.freezes.len(), 2);

@@ -63,12 +63,23 @@ fn show_prints_the_policy_with_where_each_value_comes_from() {
     window: null  # default
     freeze: []  # default
     jitter: 30m  # default
+    min_age: 0s  # default
+    settle: 0s  # default
+    unchanged: off  # default
+    platforms: []  # default
+    denied: []  # default
+    stages: all  # default
+    pair: together  # default
+    min_interval: 0s  # default
+    stale_after: null  # default
+    follow: digest  # default
+    pin: off  # default
     title: "a\nb"  # refrom.yaml:17:14, repositories[3] (match `acme/web`)
     body: null  # default
     commit_message: null  # default
     "#);
     let own = config_of(
-        "repository_may_set: [images, tags, patterns, draft, base, max_open, commits, automerge, schedule, timezone, window, freeze, jitter, title, enabled, files, group, comment, labels, reviewers, assignees]",
+        "repository_may_set: [images, tags, patterns, draft, base, max_open, commits, automerge, schedule, timezone, window, freeze, jitter, title, enabled, files, group, comment, labels, reviewers, assignees, min_age, settle, unchanged, platforms, denied, stages, pair, min_interval, stale_after, follow, pin]",
     );
     let again = own.policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
     assert_eq!(again.problem, None);

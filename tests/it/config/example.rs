@@ -17,6 +17,7 @@ fn meaning(text: &str) -> String {
         state_dir,
         forges,
         registries,
+        mirrors,
         network,
         commit,
         max_new_per_hour,
@@ -26,7 +27,7 @@ fn meaning(text: &str) -> String {
         ..
     } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
     )
 }
 
@@ -113,6 +114,7 @@ fn the_example_and_the_schema_know_the_same_keys() {
             "schedule.every",
             "window[]",
             "freeze[]",
+            "denied[]",
         ];
         !is_alternative.iter().any(|part| path.contains(part)) && !path.starts_with(".repositories[].policy")
     });

@@ -36,7 +36,7 @@ fn unknown_keys_and_values_are_named_with_what_was_meant() {
     assert_snapshot!(mistakes("policy:\n  lables: [a]\n  Group: image\n  cadence: daily\n"), @"
         refrom.yaml:2:3: `policy.lables`: unknown key `lables`; did you mean `labels`?
         refrom.yaml:3:3: `policy.Group`: unknown key `Group`; did you mean `group`?
-        refrom.yaml:4:3: `policy.cadence`: unknown key `cadence`; known here: `enabled`, `images`, `tags`, `files`, `group`, `comment`, `patterns`, `labels`, `reviewers`, `assignees`, `draft`, `base`, `max_open`, `commits`, `automerge`, `schedule`, `timezone`, `window`, `freeze`, `jitter`, `title`, `body`, `commit_message`
+        refrom.yaml:4:3: `policy.cadence`: unknown key `cadence`; known here: `enabled`, `images`, `tags`, `files`, `group`, `comment`, `patterns`, `labels`, `reviewers`, `assignees`, `draft`, `base`, `max_open`, `commits`, `automerge`, `schedule`, `timezone`, `window`, `freeze`, `jitter`, `min_age`, `settle`, `unchanged`, `platforms`, `denied`, `stages`, `pair`, `min_interval`, `stale_after`, `follow`, `pin`, `title`, `body`, `commit_message`
     ");
     assert_snapshot!(mistakes("policy: { group: repo }\n"), @"refrom.yaml:1:18: `policy.group`: unknown value `repo`; did you mean `repository`?");
     assert_snapshot!(mistakes("policy: { group: repositry, comment: writes }\n"), @"
