@@ -127,7 +127,8 @@ pub async fn ledger(store: &dyn Store, candidates: impl IntoIterator<Item = &Can
     Ok(ledger)
 }
 
-async fn image(
+/// What a digest holds, from the store or else from its registry; the store keeps it.
+pub async fn image(
     session: &Session,
     store: Option<&dyn Store>,
     name: &ImageName,

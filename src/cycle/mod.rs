@@ -8,7 +8,9 @@ mod act;
 mod api_commit;
 mod build;
 mod figures;
+mod freshness;
 mod gather;
+mod liveness;
 pub mod lookup;
 mod open;
 mod own;
@@ -35,6 +37,7 @@ use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
+use liveness::Looked;
 use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
@@ -162,11 +165,15 @@ async fn know(
     let mut observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(parts.store.as_ref(), &asked, &observations, now).await?;
     observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
+    let looked = Looked { fleet: gathered, observations: &observations, asked: &asked };
+    let missing = liveness::missing(parts, &session, request, looked, now).await?;
     let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
     let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
     let mut evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
-    let ledger =
+    let mut ledger =
         lookup::ledger(parts.store.as_ref(), candidates.iter().flat_map(|(_, candidates)| &candidates.pins)).await?;
+    let known = (gathered, &observations);
+    let images = freshness::remember(&session, parts.store.as_ref(), known, &mut ledger).await?;
     let open = parts.store.open_pull_requests().await?;
     let wanted: Vec<_> = candidates
         .iter()
@@ -192,6 +199,7 @@ async fn know(
     let told_to_merge = own::told_to_merge(parts, gathered).await?;
     let unfinished = own::unfinished(parts).await?;
     let turns = parts.store.turns().await?;
+    let last_opened = own::last_opened(parts, gathered, &pull_requests).await?;
     Ok(Knowledge {
         observations,
         evidence,
@@ -202,6 +210,9 @@ async fn know(
         unfinished,
         told_to_merge,
         turns,
+        last_opened,
+        missing,
+        images,
         ..Knowledge::default()
     })
 }

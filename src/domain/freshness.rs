@@ -81,10 +81,9 @@ fn is_answered(pin: &Candidate) -> bool {
 
 /// The head's day where it is known: a newer build of a tag may have a later one.
 fn end_of_life(pin: &Candidate, knowledge: &Knowledge, now: Timestamp) -> Option<TagTrouble> {
-    let head = knowledge.ledger.history(&pin.asked).and_then(|history| history.head()).map(|head| head.digest);
     let newest = match pin.state {
         UseState::Behind { new } => Some(new),
-        _ => head,
+        _ => None,
     };
     let known = newest.into_iter().chain(pin.old).find_map(|digest| {
         let of_digest = knowledge.images.get(&(pin.asked.image.clone(), digest));

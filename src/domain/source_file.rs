@@ -52,8 +52,10 @@ fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
         }
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => {}
     }
-    let is_elsewhere = policy.stages == Stages::Final && image_use.kind != UseKind::Pattern && !image_use.makes_final_image;
-    let is_followed = matches!(image_use.status, Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag));
+    let is_elsewhere =
+        policy.stages == Stages::Final && image_use.kind != UseKind::Pattern && !image_use.makes_final_image;
+    let is_followed =
+        matches!(image_use.status, Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag));
     if is_elsewhere && is_followed {
         image_use.status = Status::Skipped(SkipReason::Stage);
     }

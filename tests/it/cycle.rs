@@ -30,6 +30,7 @@ mod interrupted;
 pub mod meddling;
 mod policies;
 mod processes;
+mod quiet;
 mod situations;
 mod two_forges;
 pub mod world;

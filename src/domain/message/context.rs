@@ -93,7 +93,9 @@ impl Row {
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
             urgent: (pin.urgency.as_ref())
-                .map(|urgency| words::urgent(urgency, &text(&pin.shown_old()), &text(&format!("{name}:{}", pin.tag.tag))))
+                .map(|urgency| {
+                    words::urgent(urgency, &text(&pin.shown_old()), &text(&format!("{name}:{}", pin.tag.tag)))
+                })
                 .unwrap_or_default(),
         }
     }

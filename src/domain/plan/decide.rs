@@ -8,9 +8,7 @@ use super::interval::Interval;
 use super::kept::kept;
 use super::put_off::{self, Turn};
 use super::seen::{Branches, Seen};
-use super::{
-    Action, Closing, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate,
-};
+use super::{Action, Closing, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, Unknown};
@@ -230,7 +228,7 @@ impl<'a> Decision<'a> {
         let refused = || {
             let refuses = |seen: &&Seen<'_>| seen.is_refusal() && marker_pins(Some(seen)).any(|it| it.new == pin.new);
             // The oldest one, which is the last.
-            self.seen.iter().filter(refuses).last().filter(|_| !is_open())
+            self.seen.iter().rfind(refuses).filter(|_| !is_open())
         };
         let covered = self.covered.get(&place(&pin.marked())).cloned();
         let merged = || self.branches.just_merged(pin).map(Reason::Merged);

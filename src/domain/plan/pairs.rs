@@ -111,7 +111,8 @@ impl Decision<'_> {
     fn is_unchanged(&self, candidate: &Candidate) -> bool {
         let mut of_use = self.plan.not_proposed.iter();
         of_use.any(|it| {
-            (&it.path, it.use_index) == (&candidate.path, candidate.use_index) && matches!(it.reason, Reason::Unchanged(_))
+            (&it.path, it.use_index) == (&candidate.path, candidate.use_index)
+                && matches!(it.reason, Reason::Unchanged(_))
         })
     }
 

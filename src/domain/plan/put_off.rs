@@ -30,7 +30,8 @@ impl Decision<'_> {
     /// What of a branch may be written now: everything at the repository's turn, and at any time what is urgent, and what
     /// its open pull request, `current`, holds already. The others wait, with the reason.
     pub(super) fn turn(&mut self, current: Option<&Seen<'_>>, pins: Vec<Pin>) -> Turn {
-        let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins))) else {
+        let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins)))
+        else {
             return Turn::Now(pins);
         };
         let held: BTreeSet<MarkerPin> = marker_pins(current).map(content).collect();

@@ -54,7 +54,8 @@ pub const REPOSITORIES: Family = gauge("refrom_repositories", &[], "Repositories
 pub const PROBLEMS: Family =
     gauge("refrom_problems", &[], "What the last cycle over the whole fleet could not look up or do.");
 pub const PINS: Family = gauge("refrom_pins", &["state"], "Uses of images by state.");
-pub const FINDINGS: Family = gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
+pub const FINDINGS: Family =
+    gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
 pub const STALE_AGE: Family = gauge(
     "refrom_oldest_stale_pin_age_seconds",
     &[],

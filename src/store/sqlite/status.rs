@@ -106,7 +106,12 @@ struct PinRow {
 #[serde(rename_all = "snake_case")]
 enum StateRow {
     Current,
-    Behind { newest: String, newest_version: Option<String>, since: Option<Timestamp>, waits: Option<WaitRow> },
+    Behind {
+        newest: String,
+        newest_version: Option<String>,
+        since: Option<Timestamp>,
+        waits: Option<WaitRow>,
+    },
     Unknown {
         reason: String,
         // Of an older release: it did.
