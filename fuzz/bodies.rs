@@ -19,6 +19,9 @@ pub fn scan(bytes: &[u8]) {
         if let (Some(range), Some(digest)) = (&image_use.digest_range, &image_use.digest) {
             assert_eq!(bytes.get(range.clone()), Some(digest.hex().as_bytes()));
         }
+        if let (Some(range), Some(tag)) = (&image_use.tag_range, &image_use.tag) {
+            assert_eq!(bytes.get(range.clone()), Some(tag.as_str().as_bytes()));
+        }
         if let Some(comment) = &image_use.comment {
             assert_eq!(bytes.get(comment.tag_range.clone()), Some(comment.tag.as_str().as_bytes()));
         }
@@ -58,7 +61,7 @@ pub fn edit(bytes: &[u8]) {
             }
             // A file may be made so that its own words fight; then nothing is written, which is what is asked.
             Err(RewriteError::NotProven | RewriteError::Edit(_) | RewriteError::Shared { .. }) => {}
-            Err(error @ RewriteError::NoPin { .. }) => panic!("{error}"),
+            Err(error @ (RewriteError::NoPin { .. } | RewriteError::FixedTag { .. })) => panic!("{error}"),
         }
     }
 }
@@ -71,5 +74,5 @@ pub fn target() -> Digest {
 /// A move of every pin to the same digest.
 pub fn moves(uses: &[ImageUse]) -> Vec<PinMove> {
     let pins = uses.iter().enumerate().filter(|(_, image_use)| image_use.status == Status::Pinned);
-    pins.map(|(use_index, _)| PinMove { use_index, to: target(), old: None, new: None }).collect()
+    pins.map(|(use_index, _)| PinMove { use_index, to: target(), new_tag: None, old: None, new: None }).collect()
 }

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 
 use super::Failure;
 use super::arguments::Bump;
+use super::chosen;
 use super::diff;
 use super::exit::Outcome;
 use super::output::Output;
@@ -16,12 +17,11 @@ use super::progress::Progress;
 use super::settings::{self, Secrets};
 use super::use_record::shown_reason;
 use super::work_tree::{self, Tree, WorkTreeFile};
-use crate::cycle::{self, lookup};
-use crate::domain::candidates::Candidate;
-use crate::domain::ledger::Ledger;
-use crate::domain::proposal::{self, NotProposed, Pin};
+use crate::cycle::{self, targets::Depth};
+use crate::domain::proposal::{NotProposed, Pin};
 use crate::domain::pull_request::Vocabulary;
 use crate::domain::rewrite::{PinMove, SourceFile, rewrite};
+use crate::domain::target::{Choice, Considered};
 
 /// Looks up, then edits in place or prints. What could not be looked up or written is named, and ends with 3.
 pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failure> {
@@ -34,21 +34,18 @@ pub async fn run(arguments: &Bump, output: &mut Output) -> Result<Outcome, Failu
     // A file that several PATHs hold is one file.
     let mut seen = BTreeSet::new();
     files.retain(|(_, file, _)| seen.insert(&file.location));
-    let uses: Vec<_> = files.iter().map(|(_, _, uses)| uses).collect();
-    let (_, pins) = lookup::pins(&session, &uses, &watcher).await;
-    let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
-    let evidence = lookup::evidence(&session, None, &moves, &watcher).await;
+    let uses: Vec<_> = files.iter().map(|(tree, _, uses)| (&tree.policy, uses)).collect();
+    let (_, considered) = chosen::pins(&session, &config, (&uses, Depth::Images(None)), &watcher).await?;
     drop(progress);
 
     let mut outcome = work_tree::note_left_out(&trees, output);
-    for ((tree, file, _), candidates) in files.iter().zip(&pins) {
+    for ((tree, file, _), considered) in files.iter().zip(considered) {
         let mut pins = Vec::new();
-        for answer in
-            candidates.iter().filter_map(|candidate| proposal::consider(candidate, &evidence, &Ledger::default()))
-        {
-            match answer {
-                Ok(pin) => pins.push(pin),
-                Err(waiting) => outcome = outcome.max(not_moved(file, &waiting, output)),
+        for Considered { choice, .. } in considered {
+            match choice {
+                Choice::Propose(pin) => pins.push(*pin),
+                Choice::Wait(waiting) => outcome = outcome.max(not_moved(file, &waiting, output)),
+                Choice::Nothing => {}
             }
         }
         if let Err(error) = bump(tree, file, &pins, arguments.dry_run, output) {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::arguments::{Format, WorkTree};
+use super::chosen;
 use super::exit::Outcome;
 use super::output::Output;
 use super::progress::Progress;
@@ -13,13 +14,13 @@ use super::settings::{self, Secrets};
 use super::table::Table;
 use super::use_record::{UseRecord, shown_reason};
 use super::work_tree::{self, LeftOutRecord, WorkTreeFile};
-use crate::cycle::{self, lookup};
-use crate::domain::candidates::{Candidate, Observations, UseState};
+use crate::cycle::{self, targets::Depth};
+use crate::domain::candidates::{Observations, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
-use crate::domain::ledger::Ledger;
-use crate::domain::proposal::{self, EvidenceByMove};
+use crate::domain::proposal;
 use crate::domain::pull_request::Vocabulary;
+use crate::domain::target::{Choice, Considered};
 
 /// The contract of `check --format json`.
 #[derive(Debug, Serialize)]
@@ -57,15 +58,13 @@ pub async fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, F
     let progress = Progress::new(output);
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
     let files = work_tree::files(&trees);
-    let uses: Vec<_> = files.iter().map(|(_, _, uses)| uses).collect();
-    let (observations, pins) = lookup::pins(&session, &uses, &watcher).await;
-    let moves = pins.iter().flatten().filter_map(Candidate::wanted).collect();
-    let evidence = lookup::kinds(&session, &moves, &watcher).await;
+    let uses: Vec<_> = files.iter().map(|(tree, _, uses)| (&tree.policy, uses)).collect();
+    let (observations, pins) = chosen::pins(&session, &config, (&uses, Depth::Kinds), &watcher).await?;
     drop(progress);
 
     let mut checked = Vec::new();
     for ((_, file, _), pins) in files.iter().zip(&pins) {
-        let mut verdicts = verdicts(pins, &observations, &evidence);
+        let mut verdicts = verdicts(pins, &observations);
         let uses = file.uses.iter().enumerate();
         checked.extend(uses.map(|(index, found)| (*file, found, verdicts.remove(&index).unwrap_or_default())));
     }
@@ -91,11 +90,13 @@ impl Verdict {
 }
 
 /// What is told of each pin, by the index of its use.
-fn verdicts(pins: &[Candidate], observations: &Observations, evidence: &EvidenceByMove) -> BTreeMap<usize, Verdict> {
-    let verdict = |pin: &Candidate| {
-        let current = observations.get(&pin.tag).and_then(|answer| answer.as_ref().ok()).copied();
-        let why_not =
-            proposal::consider(pin, evidence, &Ledger::default()).and_then(Result::err).map(|waiting| waiting.reason);
+fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize, Verdict> {
+    let verdict = |Considered { candidate: pin, choice }: &Considered| {
+        let current = observations.get(&pin.asked).and_then(|answer| answer.as_ref().ok()).copied();
+        let why_not = match choice {
+            Choice::Wait(waiting) => Some(waiting.reason.clone()),
+            Choice::Propose(_) | Choice::Nothing => None,
+        };
         let state = match &pin.state {
             UseState::Current => Some("current"),
             UseState::Behind { .. } => Some("behind"),
@@ -111,7 +112,7 @@ fn verdicts(pins: &[Candidate], observations: &Observations, evidence: &Evidence
             is_incomplete: why_not.as_ref().is_some_and(proposal::Reason::is_incomplete),
         }
     };
-    pins.iter().map(|pin| (pin.use_index, verdict(pin))).collect()
+    pins.iter().map(|pin| (pin.candidate.use_index, verdict(pin))).collect()
 }
 
 /// The use as the registries' answers leave it.

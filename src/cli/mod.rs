@@ -3,6 +3,7 @@
 pub mod arguments;
 mod bump;
 mod check;
+mod chosen;
 pub mod config;
 mod demo;
 mod diff;

@@ -75,7 +75,8 @@ impl Config {
 
     /// What the administrator says where these of `repositories` match.
     fn by_administrator(&self, matches: impl Fn(&Override) -> bool) -> EffectivePolicy {
-        let mut effective = EffectivePolicy { policy: Policy::default(), origins: BTreeMap::new(), problem: None };
+        let policy = Policy { mirrors: self.mirrors.clone(), ..Policy::default() };
+        let mut effective = EffectivePolicy { policy, origins: BTreeMap::new(), problem: None };
         let of_file = |place: Place| Origin::Policy { file: self.file.clone(), place };
         if let Some((place, _)) = self.freezes.first() {
             effective.apply(&Setting::Freeze(self.freezes.clone()), of_file(*place));

@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use url::Url;
@@ -69,7 +70,7 @@ pub struct Config {
     /// By host and port; `docker.io` for Docker Hub.
     pub registries: BTreeMap<String, RegistryConfig>,
     /// The names that are a mirror's.
-    pub mirrors: Mirrors,
+    pub mirrors: Arc<Mirrors>,
     /// The folder of Docker's `config.json`: `DOCKER_CONFIG`, else `.docker` in `HOME`.
     pub docker_config_dir: Option<PathBuf>,
     pub network: Network,

@@ -62,7 +62,7 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         state_dir,
         forges: forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default()),
         registries: registries(checker, &top.key("registries"), file),
-        mirrors: mirrors(checker, &top.key("registries"), file),
+        mirrors: mirrors(checker, &top.key("registries"), file).into(),
         docker_config_dir: docker_config_dir(checker),
         network: network(checker, &top.key("network"), file.network.as_ref()),
         commit: commit(checker, &top.key("commit"), file),

@@ -15,7 +15,13 @@ use crate::git::{Author, Base, Committed, FileChange, Identity, NewCommit, Repos
 
 /// A pin of a plan, as the edit of its file.
 pub fn pin_move(pin: &Pin) -> PinMove {
-    PinMove { use_index: pin.use_index, to: pin.new, old: pin.old_image.clone(), new: Some(pin.new_image.clone()) }
+    PinMove {
+        use_index: pin.use_index,
+        to: pin.new,
+        new_tag: pin.new_tag.clone(),
+        old: pin.old_image.clone(),
+        new: Some(pin.new_image.clone()),
+    }
 }
 
 /// A proposal's commit in the object cache.

@@ -1,16 +1,15 @@
 //! What is known of the digests that are pinned, and of those that their tags point to, whether or not something moves:
 //! for what is to be said of tags, and for pairs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::lookup;
-use crate::domain::candidates::{self, Candidate, Observations, RepositoryFacts, UseState};
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, UseState};
 use crate::domain::digest::Digest;
-use crate::domain::image::Image;
-use crate::domain::ledger::Ledger;
 use crate::domain::pair;
+use crate::domain::plan::Knowledge;
 use crate::domain::policy::Pairing;
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::TagRef;
 use crate::registry::Session;
 use crate::store::{Store, StoreError};
 
@@ -23,12 +22,12 @@ const LOOKED_UP_MAX: usize = 20;
 pub async fn remember(
     session: &Session,
     store: &dyn Store,
-    (fleet, observations): (&[RepositoryFacts], &Observations),
-    ledger: &mut Ledger,
-) -> Result<BTreeMap<(ImageName, Digest), Image>, StoreError> {
+    fleet: &[RepositoryFacts],
+    knowledge: &mut Knowledge,
+) -> Result<(), StoreError> {
     let (mut tags, mut digests, mut aged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for facts in fleet {
-        let pins = candidates::behind(facts, observations).pins;
+        let pins = candidates::behind(facts, &knowledge.observations).pins;
         let is_aged = facts.policy.stale_after.is_some();
         tags.extend(pins.iter().filter(|_| is_aged).map(|pin| pin.asked.clone()));
         if facts.policy.pair == Pairing::Together {
@@ -43,10 +42,12 @@ pub async fn remember(
         }
     }
     for tag in tags {
-        let history = store.history(&tag).await?;
-        ledger.insert(tag, history);
+        if knowledge.ledger.history(&tag).is_none() {
+            let history = store.history(&tag).await?;
+            knowledge.ledger.insert(tag, history);
+        }
     }
-    let mut images = BTreeMap::new();
+    let images = &mut knowledge.images;
     for (name, digest) in digests {
         if let Some(image) = store.image(&name, &digest).await? {
             images.insert((name, digest), image);
@@ -59,7 +60,7 @@ pub async fn remember(
             Err(error) => tracing::info!(%error, "it cannot be told how old a digest is"),
         }
     }
-    Ok(images)
+    Ok(())
 }
 
 /// What its tag points to, where that is known.

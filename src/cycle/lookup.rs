@@ -6,22 +6,22 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 
 use super::{Step, Watcher};
-use crate::domain::candidates::{self, Candidate, FileUses, Move, Observations, Unanswered, Unknown, UseState};
+use crate::domain::candidates::{self, FileUses, Move, Observations, Unanswered, Unknown};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
-use crate::domain::image_use::ImageUse;
-use crate::domain::ledger::Ledger;
+use crate::domain::policy::Policy;
 use crate::domain::proposal::{Evidence, EvidenceByMove, NoImage};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::registry::{Failure, RegistryError, Session};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
 const CONCURRENCY: usize = 64;
 
-/// The distinct tags that these files follow.
-pub fn tracked<'a>(files: impl IntoIterator<Item = &'a FileUses>) -> BTreeSet<TagRef> {
-    files.into_iter().flat_map(|file| file.uses.iter().filter_map(ImageUse::tracked)).collect()
+/// The distinct tags that these files follow, as registries are asked for them.
+pub fn tracked<'a>(files: impl IntoIterator<Item = &'a FileUses>, policy: &Policy) -> BTreeSet<TagRef> {
+    let uses = files.into_iter().flat_map(|file| &file.uses);
+    uses.filter_map(|found| candidates::asked(found, policy)).collect()
 }
 
 /// What each tag points to now, or why that is not known.
@@ -43,14 +43,6 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
         watcher(Step { what: "tags", done: observations.len(), of });
     }
     observations
-}
-
-/// What the tags of these files point to, and the pins of each file with their states: by file, because two paths that
-/// are no UTF-8 may look the same.
-pub async fn pins(session: &Session, files: &[&FileUses], watcher: Watcher<'_>) -> (Observations, Vec<Vec<Candidate>>) {
-    let observations = observe(session, tracked(files.iter().copied()), watcher).await;
-    let pins = files.iter().map(|file| candidates::pins(std::slice::from_ref(*file), &observations)).collect();
-    (observations, pins)
 }
 
 /// What the digests of these moves hold. Content never changes under a digest, so what the store knows is not asked
@@ -108,23 +100,6 @@ where
         Some((wanted.clone(), Evidence { new, old, in_mirror: None, contents: BTreeMap::new() }))
     });
     with_evidence.collect()
-}
-
-/// When the digests of the pins that are behind were first seen, the pinned ones and the new ones.
-pub async fn ledger(store: &dyn Store, candidates: impl IntoIterator<Item = &Candidate>) -> Result<Ledger, StoreError> {
-    let mut wanted: BTreeSet<(&TagRef, Digest)> = BTreeSet::new();
-    for candidate in candidates {
-        if let UseState::Behind { new } = candidate.state {
-            wanted.extend(candidate.old.into_iter().chain([new]).map(|digest| (&candidate.asked, digest)));
-        }
-    }
-    let mut ledger = Ledger::default();
-    for (tag, digest) in wanted {
-        if let Some(first_seen) = store.first_seen(tag, &digest).await? {
-            ledger.note(tag.clone(), digest, first_seen);
-        }
-    }
-    Ok(ledger)
 }
 
 /// What a digest holds, from the store or else from its registry; the store keeps it.

@@ -20,6 +20,7 @@ mod poll;
 mod report;
 mod scan;
 mod status;
+pub mod targets;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,16 +29,18 @@ use std::sync::Arc;
 use jiff::{Timestamp, ToSpan as _};
 
 use crate::config::Config;
-use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::candidates::{RepositoryFacts, RepositoryKey, Unknown};
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
+use crate::domain::target;
 use crate::forge::Forge;
 use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
 use liveness::Looked;
+use targets::{Depth, Group};
 use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
@@ -160,61 +163,42 @@ async fn know(
     (now, watcher): (Timestamp, Watcher<'_>),
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
-    let session = parts.registries.session();
+    let (session, store) = (parts.registries.session(), parts.store.as_ref());
+    let mut knowledge = Knowledge::default();
     let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
-    let mut observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
-    poll::record(parts.store.as_ref(), &asked, &observations, now).await?;
-    observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
-    let looked = Looked { fleet: gathered, observations: &observations, asked: &asked };
-    let missing = liveness::missing(parts, &session, request, looked, now).await?;
-    let candidates: Vec<_> = gathered.iter().map(|facts| (facts, candidates::behind(facts, &observations))).collect();
-    let moves = candidates.iter().flat_map(|(_, candidates)| candidates.evidence.iter().cloned()).collect();
-    let mut evidence = lookup::evidence(&session, Some(parts.store.as_ref()), &moves, watcher).await;
-    let mut ledger =
-        lookup::ledger(parts.store.as_ref(), candidates.iter().flat_map(|(_, candidates)| &candidates.pins)).await?;
-    let known = (gathered, &observations);
-    let images = freshness::remember(&session, parts.store.as_ref(), known, &mut ledger).await?;
-    let open = parts.store.open_pull_requests().await?;
-    let wanted: Vec<_> = candidates
+    knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
+    poll::record(store, &asked, &knowledge.observations, now).await?;
+    knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
+    let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
+    knowledge.missing = liveness::missing(parts, &session, request, looked, now).await?;
+    let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
+    targets::remember(store, &groups, &mut knowledge).await?;
+    freshness::remember(&session, store, gathered, &mut knowledge).await?;
+    targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
+    let open = store.open_pull_requests().await?;
+    let wanted: Vec<_> = gathered
         .iter()
-        .map(|(facts, candidates)| {
+        .map(|facts| {
             let followed = patch_times::branches(&open, &facts.key()).cloned();
-            (*facts, candidates.branches.iter().cloned().chain(followed).collect())
+            (facts, target::targets(facts, &knowledge, now).branches.into_iter().chain(followed).collect())
         })
         .collect();
-    let pull_requests = pull_requests(parts, &wanted).await;
-    patch_times::follow(parts.store.as_ref(), &open, &pull_requests, now).await?;
-    for (repository, result) in &pull_requests {
+    knowledge.pull_requests = pull_requests(parts, &wanted).await;
+    patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
+    for (repository, result) in &knowledge.pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
         }
     }
-    let held = candidates.iter().filter_map(|(facts, candidates)| {
-        let open = pull_requests.get(&facts.key())?.as_ref().ok()?;
-        Some(plan::held_moves(candidates, open))
-    });
-    evidence.extend(lookup::evidence(&session, Some(parts.store.as_ref()), &held.flatten().collect(), watcher).await);
-    let own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
-    let api_emails = own::api_emails(parts, gathered, report).await;
-    let told_to_merge = own::told_to_merge(parts, gathered).await?;
-    let unfinished = own::unfinished(parts).await?;
-    let turns = parts.store.turns().await?;
-    let last_opened = own::last_opened(parts, gathered, &pull_requests).await?;
-    Ok(Knowledge {
-        observations,
-        evidence,
-        ledger,
-        pull_requests,
-        own_emails,
-        api_emails,
-        unfinished,
-        told_to_merge,
-        turns,
-        last_opened,
-        missing,
-        images,
-        ..Knowledge::default()
-    })
+    let held = gathered.iter().flat_map(|facts| plan::held_moves(facts, &knowledge, now)).collect();
+    knowledge.evidence.extend(lookup::evidence(&session, Some(store), &held, watcher).await);
+    knowledge.own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
+    knowledge.api_emails = own::api_emails(parts, gathered, report).await;
+    knowledge.told_to_merge = own::told_to_merge(parts, gathered).await?;
+    knowledge.unfinished = own::unfinished(parts).await?;
+    knowledge.turns = store.turns().await?;
+    knowledge.last_opened = own::last_opened(parts, gathered, &knowledge.pull_requests).await?;
+    Ok(knowledge)
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

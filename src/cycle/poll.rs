@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{CadenceMode, Parts, Request, lookup};
-use crate::domain::candidates::{Observations, RepositoryFacts};
+use crate::domain::candidates::{self, Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
 use crate::store::{Store, StoreError};
@@ -19,20 +19,21 @@ const TOLERANCE_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// The request, with the images of the repositories that somebody asked for by hand.
 pub fn with_images(request: &Request, fleet: &[RepositoryFacts]) -> Request {
     let by_hand = fleet.iter().filter(|facts| request.by_hand.contains(&facts.key()));
-    let images = lookup::tracked(by_hand.flat_map(|facts| &facts.files)).into_iter().map(|tag| tag.image);
+    let images = by_hand.flat_map(|facts| lookup::tracked(&facts.files, &facts.policy)).map(|tag| tag.image);
     Request { fresh: request.fresh.iter().cloned().chain(images).collect(), ..request.clone() }
 }
 
-/// The digests that the followed pins of the fleet have, by tag.
+/// The digests that the followed pins of the fleet have, by tag as a registry is asked for it.
 pub type Pinned = BTreeMap<TagRef, BTreeSet<Digest>>;
 
 /// The followed pins of what is not switched off.
 pub fn pinned(fleet: &[RepositoryFacts]) -> Pinned {
-    let files = fleet.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| &facts.files);
     let mut pinned = Pinned::new();
-    for found in files.flat_map(|file| &file.uses) {
-        if let Some(tag) = found.tracked() {
-            pinned.entry(tag).or_default().extend(found.digest);
+    for facts in fleet.iter().filter(|facts| facts.policy.enabled) {
+        for found in facts.files.iter().flat_map(|file| &file.uses) {
+            if let Some(tag) = candidates::asked(found, &facts.policy) {
+                pinned.entry(tag).or_default().extend(found.digest);
+            }
         }
     }
     pinned

@@ -90,11 +90,15 @@ pub struct Candidate {
     pub line: u32,
     /// As it is written.
     pub tag: TagRef,
+    /// Whether the tag stands where it can be changed to a higher one.
+    pub can_change_tag: bool,
     /// What a registry is asked: the upstream's where the name is a mirror's, else the same.
     pub asked: TagRef,
     /// `None`: it has no digest yet, and shall get one.
     pub old: Option<Digest>,
     pub state: UseState,
+    /// Where its digest begins in the file, or where the one begins that it gets: uses of the same bytes change together or not at all.
+    pub place: usize,
 }
 
 /// A pin's way from one digest to another: what evidence is asked for.
@@ -113,10 +117,8 @@ pub struct Move {
 pub struct Candidates {
     /// By file as given, then as in the file.
     pub pins: Vec<Candidate>,
-    /// What has to be known before a proposal.
-    pub evidence: BTreeSet<Move>,
-    /// The branches whose pull requests decide what may be proposed: the subjects of every grouping, because a digest
-    /// that was refused under another one stays refused, and every branch of the bot that is there.
+    /// The branches under which those that are behind may be proposed, whatever the grouping, and every branch of the bot
+    /// that is there.
     pub branches: BTreeSet<BranchName>,
 }
 
@@ -135,21 +137,10 @@ impl Move {
 }
 
 impl Candidate {
-    /// What evidence it needs; `None` unless it is behind.
-    pub fn wanted(&self) -> Option<Move> {
-        match self.state {
-            UseState::Behind { new } => Some(self.move_to(new)),
-            UseState::Current
-            | UseState::TagGone
-            | UseState::HeldBack(_)
-            | UseState::Unknown(_)
-            | UseState::Ambiguous => None,
-        }
-    }
-
-    /// The way to this digest.
-    pub fn move_to(&self, new: Digest) -> Move {
-        Move::new(&self.tag, &self.asked, self.old, new)
+    /// The branches under which it may be proposed, whatever the grouping.
+    pub fn subjects(&self) -> impl Iterator<Item = BranchName> {
+        let subject = |grouping| Subject::of(grouping, self.image(), &self.path).branch();
+        [Grouping::Repository, Grouping::Image, Grouping::File].into_iter().map(subject)
     }
 
     pub fn image(&self) -> &ImageName {
@@ -163,47 +154,50 @@ impl Candidate {
 
 /// Compares every followed pin with what its tag points to. A tag that nobody asked about is unknown.
 pub fn behind(facts: &RepositoryFacts, observations: &Observations) -> Candidates {
-    let pins = if facts.policy.enabled { pins(&facts.files, observations) } else { Vec::new() };
-    let evidence: BTreeSet<Move> = pins.iter().filter_map(Candidate::wanted).collect();
+    let pins = if facts.policy.enabled { pins(&facts.files, &facts.policy, observations) } else { Vec::new() };
     let mut branches: BTreeSet<BranchName> = facts.head.bot_branches.iter().map(|branch| branch.name.clone()).collect();
-    for pin in pins.iter().filter(|pin| pin.wanted().is_some()) {
-        for grouping in [Grouping::Repository, Grouping::Image, Grouping::File] {
-            branches.insert(Subject::of(grouping, pin.image(), &pin.path).branch());
-        }
+    for pin in pins.iter().filter(|pin| matches!(pin.state, UseState::Behind { .. })) {
+        branches.extend(pin.subjects());
     }
     branches.retain(BranchName::is_ours);
-    Candidates { pins, evidence, branches }
+    Candidates { pins, branches }
 }
 
 /// Every followed pin of these files with its state, by file as given, then as in the file.
-pub fn pins(files: &[FileUses], observations: &Observations) -> Vec<Candidate> {
-    files.iter().flat_map(|file| pins_of(file, observations)).collect()
+pub fn pins(files: &[FileUses], policy: &Policy, observations: &Observations) -> Vec<Candidate> {
+    files.iter().flat_map(|file| pins_of(file, policy, observations)).collect()
 }
 
-fn pins_of(file: &FileUses, observations: &Observations) -> Vec<Candidate> {
-    let mut pins = Vec::new();
-    // By where the digest begins.
+/// What a registry is asked about a use; `None` where it is not followed.
+pub fn asked(found: &ImageUse, policy: &Policy) -> Option<TagRef> {
+    Some(policy.mirrors.asked(&found.tracked()?))
+}
+
+fn pins_of(file: &FileUses, policy: &Policy, observations: &Observations) -> Vec<Candidate> {
+    let mut pins: Vec<Candidate> = Vec::new();
+    // By where the digest begins, or where the one begins that a use gets.
     let mut states: BTreeMap<usize, UseState> = BTreeMap::new();
     for (use_index, found) in file.uses.iter().enumerate() {
-        let (Some(start), Some(tag), Some(old)) = (found.digest_start(), found.tracked(), found.digest) else {
-            continue;
-        };
-        let state = match observations.get(&tag) {
-            Some(Ok(new)) if *new == old => UseState::Current,
+        let (Some(place), Some(tag)) = (found.place(), found.tracked()) else { continue };
+        let old = found.digest;
+        let asked = policy.mirrors.asked(&tag);
+        let state = match observations.get(&asked) {
+            Some(Ok(new)) if Some(*new) == old => UseState::Current,
             Some(Ok(new)) => UseState::Behind { new: *new },
             Some(Err(Unanswered::Gone)) => UseState::TagGone,
             Some(Err(Unanswered::HeldBack(words))) => UseState::HeldBack(words.clone()),
             Some(Err(Unanswered::Unknown(unknown))) => UseState::Unknown(unknown.clone()),
             None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
         };
-        let together = states.remove(&start).map_or_else(|| state.clone(), |other| together(other, &state));
-        states.insert(start, together);
-        let (path, asked) = (file.path.clone(), tag.clone());
-        pins.push((start, Candidate { path, use_index, line: found.line, tag, asked, old: Some(old), state }));
+        let together = states.remove(&place).map_or_else(|| state.clone(), |other| together(other, &state));
+        states.insert(place, together);
+        let (path, line, can_change_tag) = (file.path.clone(), found.line, found.can_change_tag());
+        pins.push(Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, place });
     }
-    let settle =
-        |(start, pin): (usize, Candidate)| Candidate { state: states.get(&start).unwrap_or(&pin.state).clone(), ..pin };
-    pins.into_iter().map(settle).collect()
+    for pin in &mut pins {
+        pin.state = states.get(&pin.place).unwrap_or(&pin.state).clone();
+    }
+    pins
 }
 
 /// Uses of the same bytes change together or not at all.

@@ -56,6 +56,14 @@ fn read_match(captures: &Captures<'_>, lines: &LineIndex) -> Option<(Range<usize
     let place = digest_range.clone().or(digest.map(|digest| digest.range())).unwrap_or_else(|| image.range());
     let mut image_use = read_reference(Some(&reference), digest_range).into_use(UseKind::Pattern);
     image_use.line = lines.line(place.start);
+    image_use.tag_range = match (tag, &image_use.tag) {
+        (Some(group), Some(_)) => Some(group.range()),
+        (None, Some(written)) => {
+            let start = image.start() + image_use.written_name.len() + ":".len();
+            Some(start..start + written.as_str().len())
+        }
+        (_, None) => None,
+    };
     let text = group("comment");
     let binding = text.and_then(|text| binding(text, &image_use, lines)).unwrap_or(CommentBinding::None);
     settle(&mut image_use, binding);

@@ -32,7 +32,7 @@ pub enum Status {
 /// The closed list of reasons why a use is not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
-    /// A digest, and no tag in reference, comment or configuration.
+    /// A digest, and no tag in reference, comment or configuration; or neither, where `pin` would give it a digest.
     NoTag,
     /// A variable with no known value.
     Variable,
@@ -40,7 +40,7 @@ pub enum SkipReason {
     Malformed,
     /// A digest by another algorithm than SHA-256.
     UnsupportedAlgorithm,
-    /// Two comments on one line, or one ARG that would need two digests.
+    /// Two comments on one line, or one ARG that would need two digests, or serves more than the image that gets one.
     Ambiguous,
     /// `# refrom: ignore`, or not among the policy's `images`.
     Ignored,
@@ -92,6 +92,12 @@ pub struct ImageUse {
     /// The 64 hex digits of the digest in the file, wherever they stand (the reference, an ARG's default). The
     /// algorithm may stand elsewhere: `nginx@sha256:${DIGEST}`.
     pub digest_range: Option<Range<usize>>,
+    /// The bytes of the tracked tag in the file, where a change of them changes this tag and nothing else. `None` where it
+    /// stands in several parts or in the configuration, or where its bytes serve other uses, too.
+    pub tag_range: Option<Range<usize>>,
+    /// Where the digest is written that the policy's `pin` gives it: behind the reference's last byte. `None` where it has
+    /// one, where it gets none, or where the place serves other uses, too.
+    pub digest_insertion: Option<usize>,
     pub status: Status,
     /// The stage's name in lower case.
     pub stage: Option<String>,
@@ -122,6 +128,8 @@ impl ImageUse {
             tag: None,
             digest: None,
             digest_range: None,
+            tag_range: None,
+            digest_insertion: None,
             status,
             stage: None,
             is_final_stage: false,
@@ -140,12 +148,24 @@ impl ImageUse {
         self.digest_range.as_ref().map(|range| range.start)
     }
 
-    /// The question to ask the registry about this use; `None` unless it is pinned.
+    /// Where its digest begins, or where the one begins that it gets.
+    pub fn place(&self) -> Option<usize> {
+        self.digest_start().or(self.digest_insertion)
+    }
+
+    /// The question to ask the registry about this use; `None` unless it is pinned, or gets its digest.
     pub fn tracked(&self) -> Option<TagRef> {
-        match self.status {
-            Status::Pinned => Some(TagRef { image: self.image.clone()?, tag: self.tag.clone()? }),
-            Status::Unpinned | Status::Skipped(_) => None,
-        }
+        let is_followed = match self.status {
+            Status::Pinned => true,
+            Status::Unpinned => self.digest_insertion.is_some(),
+            Status::Skipped(_) => false,
+        };
+        is_followed.then_some(TagRef { image: self.image.clone()?, tag: self.tag.clone()? })
+    }
+
+    /// Whether it can be moved to another tag.
+    pub fn can_change_tag(&self) -> bool {
+        self.tag_range.is_some() && self.tracked().is_some()
     }
 
     /// `nginx:1.27`, for people.

@@ -1,5 +1,6 @@
 //! Which digests a tag pointed to, and when, as far as refrom saw it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -37,10 +38,12 @@ impl Sighting {
 }
 
 impl History {
-    /// A digest that is named twice counts with its first and its last sight.
+    /// A digest that is named twice counts with its first and its last sight. A last sight before the first one, which
+    /// a clock that was set back leaves, is the first one.
     pub fn new(sightings: impl IntoIterator<Item = Sighting>, pinned_since: BTreeMap<Digest, Timestamp>) -> Self {
         let mut history = Self { sightings: Vec::new(), pinned_since };
         for sighting in sightings {
+            let sighting = Sighting { last_seen: sighting.last_seen.max(sighting.first_seen), ..sighting };
             match history.sightings.iter_mut().find(|known| known.digest == sighting.digest) {
                 Some(known) => {
                     known.first_seen = known.first_seen.min(sighting.first_seen);
@@ -77,6 +80,52 @@ impl History {
     pub fn is_withdrawn(&self, digest: &Digest) -> bool {
         let Some(it) = self.sighting(digest) else { return false };
         self.sightings.iter().any(|other| other.first_seen < it.first_seen && other.last_seen > it.last_seen)
+    }
+
+    /// The same with a look at this time, in which the tag pointed to `digest`: nothing was seen later.
+    pub fn with_look(&self, digest: Digest, at: Timestamp) -> Cow<'_, Self> {
+        if self.head().is_some_and(|head| head.digest == digest) {
+            return Cow::Borrowed(self);
+        }
+        let before = at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(at);
+        let known = self.sightings.iter().map(|it| Sighting { last_seen: it.last_seen.min(before), ..*it });
+        // First sights are in the order in which they were noted, whatever the clock did in between.
+        let last = self.sightings.last().map(|it| it.first_seen.saturating_add(SignedDuration::from_micros(1)));
+        let first_seen = last.and_then(Result::ok).map_or(at, |last| last.max(at));
+        let look = Sighting { digest, first_seen, last_seen: first_seen };
+        Cow::Owned(Self::new(known.chain([look]), self.pinned_since.clone()))
+    }
+
+    /// Where a pin of this tag may go, newest first: what came after its digest, and was not withdrawn.
+    ///
+    /// Where the tag was never seen at the pinned digest, that is what was seen first since a pin has it, and what the
+    /// tag points to now, because nobody can tell that it is older. Without a digest yet it may go to all of them.
+    pub fn after(&self, pinned: Option<&Digest>) -> Vec<&Sighting> {
+        let since = pinned.and_then(|pinned| self.pinned_since.get(pinned)).copied();
+        self.newest_first(pinned, |sighting, is_head| match pinned {
+            None => true,
+            Some(pinned) => match self.sighting(pinned) {
+                Some(from) if is_head => sighting.first_seen >= from.first_seen,
+                Some(from) => sighting.first_seen > from.first_seen,
+                None => is_head || since.is_some_and(|since| sighting.first_seen >= since),
+            },
+        })
+    }
+
+    /// Where a pin of a lower tag may go, newest first: everything that was not withdrawn, and where this tag was seen at
+    /// the pinned digest what came after it.
+    pub fn of_higher_tag(&self, pinned: Option<&Digest>) -> Vec<&Sighting> {
+        let from = pinned.and_then(|pinned| self.sighting(pinned));
+        self.newest_first(pinned, |sighting, _| from.is_none_or(|from| sighting.first_seen > from.first_seen))
+    }
+
+    fn newest_first(&self, pinned: Option<&Digest>, may: impl Fn(&Sighting, bool) -> bool) -> Vec<&Sighting> {
+        let head = self.head();
+        let is_head = |sighting: &Sighting| head.is_some_and(|head| head.digest == sighting.digest);
+        let others = self.sightings.iter().rev().filter(|sighting| !is_head(sighting));
+        let others = others.filter(|sighting| !self.is_withdrawn(&sighting.digest));
+        let all = head.into_iter().chain(others).filter(|sighting| pinned != Some(&sighting.digest));
+        all.filter(|sighting| may(sighting, is_head(sighting))).collect()
     }
 
     /// Whether a move of a pin would go back: the ledger saw `new` before it saw `pinned`.

@@ -82,6 +82,7 @@ pub(super) fn settle(image_use: &mut ImageUse, binding: CommentBinding) {
                 }
                 None if is_untagged_pin => {
                     image_use.tag = Some(comment.tag.clone());
+                    image_use.tag_range = Some(comment.tag_range.clone());
                     image_use.tag_source = Some(TagSource::Comment);
                 }
                 Some(_) | None => {}
@@ -107,27 +108,45 @@ impl CommentBinding {
     }
 }
 
-/// Marks pins whose digest's place also serves a use that must stay as it is: `ambiguous`.
+/// Marks pins whose digest's place, or the place for their digest, also serves a use that must stay as it is:
+/// `ambiguous`.
 ///
 /// Such a use is one that is ignored or ambiguous itself, or one of another image without a known tag. One of the same
 /// image without a tag, or in a stage that is not followed, goes along: whoever wrote one digest for both wants them equal.
 pub(super) fn mark_shared_with_fixed(uses: &mut [ImageUse]) {
     let mut sharing: BTreeMap<usize, Vec<&mut ImageUse>> = BTreeMap::new();
     for image_use in uses {
-        if let Some(start) = image_use.digest_start() {
-            sharing.entry(start).or_default().push(image_use);
+        if let Some(place) = image_use.place() {
+            sharing.entry(place).or_default().push(image_use);
         }
     }
     for together in sharing.values_mut().filter(|together| holds_fixed(together)) {
-        for pin in together.iter_mut().filter(|one| one.status == Status::Pinned) {
+        for pin in together.iter_mut().filter(|one| one.tracked().is_some()) {
             pin.status = Status::Skipped(SkipReason::Ambiguous);
+        }
+    }
+}
+
+/// Forgets where tags stand whose bytes serve uses that do not move together: of another image, or with a digest of their
+/// own.
+pub(super) fn forget_shared_tags(uses: &mut [ImageUse]) {
+    let mut sharing: BTreeMap<usize, Vec<&mut ImageUse>> = BTreeMap::new();
+    for image_use in uses {
+        if let Some(range) = image_use.tag_range.clone() {
+            sharing.entry(range.start).or_default().push(image_use);
+        }
+    }
+    for together in sharing.values_mut() {
+        let subjects: BTreeSet<_> = together.iter().map(|one| (one.image.clone(), one.place())).collect();
+        if subjects.len() > 1 {
+            together.iter_mut().for_each(|one| one.tag_range = None);
         }
     }
 }
 
 /// Whether one of the uses of a place keeps its pins from moving.
 fn holds_fixed(together: &[&mut ImageUse]) -> bool {
-    let pins = together.iter().filter(|one| one.status == Status::Pinned);
+    let pins = together.iter().filter(|one| one.tracked().is_some());
     let images: BTreeSet<_> = pins.map(|pin| &pin.image).collect();
     together.iter().any(|one| match one.status {
         Status::Pinned | Status::Unpinned => false,

@@ -8,6 +8,7 @@ use regex::Regex;
 use super::cadence::Cadence;
 use super::digest::Digest;
 use super::image::Platform;
+use super::mirror::Mirrors;
 use super::pattern::Pattern;
 use super::pull_request::BranchName;
 use super::reference::{ImageName, Tag};
@@ -78,6 +79,8 @@ pub struct Policy {
     pub follow: Follow,
     /// Whether tags without a digest get one.
     pub pin: PinMode,
+    /// Which names are a mirror's: the same for all repositories, and shared by their policies.
+    pub mirrors: Arc<Mirrors>,
     /// Minijinja template of the pull request's title; `domain::message` has the default, as for the next two.
     pub title: Option<String>,
     /// Minijinja template of the pull request's body.
@@ -225,6 +228,7 @@ impl Default for Policy {
             stale_after: None,
             follow: Follow::Digest,
             pin: PinMode::Off,
+            mirrors: Arc::default(),
             title: None,
             body: None,
             commit_message: None,

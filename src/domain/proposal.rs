@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::cadence::Wait;
-use super::candidates::{Candidate, Move, Unknown, UseState};
+use super::candidates::{Move, Unknown};
 use super::digest::Digest;
 use jiff::Timestamp;
 
 use super::image::{Content, Image, ManifestKind};
 use super::image_use::Finding;
-use super::ledger::Ledger;
 use super::marker::{MarkerError, MarkerPin};
 use super::policy::Unchanged;
 use super::pull_request::BranchName;
@@ -39,7 +38,7 @@ pub enum NoImage {
     Unknown(Unknown),
 }
 
-/// The evidence for each move that [`super::candidates::behind`] asked for.
+/// The evidence for each move that [`super::target::wanted`] asked for.
 pub type EvidenceByMove = BTreeMap<Move, Evidence>;
 
 /// A pin that may be proposed.
@@ -218,34 +217,6 @@ impl Pin {
     pub(super) fn refused(self, reason: Reason) -> NotProposed {
         let Self { path, use_index, line, tag, asked, old, new, .. } = self;
         NotProposed { path, use_index, line, tag, asked, old, new: Some(new), reason }
-    }
-}
-
-/// What becomes of a candidate: a pin that may be proposed, a reason why not, or nothing where it is current.
-pub fn consider(candidate: &Candidate, evidence: &EvidenceByMove, ledger: &Ledger) -> Option<Result<Pin, NotProposed>> {
-    let not_proposed = |new: Option<Digest>, reason: Reason| {
-        let Candidate { path, use_index, line, tag, asked, old, .. } = candidate.clone();
-        Some(Err(NotProposed { path, use_index, line, tag, asked, old, new, reason }))
-    };
-    let new = match &candidate.state {
-        UseState::Current => return None,
-        UseState::Unknown(unknown) => return not_proposed(None, Reason::Unknown(unknown.clone())),
-        UseState::TagGone => return not_proposed(None, Reason::TagGone),
-        UseState::HeldBack(words) => return not_proposed(None, Reason::HeldBack(words.clone())),
-        UseState::Ambiguous => return not_proposed(None, Reason::Ambiguous),
-        UseState::Behind { new } => *new,
-    };
-    if candidate.old.is_some_and(|old| ledger.is_backwards(&candidate.asked, &old, &new)) {
-        return not_proposed(Some(new), Reason::Backwards);
-    }
-    let found = candidate.wanted().and_then(|wanted| evidence.get(&wanted));
-    match judge(new, found) {
-        Err(reason) => not_proposed(Some(new), reason),
-        Ok((old_image, new_image)) => {
-            let Candidate { path, use_index, line, tag, asked, old, .. } = candidate.clone();
-            let (new_tag, urgency) = (None, None);
-            Some(Ok(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency }))
-        }
     }
 }
 

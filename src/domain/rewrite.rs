@@ -1,14 +1,18 @@
-//! Pins move: the digest's bytes, and the words of the comment that described the old one.
+//! Pins move: the bytes of digest and tag, and the words of the comment that described the old ones.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod edits;
 
-use super::comment::{self, Move};
+use std::collections::BTreeMap;
+
 use super::digest::Digest;
-use super::edit::{Edit, EditError, apply};
+use super::edit::{EditError, apply};
 use super::image::Image;
 use super::image_use::{ImageUse, SkipReason, Status};
-use super::policy::{CommentMode, Policy};
+use super::policy::Policy;
+use super::reference::Tag;
 use super::source_file;
+
+use edits::{FirstDigest, edits_of};
 
 /// A file as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -19,12 +23,14 @@ pub struct SourceFile<'a> {
     pub policy: &'a Policy,
 }
 
-/// One pin's move to another digest of the same tag.
+/// One pin's move to another digest; a use without one gets its first.
 #[derive(Debug, Clone)]
 pub struct PinMove {
     /// Which of the file's uses.
     pub use_index: usize,
     pub to: Digest,
+    /// The tag that it gets, where that changes.
+    pub new_tag: Option<Tag>,
     /// What is known of the old digest; for the version and the date in the comment.
     pub old: Option<Image>,
     pub new: Option<Image>,
@@ -38,98 +44,91 @@ pub enum RewriteError {
     /// One place in the file serves several uses, and not all of them move to the same digest.
     #[error("the digest on line {line} serves several images that would need different digests")]
     Shared { line: u32 },
+    #[error("the tag of the image on line {line} stands where it cannot be changed")]
+    FixedTag { line: u32 },
     #[error("the edits do not fit the file")]
     Edit(#[from] EditError),
-    /// The edited file was read again and does not show the same uses with the new digests.
-    #[error("the edited file does not show the same images with the new digests")]
+    /// The edited file was read again and does not show the same uses with the new tags and digests.
+    #[error("the edited file does not show the same images with the new tags and digests")]
     NotProven,
 }
 
-/// The file with its pins moved. **Invariant**: read again it shows the same uses with the new digests, or it is an
-/// error.
+/// What a use must show afterwards.
+#[derive(Debug, Clone, Copy)]
+struct Shown<'a> {
+    tag: Option<&'a Tag>,
+    digest: Option<Digest>,
+}
+
+/// The file with its pins moved. **Invariant**: read again it shows the same uses with the new tags and digests, or it is
+/// an error.
+///
+/// With `comment: write` a first digest takes the place of the tag, which goes into the comment above; where that reads
+/// otherwise (two images in one instruction have one line above them) the tag stays in front of the digest.
 pub fn rewrite(file: SourceFile<'_>, uses: &[ImageUse], moves: &[PinMove]) -> Result<Vec<u8>, RewriteError> {
-    let expected = expected_digests(uses, moves)?;
-    let mut edits = Vec::new();
-    for pin_move in moves {
-        let image_use = uses.get(pin_move.use_index).ok_or(RewriteError::NoPin { use_index: pin_move.use_index })?;
-        edits.extend(edits_of(file, image_use, pin_move));
+    let expected = expected(uses, moves)?;
+    match rewritten(file, (uses, &expected), moves, FirstDigest::ByPolicy) {
+        Err(RewriteError::NotProven | RewriteError::Edit(_)) => {
+            rewritten(file, (uses, &expected), moves, FirstDigest::AfterTag)
+        }
+        result => result,
     }
+}
+
+fn rewritten(
+    file: SourceFile<'_>,
+    (uses, expected): (&[ImageUse], &[Shown<'_>]),
+    moves: &[PinMove],
+    first: FirstDigest,
+) -> Result<Vec<u8>, RewriteError> {
+    let moving = moves.iter().filter_map(|pin_move| Some((uses.get(pin_move.use_index)?, pin_move)));
+    let edits = moving.flat_map(|(image_use, pin_move)| edits_of(file, image_use, pin_move, first)).collect();
     let after = apply(file.bytes, edits)?;
     let reread = source_file::read(file.path, &after, file.policy);
     let is_proven = reread.len() == uses.len()
-        && uses.iter().zip(&reread).zip(&expected).all(|((old, new), digest)| is_same_use(old, new, *digest));
+        && uses.iter().zip(&reread).zip(expected).all(|((old, new), shown)| is_same_use(old, new, *shown));
     if is_proven { Ok(after) } else { Err(RewriteError::NotProven) }
 }
 
-/// The digest that every use must show afterwards. Every use of the same bytes goes along, or none does.
-fn expected_digests(uses: &[ImageUse], moves: &[PinMove]) -> Result<Vec<Option<Digest>>, RewriteError> {
+/// What every use must show afterwards. Every use of the same bytes goes along, or none does.
+fn expected<'a>(uses: &'a [ImageUse], moves: &'a [PinMove]) -> Result<Vec<Shown<'a>>, RewriteError> {
     // By where the digest begins: where it goes, and the pin that wants it.
     let mut targets: BTreeMap<usize, (Digest, &ImageUse)> = BTreeMap::new();
-    for PinMove { use_index, to, .. } in moves {
-        let pin = uses.get(*use_index).filter(|pin| pin.status == Status::Pinned);
-        let (pin, start) = pin
-            .and_then(|pin| Some((pin, pin.digest_start()?)))
-            .ok_or(RewriteError::NoPin { use_index: *use_index })?;
-        if targets.insert(start, (*to, pin)).is_some_and(|(other, _)| other != *to) {
+    for PinMove { use_index, to, new_tag, .. } in moves {
+        let pin = uses.get(*use_index).filter(|pin| pin.tracked().is_some());
+        let (pin, place) =
+            pin.and_then(|pin| Some((pin, pin.place()?))).ok_or(RewriteError::NoPin { use_index: *use_index })?;
+        if new_tag.is_some() && !pin.can_change_tag() {
+            return Err(RewriteError::FixedTag { line: pin.line });
+        }
+        if targets.insert(place, (*to, pin)).is_some_and(|(other, _)| other != *to) {
             return Err(RewriteError::Shared { line: pin.line });
         }
     }
-    let moved: BTreeSet<usize> = moves.iter().map(|pin_move| pin_move.use_index).collect();
+    let moved: BTreeMap<usize, &PinMove> = moves.iter().map(|pin_move| (pin_move.use_index, pin_move)).collect();
     let expected = uses.iter().enumerate().map(|(index, one)| {
-        let Some((to, pin)) = one.digest_start().and_then(|start| targets.get(&start)) else { return Ok(one.digest) };
+        let Some((to, pin)) = one.place().and_then(|place| targets.get(&place)) else {
+            return Ok(Shown { tag: one.tag.as_ref(), digest: one.digest });
+        };
+        let pin_move = moved.get(&index);
         // One of the same image without a tag of its own stays equal to the pin that it shares the digest with.
         let goes_along = one.status == Status::Skipped(SkipReason::NoTag) && one.image == pin.image;
-        if moved.contains(&index) || goes_along { Ok(Some(*to)) } else { Err(RewriteError::Shared { line: pin.line }) }
+        if pin_move.is_none() && !goes_along {
+            return Err(RewriteError::Shared { line: pin.line });
+        }
+        let tag = pin_move.and_then(|pin_move| pin_move.new_tag.as_ref()).or(one.tag.as_ref());
+        Ok(Shown { tag, digest: Some(*to) })
     });
     expected.collect()
 }
 
-/// The edits of one move. A new tag would be one more edit here, of the reference's or the comment's tag.
-fn edits_of(file: SourceFile<'_>, image_use: &ImageUse, pin_move: &PinMove) -> Vec<Edit> {
-    let (Some(range), Some(from)) = (&image_use.digest_range, &image_use.digest) else { return Vec::new() };
-    let mut edits = vec![Edit {
-        range: range.clone(),
-        expected: from.hex().into_bytes(),
-        replacement: pin_move.to.hex().into_bytes(),
-    }];
-    let moved = Move { from, to: &pin_move.to, old: pin_move.old.as_ref(), new: pin_move.new.as_ref() };
-    match (file.policy.comment, &image_use.comment) {
-        (CommentMode::Update | CommentMode::Write, Some(bound)) => {
-            edits.extend(comment::edits(file.bytes, bound, image_use, moved));
-        }
-        (CommentMode::Write, None) => edits.extend(new_comment(file.bytes, image_use, moved)),
-        (CommentMode::Update, None) | (CommentMode::Keep, _) => {}
-    }
-    edits
-}
-
-/// `# base image: <name>:<tag> (<version>)` above the instruction, with its indentation and the file's line ending.
-fn new_comment(bytes: &[u8], image_use: &ImageUse, moved: Move<'_>) -> Option<Edit> {
-    let (at, tag) = (image_use.comment_insertion?, image_use.tag.as_ref()?);
-    let rest = bytes.get(at..)?;
-    let indentation = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let ending = line_ending(bytes, at);
-    let version = moved.new.and_then(|new| new.version.as_deref()).filter(|version| comment::is_word(version));
-    let version = version.map(|version| format!(" ({version})")).unwrap_or_default();
-    let mut replacement = rest.get(..indentation)?.to_vec();
-    replacement
-        .extend_from_slice(format!("# base image: {}:{tag}{version}{ending}", image_use.written_name).as_bytes());
-    Some(Edit { range: at..at, expected: Vec::new(), replacement })
-}
-
-/// How the line at `at` ends; the last line of a file, which may have no ending, as the one before it.
-fn line_ending(bytes: &[u8], at: usize) -> &'static str {
-    let line_feed = |bytes: &[u8]| bytes.iter().position(|byte| *byte == b'\n');
-    let end = match line_feed(bytes.get(at..).unwrap_or_default()) {
-        Some(length) => at + length,
-        None => at.saturating_sub(1),
-    };
-    if bytes.get(..end).is_some_and(|before| before.ends_with(b"\r")) { "\r\n" } else { "\n" }
-}
-
-/// Whether a use is the same but for its digest, its place and its comment.
-fn is_same_use(old: &ImageUse, new: &ImageUse, digest: Option<Digest>) -> bool {
-    (new.kind, &new.image, &new.written_name, &new.tag) == (old.kind, &old.image, &old.written_name, &old.tag)
-        && (new.status, &new.stage, new.is_final_stage) == (old.status, &old.stage, old.is_final_stage)
-        && (&new.platform, &new.via, new.digest) == (&old.platform, &old.via, digest)
+/// Whether a use is the same but for its digest and its tag, its place and its comment.
+fn is_same_use(old: &ImageUse, new: &ImageUse, shown: Shown<'_>) -> bool {
+    let gets_first = old.status == Status::Unpinned && shown.digest.is_some();
+    let status = if gets_first { Status::Pinned } else { old.status };
+    (new.kind, &new.image, &new.written_name) == (old.kind, &old.image, &old.written_name)
+        && (new.status, &new.stage, new.is_final_stage) == (status, &old.stage, old.is_final_stage)
+        && (new.tag.as_ref(), new.digest, &new.platform) == (shown.tag, shown.digest, &old.platform)
+        // A first digest may be the first thing of the image that stands in an ARG.
+        && (new.via == old.via || gets_first)
 }

@@ -6,8 +6,8 @@ use super::dockerfile;
 use super::file_name::{FileFormat, formats};
 use super::file_pattern;
 use super::image_use::{ImageUse, SkipReason, Status, TagSource, UseKind};
-use super::pin::mark_shared_with_fixed;
-use super::policy::{FilePattern, Policy, Stages};
+use super::pin::{forget_shared_tags, mark_shared_with_fixed};
+use super::policy::{CommentMode, FilePattern, PinMode, Policy, Stages};
 
 /// Reads the image uses of one file under a policy, in the order of the file; those that only
 /// a pattern finds in a Dockerfile come last.
@@ -34,6 +34,7 @@ pub fn read(path: &str, bytes: &[u8], policy: &Policy) -> Vec<ImageUse> {
         apply_policy(image_use, policy);
     }
     mark_shared_with_fixed(&mut uses);
+    forget_shared_tags(&mut uses);
     uses
 }
 
@@ -50,6 +51,7 @@ fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
                 image_use.status = Status::Pinned;
             }
         }
+        Status::Unpinned if policy.pin == PinMode::Digest => pin_if_possible(image_use),
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => {}
     }
     let is_elsewhere =
@@ -58,5 +60,23 @@ fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
         matches!(image_use.status, Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag));
     if is_elsewhere && is_followed {
         image_use.status = Status::Skipped(SkipReason::Stage);
+    }
+    if policy.pin == PinMode::Off {
+        image_use.digest_insertion = None;
+    }
+    if policy.comment == CommentMode::Keep && image_use.tag_source == Some(TagSource::Comment) {
+        image_use.tag_range = None;
+    }
+}
+
+/// A use without a digest gets the one of its tag; without a tag nobody knows which. In other formats the pattern alone
+/// knows where digests stand: it has a group for them, or the use stays as it is.
+fn pin_if_possible(image_use: &mut ImageUse) {
+    match (&image_use.tag, image_use.digest_insertion) {
+        (None, _) => image_use.status = Status::Skipped(SkipReason::NoTag),
+        (Some(_), None) if image_use.kind != UseKind::Pattern => {
+            image_use.status = Status::Skipped(SkipReason::Ambiguous);
+        }
+        (Some(_), _) => {}
     }
 }

@@ -14,6 +14,7 @@ mod scans;
 mod staleness;
 mod status;
 mod turns;
+mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+
+use view::View;
 
 pub use reader::SqliteReader;
 
@@ -139,6 +142,11 @@ impl SqliteStore {
         self.forget_images().await
     }
 
+    /// The store as whoever only reads it sees it.
+    fn view(&self) -> View<'_> {
+        View { name: &self.name, pool: &self.pool }
+    }
+
     fn read_error(&self) -> impl Fn(sqlx::Error) -> StoreError + '_ {
         |error| sql_error(&self.name, "read", error)
     }
@@ -148,12 +156,12 @@ impl SqliteStore {
     }
 
     fn damaged(&self, detail: impl ToString) -> StoreError {
-        StoreError::Damaged { store: self.name.clone(), detail: detail.to_string() }
+        self.view().damaged(detail)
     }
 
     /// The value of a JSON column.
     fn json<T: for<'de> Deserialize<'de>>(&self, text: &str) -> Result<T, StoreError> {
-        serde_json::from_str(text).map_err(|error| self.damaged(error))
+        self.view().json(text)
     }
 
     fn to_json(&self, value: &impl Serialize) -> Result<String, StoreError> {

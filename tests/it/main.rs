@@ -20,6 +20,7 @@ mod dockerfile_laws;
 mod dockerfile_limits;
 mod dockerfile_oracles;
 mod dockerfiles;
+mod followed_tags;
 mod forge;
 mod forge_contract;
 mod forge_costs;

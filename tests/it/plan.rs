@@ -4,7 +4,7 @@ use refrom::domain::candidates::{UseState, behind};
 use refrom::domain::image::ManifestKind;
 use refrom::domain::marker::Marker;
 use refrom::domain::plan::{HOLD_LABEL, plan};
-use refrom::domain::policy::{CommentMode, Grouping};
+use refrom::domain::policy::{CommentMode, DeniedDigest, Grouping};
 use refrom::domain::pull_request::{Mergeable, PullRequestState};
 
 use crate::plan_world::{Content, OURS, WEB, WHOLE, World, branch, digest, manifests, says, tag};
@@ -466,9 +466,22 @@ fn deleting_the_branch_of_a_pull_request_refuses_as_closing_it_does() {
 #[test]
 fn an_open_pull_request_whose_digest_may_no_longer_be_proposed_is_closed() {
     let mut world = World::one_open();
+    let denied = |letter| DeniedDigest { digest: digest(letter), reason: Some("CVE".to_owned()) };
+    world.web().policy.denied = vec![denied('b')];
+    let waits = format!("Dockerfile line 1 waits: {} is denied: CVE", digest('b').short());
+    assert_eq!(world.cycle(), ["close #1: NotProposable, deletes its branch", &waits]);
+}
+
+#[test]
+fn an_open_pull_request_stays_where_the_newest_digest_may_not_be_proposed() {
+    let mut world = World::one_open();
     world.moves("dhi.io/nginx:1", 'c');
     world.content('c', |image| image.manifests = manifests(&["amd64"], 'c'));
-    assert_eq!(world.cycle()[0], "close #1: NotProposable, deletes its branch");
+    assert!(world.cycle()[0].starts_with("leave #1 alone: the new digest lacks platforms"), "no memory of b");
+    world.saw("dhi.io/nginx:1", "abc");
+    assert_eq!(world.cycle(), ["#1 is up to date"]);
+    world.moves("dhi.io/nginx:1", 'd');
+    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→d"]);
 }
 
 #[test]

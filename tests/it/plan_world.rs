@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use refrom::domain::cadence::CadenceMode;
-use refrom::domain::candidates::{FileUses, RepositoryFacts, RepositoryKey, Unanswered, Unknown, behind};
+use refrom::domain::candidates::{FileUses, Move, RepositoryFacts, RepositoryKey, Unanswered, Unknown, behind};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
@@ -17,6 +17,7 @@ use refrom::domain::pull_request::{
     RepositoryHead, Vocabulary,
 };
 use refrom::domain::reference::{Reference, TagRef};
+use refrom::domain::target::{Rules, targets, wanted};
 
 pub const OURS: &str = "bot@refrom.example";
 /// Author and committer of commits that the forge makes for refrom.
@@ -122,6 +123,8 @@ pub fn image_use(tag: &TagRef, digest: Digest, nth: usize) -> ImageUse {
         tag: Some(tag.tag.clone()),
         digest: Some(digest),
         digest_range: Some(start..start + 71),
+        tag_range: None,
+        digest_insertion: None,
         status: Status::Pinned,
         stage: None,
         is_final_stage: true,
@@ -276,31 +279,38 @@ impl World {
             ..Knowledge::default()
         };
         for facts in facts {
-            let candidates = behind(facts, &knowledge.observations);
-            let repo = &self.repos[facts.head.name.as_str()];
-            let asked = repo.pull_requests.iter().filter(|it| candidates.branches.contains(&it.branch));
-            let asked: Vec<PullRequest> = asked.cloned().collect();
-            for wanted in candidates.evidence.iter().cloned().chain(held_moves(&candidates, &asked)) {
-                let content =
-                    |digest| self.contents.get(&digest).cloned().unwrap_or(Content::Image(Box::new(index(digest))));
-                let new = match content(wanted.new) {
-                    Content::Image(image) => Ok(*image),
-                    Content::Gone | Content::Unreadable => Err(NoImage::Unknown(unknown("HTTP 500"))),
-                };
-                let old = match wanted.old.map(content) {
-                    Some(Content::Image(image)) => Ok(*image),
-                    Some(Content::Gone) => Err(NoImage::Gone),
-                    Some(Content::Unreadable) => Err(NoImage::Unknown(unknown("HTTP 500"))),
-                    None => Err(NoImage::Unpinned),
-                };
-                let evidence = Evidence { new, old, in_mirror: None, contents: BTreeMap::new() };
-                knowledge.evidence.insert(wanted, evidence);
+            let key = facts.key();
+            let pins = behind(facts, &knowledge.observations).pins;
+            loop {
+                let rules =
+                    Rules { repository: Some(&key), policy: &facts.policy, knowledge: &knowledge, now: self.now() };
+                let moves: BTreeSet<Move> = pins.iter().flat_map(|pin| wanted(pin, &rules)).collect();
+                if moves.is_empty() {
+                    break;
+                }
+                knowledge.evidence.extend(moves.into_iter().map(|wanted| (wanted.clone(), self.evidence(&wanted))));
             }
-            knowledge.pull_requests.insert(facts.key(), Ok(asked));
+            let branches = targets(facts, &knowledge, self.now()).branches;
+            let repo = &self.repos[facts.head.name.as_str()];
+            let asked = repo.pull_requests.iter().filter(|it| branches.contains(&it.branch));
+            knowledge.pull_requests.insert(key, Ok(asked.cloned().collect()));
+            let held = held_moves(facts, &knowledge, self.now());
+            knowledge.evidence.extend(held.into_iter().map(|wanted| (wanted.clone(), self.evidence(&wanted))));
             let turn = self.turns.get(facts.head.name.as_str());
             knowledge.turns.extend(turn.map(|turn| (facts.key(), *turn)));
         }
         knowledge
+    }
+
+    fn evidence(&self, wanted: &Move) -> Evidence {
+        let image = |digest| match self.contents.get(&digest) {
+            None => Ok(index(digest)),
+            Some(Content::Image(image)) => Ok(Image::clone(image)),
+            Some(Content::Gone) => Err(NoImage::Gone),
+            Some(Content::Unreadable) => Err(NoImage::Unknown(Unknown { reason: "HTTP 500".to_owned() })),
+        };
+        let old = wanted.old.map_or(Err(NoImage::Unpinned), image);
+        Evidence { new: image(wanted.new), old, in_mirror: None, contents: BTreeMap::new() }
     }
 
     pub fn plan(&self) -> Plan {

@@ -202,6 +202,7 @@ fn one_place_for_several_uses_moves_for_all_or_not_at_all() {
     let to = |use_index, digit: &str| PinMove {
         use_index,
         to: format!("sha256:{}", digit.repeat(64)).parse().unwrap(),
+        new_tag: None,
         old: None,
         new: None,
     };

@@ -1,5 +1,7 @@
 //! The store on real files, and by real processes.
 
+mod reader;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

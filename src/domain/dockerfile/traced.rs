@@ -51,6 +51,11 @@ impl Traced {
         self.origins.first().copied()
     }
 
+    /// Where the last byte stands in the file.
+    pub fn last_origin(&self) -> Option<usize> {
+        self.origins.last().copied()
+    }
+
     /// The part from `range.start` to `range.end`, as far as it exists.
     pub fn slice(&self, range: Range<usize>) -> Self {
         let range = range.start.min(self.len())..range.end.min(self.len()).max(range.start.min(self.len()));

@@ -1,16 +1,18 @@
 //! Instructions → image uses, before comments are looked at.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::directive::Directives;
 use super::expand::{Expanded, expand};
 use super::from;
 use super::instruction::{Instruction, split_keyword};
 use super::mount::{self, MountSource};
-use super::scope::Scope;
+use super::scope::{Reader, Scope};
 use super::stages::Stages;
 use super::traced::Traced;
 use super::words::split_flags;
+use crate::domain::digest::Digest;
 use crate::domain::image_use::{ImageUse, SkipReason, Status, UseKind};
 use crate::domain::line_index::LineIndex;
 use crate::domain::pin::{CommentBinding, ReadReference, read_reference, settle};
@@ -28,6 +30,7 @@ pub(super) struct Found {
 /// Walks over the instructions of a file.
 pub(super) fn walk(bytes: &[u8], directives: &Directives, instructions: &[Instruction]) -> Vec<Found> {
     let mut walk = Walk {
+        bytes,
         lines: LineIndex::new(bytes),
         escape: directives.escape,
         scope: Scope::new(),
@@ -49,11 +52,14 @@ pub(super) fn walk(bytes: &[u8], directives: &Directives, instructions: &[Instru
         image_use.is_final_stage = *stage == last && last > 0;
         let is_part = matches!(image_use.kind, UseKind::From | UseKind::CopyFrom);
         image_use.makes_final_image = is_part && of_final.contains(stage);
+        image_use.tag_range.take_if(|range| !walk.scope.serves_one_text(range));
+        image_use.digest_insertion.take_if(|at| !walk.scope.serves_one_text(&(at.saturating_sub(1)..*at)));
     }
     found.into_iter().map(|(_, found)| found).collect()
 }
 
 struct Walk<'a> {
+    bytes: &'a [u8],
     lines: LineIndex,
     escape: u8,
     scope: Scope,
@@ -76,6 +82,7 @@ impl Walk<'_> {
                 let (_flags, arguments) = split_flags(rest);
                 self.scope.declare(&arguments, self.escape, index);
             }
+            "arg" => self.scope.hand_over(&split_flags(rest).1, self.escape),
             "copy" => self.copy(index, rest),
             "run" => self.run(index, rest),
             "onbuild" => self.onbuild(index, rest),
@@ -91,6 +98,7 @@ impl Walk<'_> {
         };
         self.stage.clone_from(&from.stage);
         let base = expand(&from.base, self.escape, &self.scope);
+        self.scope.note_reader(Reader::Base(Digest::of(from.base.bytes())));
         match base {
             Err(_) => self.skipped(index, UseKind::From, &from.base, SkipReason::Malformed),
             Ok(Expanded { value, is_known }) if !is_known || value.is_empty() => {
@@ -105,6 +113,7 @@ impl Walk<'_> {
             }
         }
         let platform = from.platform.map(|platform| self.platform(&platform));
+        self.scope.note_reader(Reader::Others);
         let current = self.stages.count();
         if let Some((_, found)) = self.found.last_mut().filter(|(stage, _)| *stage == current) {
             found.image_use.platform = platform;
@@ -166,6 +175,8 @@ impl Walk<'_> {
     fn syntax(&mut self, reference: &Traced) {
         let read = read_reference(reference.text(), digest_place(reference));
         let mut image_use = self.described(UseKind::Syntax, read);
+        image_use.tag_range = tag_place(reference, &image_use);
+        image_use.digest_insertion = self.end(reference, reference, &image_use);
         let place = digits(reference).unwrap_or_else(|| reference.clone());
         image_use.line = self.lines.line(place.origin().unwrap_or_default());
         settle(&mut image_use, CommentBinding::None);
@@ -175,6 +186,8 @@ impl Walk<'_> {
     /// A use of the image that `reference` names, where `written` stands in the instruction.
     fn image(&mut self, index: usize, kind: UseKind, reference: &Traced, written: &Traced) {
         let mut image_use = self.described(kind, read_reference(reference.text(), digest_place(reference)));
+        image_use.tag_range = tag_place(reference, &image_use);
+        image_use.digest_insertion = self.end(reference, written, &image_use);
         let digest = digits(reference);
         let place = digest.as_ref().unwrap_or(reference);
         let holder = place.hull().and_then(|hull| self.scope.holder(&hull));
@@ -190,6 +203,18 @@ impl Walk<'_> {
         let insertion = described_at.first().and_then(|index| self.instructions.get(*index));
         image_use.comment_insertion = insertion.map(|instruction| instruction.start);
         self.found.push((self.stages.count(), Found { image_use, described_at }));
+    }
+
+    /// Where a digest would follow the reference: behind its last byte, which is the last of the ARG's value that it
+    /// stands in, or of what is written in the instruction. Behind it an empty variable could get a value.
+    fn end(&self, reference: &Traced, written: &Traced, image_use: &ImageUse) -> Option<usize> {
+        let last = reference.last_origin().filter(|_| image_use.status == Status::Unpinned)?;
+        let end = match self.scope.holder(&(last..last + 1)) {
+            Some(definition) => definition.range.end,
+            None => written.hull()?.end,
+        };
+        let rest = self.bytes.get(last + 1..end)?;
+        rest.iter().all(|byte| b"\"'}".contains(byte)).then_some(last + 1)
     }
 
     fn skipped(&mut self, index: usize, kind: UseKind, place: &Traced, reason: SkipReason) {
@@ -212,6 +237,13 @@ fn flag_values(rest: &Traced, name: &[u8]) -> Vec<Traced> {
     flags.iter().filter_map(|flag| flag.cut(b'=')).filter(|(key, _)| key.bytes() == name).map(|(_, v)| v).collect()
 }
 
+/// The range of the file that holds the reference's tag, where its bytes stand side by side.
+fn tag_place(reference: &Traced, image_use: &ImageUse) -> Option<Range<usize>> {
+    let tag = image_use.tag.as_ref()?;
+    let start = image_use.written_name.len() + ":".len();
+    reference.slice(start..start + tag.as_str().len()).source_range()
+}
+
 /// What stands after the `@` of a reference and the algorithm; the algorithm may come from somewhere else.
 fn digits(reference: &Traced) -> Option<Traced> {
     let (_name, digest) = reference.cut(b'@')?;
@@ -220,6 +252,6 @@ fn digits(reference: &Traced) -> Option<Traced> {
 }
 
 /// The range of the file that holds the digest's hex digits, where they stand side by side.
-fn digest_place(reference: &Traced) -> Option<std::ops::Range<usize>> {
+fn digest_place(reference: &Traced) -> Option<Range<usize>> {
     digits(reference)?.source_range()
 }

@@ -203,7 +203,8 @@ impl fmt::Display for Told<'_> {
             Reason::TagNotEditable(tag) => {
                 write!(
                     f,
-                    "its tag stands where it cannot be changed to `{tag}`: in several parts, or in the configuration"
+                    "its tag stands where it cannot be changed to `{tag}`: in several parts, in the configuration, or where \
+                     other uses need it"
                 )
             }
             Reason::Refused(number) => write!(f, "refused by closing {}", it(number)),

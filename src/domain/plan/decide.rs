@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::interval::Interval;
-use super::kept::kept;
+use super::kept::{Sorted, Standing, kept};
 use super::put_off::{self, Turn};
 use super::seen::{Branches, Seen};
 use super::{Action, Closing, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
-use crate::domain::candidates::{self, Candidate, RepositoryFacts, Unknown};
+use crate::domain::candidates::{Candidate, RepositoryFacts, Unknown};
 use crate::domain::freshness;
 use crate::domain::marker::{Marker, MarkerPin};
 use crate::domain::message;
-use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
+use crate::domain::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest};
 use crate::domain::reference::{ImageName, Tag};
+use crate::domain::target::{self, Rules};
 
 /// A repository's plan before the caps, and what they need.
 #[derive(Debug)]
@@ -47,35 +48,32 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     let interval = Interval::of(facts, knowledge.last_opened.get(&key).copied(), mode, now);
     let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
     let mut plan = RepositoryPlan::new(key, facts.vocabulary, due);
-    let candidates = candidates::behind(facts, &knowledge.observations);
-    plan.findings = freshness::findings(&candidates.pins, knowledge, facts.policy.stale_after, now);
-    let mut pins = Vec::new();
-    for considered in
-        candidates.pins.iter().filter_map(|pin| proposal::consider(pin, &knowledge.evidence, &knowledge.ledger))
-    {
-        match considered {
-            Ok(pin) => pins.push(urgent(pin, &candidates.pins, knowledge)),
-            Err(not_proposed) => plan.not_proposed.push(not_proposed),
-        }
-    }
-    let pull_requests = match knowledge.pull_requests.get(&plan.repository) {
-        Some(Ok(pull_requests)) => pull_requests.as_slice(),
-        None if candidates.branches.is_empty() => &[],
-        unread => {
-            let unasked = || Unknown { reason: "its pull requests were not read".to_owned() };
-            let unknown = unread.and_then(|read| read.as_ref().err().cloned()).unwrap_or_else(unasked);
-            plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
-            plan.problem = Some(unknown);
-            return Decided { plan, open: 0, max_open: None, interval: None };
-        }
+    let targets = target::targets(facts, knowledge, now);
+    let candidates: Vec<Candidate> = targets.pins.iter().map(|considered| considered.candidate.clone()).collect();
+    plan.findings = freshness::findings(&candidates, knowledge, facts.policy.stale_after, now);
+    let unread = match knowledge.pull_requests.get(&plan.repository) {
+        Some(Ok(_)) => None,
+        None if targets.branches.is_empty() => None,
+        Some(Err(unknown)) => Some(unknown.clone()),
+        None => Some(Unknown { reason: "its pull requests were not read".to_owned() }),
     };
-    let seen = Seen::all(pull_requests);
+    let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
+    let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
+    let rules = Rules { repository: Some(&plan.repository), policy: &facts.policy, knowledge, now };
+    let Sorted { pins, standing, not_proposed } = Sorted::of(targets.pins, &seen, &rules);
+    plan.not_proposed = not_proposed;
+    if let Some(unknown) = unread {
+        plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
+        plan.problem = Some(unknown);
+        return Decided { plan, open: 0, max_open: None, interval: None };
+    }
     let branches = Branches::new(facts, knowledge, &seen);
     let mut decision = Decision {
         facts,
         branches: &branches,
         seen: &seen,
         evidence: &knowledge.evidence,
+        standing,
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
@@ -84,18 +82,11 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         plan,
     };
     decision.cover();
-    let pins = decision.paired(pins, &candidates.pins, knowledge);
+    let pins = decision.paired(pins, &candidates, knowledge);
     decision.branches(pins);
     decision.leftovers();
     decision.unreadable_refusals();
     Decided { interval, ..decision.finish() }
-}
-
-/// The pin with the reason why it cannot wait, where there is one.
-fn urgent(pin: Pin, candidates: &[Candidate], knowledge: &Knowledge) -> Pin {
-    let of_pin = candidates.iter().find(|it| (&it.path, it.use_index) == (&pin.path, pin.use_index));
-    let urgency = pin.urgency.clone().or_else(|| knowledge.urgency_of(of_pin?));
-    Pin { urgency, ..pin }
 }
 
 /// The decision about one repository while it is made.
@@ -104,6 +95,8 @@ pub(super) struct Decision<'a> {
     pub(super) branches: &'a Branches<'a>,
     pub(super) seen: &'a [Seen<'a>],
     evidence: &'a EvidenceByMove,
+    /// Pins that stay in their pull requests as they were proposed.
+    standing: Vec<Standing>,
     /// Places that an open pull request holds which must not be touched.
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
@@ -242,9 +235,9 @@ impl<'a> Decision<'a> {
 
     /// Closes what is open on a branch where nothing is to be proposed, unless that is not certain.
     fn nothing_to_propose(&mut self, open: &[&Seen<'_>]) {
-        let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, unknown)| unknown.clone()));
-        if let Some(unknown) = unsettled {
-            return self.leave_alone(open, Vec::new(), &Reason::Unknown(unknown));
+        let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, reason)| reason.clone()));
+        if let Some(reason) = unsettled {
+            return self.leave_alone(open, Vec::new(), &reason);
         }
         // What takes its place waits, and so does the closing.
         let is_replaced = || open.iter().any(|seen| self.cause(seen) == ClosingCause::Regrouped);
@@ -290,22 +283,14 @@ impl<'a> Decision<'a> {
         Closing { number, url, branch, title, body, sentence, cause, delete: None }
     }
 
-    /// The pins of a pull request about which nothing is known now, and why.
-    fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Unknown)> {
-        let unknown = |pin: &MarkerPin| {
-            let unread = self.facts.problems.get(&pin.file).cloned();
-            let waiting = self.plan.not_proposed.iter().find_map(|waiting| match &waiting.reason {
-                Reason::Unknown(unknown)
-                    if (&waiting.path, &waiting.tag.image, &waiting.tag.tag) == (&pin.file, &pin.image, &pin.tag)
-                        && waiting.old == pin.old =>
-                {
-                    Some(unknown.clone())
-                }
-                _ => None,
-            });
-            unread.or(waiting)
+    /// The pins of a pull request that stay in it as they are, and why nothing newer is known or may be proposed.
+    fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Reason)> {
+        let reason = |pin: &MarkerPin| {
+            let unread = self.facts.problems.get(&pin.file).cloned().map(Reason::Unknown);
+            let stays = self.standing.iter().find(|standing| content(&standing.held) == content(pin));
+            unread.or_else(|| stays.map(|standing| standing.reason.clone()))
         };
-        marker_pins(Some(seen)).filter_map(|pin| Some((pin, unknown(pin)?))).collect()
+        marker_pins(Some(seen)).filter_map(|pin| Some((pin, reason(pin)?))).collect()
     }
 
     /// Whether an open pull request already holds what should be proposed.
@@ -326,9 +311,9 @@ impl<'a> Decision<'a> {
             && seen.pull_request.mergeable != Mergeable::Conflicting
     }
 
-    /// These pins and those that the pull request holds and that are unknown now.
+    /// These pins and those that the pull request holds and that stay in it.
     fn with_kept(&self, seen: &Seen<'_>, mut pins: Vec<Pin>) -> Vec<Pin> {
-        pins.extend(kept(seen, &self.plan.not_proposed, self.evidence));
+        pins.extend(kept(seen, &self.standing, self.evidence));
         pins.sort_by(|left, right| (&left.path, left.use_index).cmp(&(&right.path, right.use_index)));
         pins.truncate(message::pins_that_fit(&pins));
         pins

@@ -1,49 +1,108 @@
-//! Pins of an open pull request whose tags cannot be asked now: they stay in it as they were proposed, so that one
-//! registry that is down shrinks no pull request when another pin moves.
+//! Pins of an open pull request that stay in it as they were proposed, although nothing newer may be proposed now: so one
+//! registry that is down shrinks no pull request when another pin moves, and none goes back to an older digest.
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
+use super::Knowledge;
+use super::decide::content;
 use super::seen::Seen;
-use crate::domain::candidates::{Candidates, Move, UseState};
-use crate::domain::digest::Digest;
+use crate::domain::candidates::{Candidate, Move, RepositoryFacts};
+use crate::domain::marker::MarkerPin;
 use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
-use crate::domain::pull_request::PullRequest;
-use crate::domain::reference::TagRef;
+use crate::domain::target::{self, Choice, Considered, Rules};
 
-/// The moves that open pull requests hold for pins about which nothing is known now. Their evidence was looked up when
-/// they were proposed; with it [`super::plan`] keeps them.
-pub fn held_moves(candidates: &Candidates, pull_requests: &[PullRequest]) -> BTreeSet<Move> {
+/// The pins of a repository by what becomes of them beside its open pull requests.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    pub(super) pins: Vec<Pin>,
+    pub(super) standing: Vec<Standing>,
+    /// With those that stand.
+    pub(super) not_proposed: Vec<NotProposed>,
+}
+
+/// A pin that stays in its pull request as it was proposed.
+#[derive(Debug)]
+pub(super) struct Standing {
+    candidate: Candidate,
+    /// What the pull request holds.
+    pub(super) held: MarkerPin,
+    /// Why nothing newer is proposed.
+    pub(super) reason: Reason,
+}
+
+impl Sorted {
+    pub(super) fn of(all: Vec<Considered>, seen: &[Seen<'_>], rules: &Rules<'_>) -> Self {
+        let mut sorted = Self::default();
+        for considered in all {
+            match (Standing::of(&considered, seen, rules), considered.choice) {
+                (Some(standing), choice) => {
+                    sorted.not_proposed.push(standing.not_proposed(&choice));
+                    sorted.standing.push(standing);
+                }
+                (None, Choice::Propose(pin)) => sorted.pins.push(*pin),
+                (None, Choice::Wait(waiting)) => sorted.not_proposed.push(*waiting),
+                (None, Choice::Nothing) => {}
+            }
+        }
+        sorted
+    }
+}
+
+impl Standing {
+    /// The pin that stays; `None` where an open pull request does not hold it, or holds what takes it no step back.
+    pub(super) fn of(considered: &Considered, seen: &[Seen<'_>], rules: &Rules<'_>) -> Option<Self> {
+        let candidate = &considered.candidate;
+        let held = seen.iter().filter(|seen| seen.is_open()).find_map(|seen| held_by(seen, candidate))?;
+        let reason = target::stays(considered, held, rules)?;
+        Some(Self { candidate: candidate.clone(), held: held.clone(), reason })
+    }
+
+    /// What is said of it.
+    pub(super) fn not_proposed(&self, choice: &Choice) -> NotProposed {
+        let Candidate { path, use_index, line, tag, asked, old, .. } = self.candidate.clone();
+        let (asked, new) = match choice {
+            Choice::Wait(waiting) => (waiting.asked.clone(), waiting.new),
+            Choice::Propose(_) | Choice::Nothing => (asked, None),
+        };
+        NotProposed { path, use_index, line, tag, asked, old, new, reason: self.reason.clone() }
+    }
+
+    fn pin(&self, evidence: &EvidenceByMove) -> Option<Pin> {
+        let Candidate { path, use_index, line, tag, old, .. } = self.candidate.clone();
+        let (new_tag, new) = (self.held.new_tag.clone(), self.held.new);
+        let asked = target::asked(&self.candidate, new_tag.as_ref());
+        let found = evidence.get(&target::held_move(&self.candidate, &self.held));
+        let (old_image, new_image) = proposal::judge(new, found).ok()?;
+        Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency: None })
+    }
+}
+
+/// The moves that open pull requests hold for pins that stay as they were proposed, as far as there is no evidence for
+/// them yet. It was looked up when they were proposed; with it [`super::plan`] keeps them.
+pub fn held_moves(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Move> {
+    let key = facts.key();
+    let Some(Ok(pull_requests)) = knowledge.pull_requests.get(&key) else { return BTreeSet::new() };
+    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let seen = Seen::all(pull_requests);
-    let unknown = candidates
-        .pins
-        .iter()
-        .filter(|pin| matches!(pin.state, UseState::Unknown(_) | UseState::TagGone | UseState::HeldBack(_)));
-    let held = unknown.flat_map(|pin| {
-        let open = seen.iter().filter(|seen| seen.is_open());
-        let new = open.filter_map(|seen| proposed(seen, &pin.path, &pin.tag, pin.old));
-        new.map(|new| pin.move_to(new))
-    });
-    held.collect()
+    let standing = target::targets(facts, knowledge, now).pins.into_iter();
+    let standing = standing.filter_map(|considered| Standing::of(&considered, &seen, &rules));
+    let moves = standing.map(|standing| target::held_move(&standing.candidate, &standing.held));
+    moves.filter(|wanted| !knowledge.evidence.contains_key(wanted)).collect()
 }
 
-/// The pins that are unknown now and that the pull request proposes already, as far as there is evidence for them.
-pub(super) fn kept(seen: &Seen<'_>, not_proposed: &[NotProposed], evidence: &EvidenceByMove) -> Vec<Pin> {
-    let unknown = not_proposed.iter().filter(|waiting| matches!(waiting.reason, Reason::Unknown(_)));
-    let kept = unknown.filter_map(|waiting| {
-        let NotProposed { path, use_index, line, tag, asked, old, .. } = waiting.clone();
-        let new = proposed(seen, &path, &tag, old)?;
-        let wanted = Move::new(&tag, &asked, old, new);
-        let (old_image, new_image) = proposal::judge(new, evidence.get(&wanted)).ok()?;
-        let (new_tag, urgency) = (None, None);
-        Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency })
+/// The standing pins that the pull request proposes already, as far as there is evidence for them.
+pub(super) fn kept(seen: &Seen<'_>, standing: &[Standing], evidence: &EvidenceByMove) -> Vec<Pin> {
+    let held = standing.iter().filter(|standing| {
+        held_by(seen, &standing.candidate).is_some_and(|held| content(held) == content(&standing.held))
     });
-    kept.collect()
+    held.filter_map(|standing| standing.pin(evidence)).collect()
 }
 
-/// The digest that a pull request proposes for a pin.
-fn proposed(seen: &Seen<'_>, path: &str, tag: &TagRef, old: Option<Digest>) -> Option<Digest> {
+/// What a pull request proposes for a pin.
+fn held_by<'s>(seen: &'s Seen<'_>, candidate: &Candidate) -> Option<&'s MarkerPin> {
+    let Candidate { path, tag, old, .. } = candidate;
     let mut pins = seen.marker.iter().flat_map(|marker| &marker.pins);
-    let pin =
-        pins.find(|pin| (pin.file.as_str(), &pin.image, &pin.tag, pin.old) == (path, &tag.image, &tag.tag, old))?;
-    Some(pin.new)
+    pins.find(|pin| (&pin.file, &pin.image, &pin.tag, &pin.old) == (path, &tag.image, &tag.tag, old))
 }

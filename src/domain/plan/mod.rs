@@ -102,7 +102,7 @@ pub struct Missing {
     pub looks: u32,
 }
 
-/// In how many looks a digest must be missing before it counts as gone: one answer may be a registry's bad moment.
+/// In how many looks a digest must be missing before it counts as gone: one may meet a registry that is being restored.
 const MISSING_LOOKS: u32 = 2;
 
 impl Missing {

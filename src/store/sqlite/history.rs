@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::view::View;
 use super::{SqliteStore, StoreError};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Sighting};
@@ -42,32 +43,46 @@ impl SqliteStore {
         let sql = "SELECT first_seen FROM sighting WHERE image = ? AND tag = ? AND digest = ?";
         let query = sqlx::query_scalar::<_, i64>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let seen = query.bind(digest.to_string()).fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        seen.map(|at| Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))).transpose()
+        seen.map(|at| self.time(at)).transpose()
     }
 
     pub(super) async fn read_history(&self, tag: &TagRef) -> Result<History, StoreError> {
-        let sql = "SELECT digest, first_seen, last_seen FROM sighting WHERE image = ? AND tag = ?";
-        let query = sqlx::query_as::<_, (String, i64, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-        let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
-        let sightings = rows.into_iter().map(|(digest, first_seen, last_seen)| {
-            let (first_seen, last_seen) = (self.time(first_seen)?, self.time(last_seen)?);
-            Ok(Sighting { digest: self.digest(&digest)?, first_seen, last_seen })
-        });
-        let sightings = sightings.collect::<Result<Vec<_>, StoreError>>()?;
-        let sql = "SELECT digest, since FROM pinned WHERE image = ? AND tag = ?";
-        let query = sqlx::query_as::<_, (String, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-        let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
-        let pinned = rows.into_iter().map(|(digest, since)| Ok((self.digest(&digest)?, self.time(since)?)));
-        Ok(History::new(sightings, pinned.collect::<Result<BTreeMap<_, _>, StoreError>>()?))
+        self.view().history(tag).await
     }
 
     /// The value of a column with a time.
     pub(super) fn time(&self, microseconds: i64) -> Result<Timestamp, StoreError> {
-        Timestamp::from_microsecond(microseconds).map_err(|error| self.damaged(error))
+        self.view().time(microseconds)
     }
 
     /// The value of a column with a digest.
     pub(super) fn digest(&self, text: &str) -> Result<Digest, StoreError> {
-        text.parse().map_err(|error| self.damaged(error))
+        self.view().digest(text)
+    }
+}
+
+impl View<'_> {
+    pub(super) async fn history(self, tag: &TagRef) -> Result<History, StoreError> {
+        let pinned = self.pinned_since(tag).await?;
+        Ok(History::new(self.sightings(tag).await?, pinned))
+    }
+
+    /// In no order.
+    pub(super) async fn sightings(self, tag: &TagRef) -> Result<Vec<Sighting>, StoreError> {
+        let sql = "SELECT digest, first_seen, last_seen FROM sighting WHERE image = ? AND tag = ?";
+        let query = sqlx::query_as::<_, (String, i64, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+        let rows = query.fetch_all(self.pool).await.map_err(self.read_error())?;
+        let sightings = rows.into_iter().map(|(digest, first_seen, last_seen)| {
+            let (first_seen, last_seen) = (self.time(first_seen)?, self.time(last_seen)?);
+            Ok(Sighting { digest: self.digest(&digest)?, first_seen, last_seen })
+        });
+        sightings.collect()
+    }
+
+    async fn pinned_since(self, tag: &TagRef) -> Result<BTreeMap<Digest, Timestamp>, StoreError> {
+        let sql = "SELECT digest, since FROM pinned WHERE image = ? AND tag = ?";
+        let query = sqlx::query_as::<_, (String, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
+        let rows = query.fetch_all(self.pool).await.map_err(self.read_error())?;
+        rows.into_iter().map(|(digest, since)| Ok((self.digest(&digest)?, self.time(since)?))).collect()
     }
 }

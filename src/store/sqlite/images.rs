@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
+use super::view::View;
 use crate::domain::digest::{Digest, DigestError};
 use crate::domain::image::{Configuration, Image, ManifestKind, Platform};
 use crate::domain::reference::ImageName;
@@ -20,11 +21,7 @@ const CONTENTS_MAX: i64 = 100_000;
 
 impl SqliteStore {
     pub(super) async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
-        let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
-                   FROM image WHERE name = ? AND digest = ?";
-        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
-        let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        row.map(|row| self.image_of(&row, *digest)).transpose()
+        self.view().image(name, digest).await
     }
 
     pub(super) async fn write_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
@@ -53,8 +50,18 @@ impl SqliteStore {
         let contents = sqlx::query("DELETE FROM content WHERE (SELECT count(*) FROM content) > ?").bind(CONTENTS_MAX);
         contents.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
+}
 
-    fn image_of(&self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
+impl View<'_> {
+    pub(super) async fn image(self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        let sql = "SELECT kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration
+                   FROM image WHERE name = ? AND digest = ?";
+        let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
+        let row = query.fetch_optional(self.pool).await.map_err(self.read_error())?;
+        row.map(|row| self.image_of(&row, *digest)).transpose()
+    }
+
+    fn image_of(self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
         let get = |error: sqlx::Error| self.damaged(error);
         let kind: String = row.try_get("kind").map_err(get)?;
         let manifests: Vec<ManifestRow> = self.json(row.try_get("manifests").map_err(get)?)?;

@@ -16,8 +16,7 @@ impl SqliteStore {
         let query = sqlx::query_as::<_, (String, i64)>(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
         let row = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
         let Some((digest, at)) = row else { return Ok(None) };
-        let at = Timestamp::from_microsecond(at).map_err(|error| self.damaged(error))?;
-        Ok(Some((digest.parse().map_err(|error| self.damaged(error))?, at)))
+        Ok(Some((self.digest(&digest)?, self.time(at)?)))
     }
 
     pub(super) async fn note_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
@@ -34,7 +33,7 @@ impl SqliteStore {
         let query = sqlx::query_scalar::<_, String>("SELECT digest FROM pinned WHERE image = ? AND tag = ?");
         let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
         let digests = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
-        digests.iter().map(|digest| digest.parse().map_err(|error| self.damaged(error))).collect()
+        digests.iter().map(|digest| self.digest(digest)).collect()
     }
 
     pub(super) async fn note_pinned(

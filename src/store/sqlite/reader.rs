@@ -5,12 +5,19 @@ use std::path::Path;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
+use super::view::View;
 use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use crate::domain::digest::Digest;
+use crate::domain::image::Image;
+use crate::domain::ledger::History;
+use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::FleetStatus;
 use crate::store::StoreError;
 
 /// The first schema that has a status.
 const STATUS_SINCE: i64 = 2;
+/// The first schema in which the ledger tells what decisions need.
+const LEDGER_SINCE: i64 = 3;
 
 /// A store that is only read. It takes no lock: with SQLite's write-ahead log a reader sees what the last transaction
 /// left, however busy a writer is, and never keeps it waiting.
@@ -50,5 +57,19 @@ impl SqliteReader {
             return Ok(FleetStatus::default());
         }
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
+    /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
+    pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
+    }
+
+    /// What is known of a digest; nothing where the last cycle was an older refrom's.
+    pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    fn view(&self) -> View<'_> {
+        View { name: &self.name, pool: &self.pool }
     }
 }

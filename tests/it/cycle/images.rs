@@ -26,18 +26,20 @@ async fn a_digest_that_lacks_a_platform_of_the_pinned_one_is_not_proposed() {
 }
 
 #[tokio::test]
-async fn an_open_proposal_that_may_not_be_made_any_more_is_closed() {
+async fn an_open_proposal_stays_where_the_newest_digest_may_not_be_proposed() {
     let mut world = World::new().await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
-    world.release(IMAGE, "1.27", "2");
+    let second = world.release(IMAGE, "1.27", "2");
     world.run().await;
     world.registry.publish(IMAGE, "1.27", &ImageSpec::index(&["linux/amd64"], "smaller"));
     world.run().await;
-    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+    world.expect_pull_requests(WEB, &["#1 open refrom/base-images -> main"]);
+    world.expect_proposal(WEB, 1, &nginx("1.27.2", &second));
+    assert_eq!(world.costs().writes, 0);
     let fourth = world.release(IMAGE, "1.27", "4");
     world.run().await;
-    world.expect_proposal(WEB, 2, &nginx("1.27.4", &fourth));
+    world.expect_proposal(WEB, 1, &nginx("1.27.4", &fourth));
     world.finish();
 }
 

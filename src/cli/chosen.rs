@@ -1,0 +1,57 @@
+//! What becomes of the pins of a work tree, by the same rules as those of a fleet, as far as a work tree knows them.
+
+use jiff::Timestamp;
+
+use super::Failure;
+use crate::config::Config;
+use crate::cycle::Watcher;
+use crate::cycle::lookup;
+use crate::cycle::targets::{self, Depth, Group};
+use crate::domain::candidates::{self, FileUses, Observations};
+use crate::domain::plan::Knowledge;
+use crate::domain::policy::Policy;
+use crate::domain::target::{self, Considered};
+use crate::registry::Session;
+use crate::store::{SqliteReader, StoreError};
+
+/// What the tags of these files point to, and what becomes of the pins of each file: by file, because two paths that are
+/// no UTF-8 may look the same.
+///
+/// What a service has seen is read from its store, where the configuration has one that is there; else nothing is known
+/// but what the tags point to now.
+pub async fn pins(
+    session: &Session,
+    config: &Config,
+    (files, depth): (&[(&Policy, &FileUses)], Depth<'_>),
+    watcher: Watcher<'_>,
+) -> Result<(Observations, Vec<Vec<Considered>>), Failure> {
+    let tags = files.iter().flat_map(|(policy, file)| lookup::tracked([*file], policy)).collect();
+    let observations = lookup::observe(session, tags, watcher).await;
+    let mut knowledge = Knowledge { observations, ..Knowledge::default() };
+    let groups: Vec<Group<'_>> = files
+        .iter()
+        .map(|(policy, file)| {
+            let pins = candidates::pins(std::slice::from_ref(*file), policy, &knowledge.observations);
+            Group { repository: None, policy, pins }
+        })
+        .collect();
+    remember(config, &groups, &mut knowledge).await?;
+    let now = Timestamp::now();
+    targets::look_up(session, depth, &groups, (&mut knowledge, now), watcher).await;
+    let considered =
+        groups.iter().map(|group| target::choose_all(group.pins.clone(), &group.rules(&knowledge, now))).collect();
+    Ok((knowledge.observations, considered))
+}
+
+async fn remember(config: &Config, groups: &[Group<'_>], knowledge: &mut Knowledge) -> Result<(), Failure> {
+    let store = match SqliteReader::open(&config.store).await {
+        Ok(store) => store,
+        Err(StoreError::Missing { .. }) => return Ok(()),
+        Err(error) => return Err(Failure::usage(error)),
+    };
+    for tag in targets::tags(groups, knowledge) {
+        let history = store.history(&tag).await.map_err(Failure::usage)?;
+        knowledge.ledger.insert(tag, history);
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! The search along the digests of a pin's tags, from the newest to the oldest that may be proposed.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::Rules;
+use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
+use crate::domain::digest::Digest;
+use crate::domain::follow;
+use crate::domain::ledger::{History, Sighting};
+use crate::domain::policy::Follow;
+use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
+use crate::domain::reference::{Tag, TagRef};
+
+/// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
+/// that an older one is free of.
+pub const LOOKED_UP_MAX: usize = 4;
+
+/// What a search came to.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    pub(super) target: Option<Pin>,
+    /// Why it is not the newest candidate.
+    pub(super) stopped: Option<Stopped>,
+    /// What has to be looked up before it can go on.
+    pub(super) missing: Option<Move>,
+    looked_up: usize,
+}
+
+/// What stopped the newest candidate.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// The tag whose digest it is, as a registry is asked for it.
+    asked: TagRef,
+    digest: Option<Digest>,
+    pub(super) reason: Reason,
+}
+
+/// The digests of one tag that a pin may go to.
+struct Trail<'a> {
+    /// The tag that the pin gets, where that changes.
+    new_tag: Option<Tag>,
+    asked: TagRef,
+    history: Cow<'a, History>,
+}
+
+/// How a search goes on after a candidate.
+enum Next {
+    Candidate,
+    Trail,
+    /// There is a target, or none will be found.
+    End,
+}
+
+impl Stopped {
+    pub(super) fn not_proposed(self, candidate: &Candidate) -> NotProposed {
+        let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
+        let Self { asked, digest: new, reason } = self;
+        NotProposed { path, use_index, line, tag, asked, old, new, reason }
+    }
+}
+
+impl Search {
+    pub(super) fn of(candidate: &Candidate, rules: &Rules<'_>) -> Self {
+        let mut search = Self::default();
+        if candidate.state == UseState::Ambiguous {
+            search.stop(&candidate.asked, None, Reason::Ambiguous);
+            return search;
+        }
+        if let Some((digest, reason)) = rules.way_back(candidate) {
+            let trail = Trail::of(rules, candidate.asked.clone(), None);
+            search.look(candidate, rules, &trail, (digest, Some(Urgency::RolledBack(reason))));
+            return search;
+        }
+        for trail in higher(candidate, rules) {
+            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
+                // Its own tag can still move.
+                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
+                break;
+            }
+            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
+            if let Next::End = search.along(candidate, rules, &trail, &sightings) {
+                return search;
+            }
+        }
+        search.own_tag(candidate, rules);
+        search
+    }
+
+    /// The digests of the tag that the pin has.
+    fn own_tag(&mut self, candidate: &Candidate, rules: &Rules<'_>) {
+        let asked = &candidate.asked;
+        let head = match &candidate.state {
+            UseState::Current => return,
+            UseState::Behind { new } => *new,
+            // Nobody knows what else waits: that is said first.
+            UseState::Unknown(unknown) => {
+                self.stopped = None;
+                return self.stop(asked, None, Reason::Unknown(unknown.clone()));
+            }
+            UseState::TagGone => return self.stop(asked, None, Reason::TagGone),
+            UseState::HeldBack(words) => return self.stop(asked, None, Reason::HeldBack(words.clone())),
+            UseState::Ambiguous => return self.stop(asked, None, Reason::Ambiguous),
+        };
+        let trail = Trail::of(rules, asked.clone(), None);
+        let sightings = trail.history.after(candidate.old.as_ref());
+        if sightings.is_empty() {
+            return self.stop(asked, Some(head), Reason::Backwards);
+        }
+        self.along(candidate, rules, &trail, &sightings);
+    }
+
+    fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
+        let urgency = rules.knowledge.urgency_of(candidate);
+        for sighting in sightings {
+            if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
+                self.stop(&trail.asked, Some(sighting.digest), reason);
+                continue;
+            }
+            match self.look(candidate, rules, trail, (sighting.digest, urgency.clone())) {
+                Next::Candidate => {}
+                Next::Trail => return Next::Trail,
+                Next::End => return Next::End,
+            }
+        }
+        Next::Trail
+    }
+
+    /// Asks the evidence about a digest that the other rules let pass.
+    fn look(
+        &mut self,
+        candidate: &Candidate,
+        rules: &Rules<'_>,
+        trail: &Trail<'_>,
+        (digest, urgency): (Digest, Option<Urgency>),
+    ) -> Next {
+        if self.looked_up == LOOKED_UP_MAX {
+            return Next::End;
+        }
+        self.looked_up += 1;
+        let wanted = trail.move_of(candidate, digest);
+        let evidence = rules.knowledge.evidence.get(&wanted);
+        if evidence.is_none() {
+            self.missing = Some(wanted);
+        }
+        match proposal::judge(digest, evidence)
+            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
+        {
+            Ok((old_image, new_image)) => {
+                let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
+                let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
+                self.target =
+                    Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency });
+                Next::End
+            }
+            Err(reason) => {
+                let next = match &reason {
+                    _ if evidence.is_none() => Next::End,
+                    // It is the pin's own: no other digest is free of it.
+                    Reason::SinglePlatform => Next::End,
+                    // An older one would be overtaken as soon as there is an answer; and where the newest changes
+                    // nothing, there is nothing to wait for. A higher tag keeps the pin's own tag from nothing.
+                    Reason::Unknown(_) | Reason::Unchanged(_) => Next::Trail,
+                    _ => Next::Candidate,
+                };
+                self.stop(&trail.asked, Some(digest), reason);
+                next
+            }
+        }
+    }
+
+    /// Notes what stopped a candidate, if it is the newest.
+    fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
+        self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason });
+    }
+}
+
+impl<'a> Trail<'a> {
+    fn of(rules: &Rules<'a>, asked: TagRef, new_tag: Option<Tag>) -> Self {
+        let history = rules.history(&asked);
+        Self { new_tag, asked, history }
+    }
+
+    fn move_of(&self, candidate: &Candidate, digest: Digest) -> Move {
+        Move::new(&candidate.tag, &self.asked, candidate.old, digest)
+    }
+}
+
+/// The higher tags that the policy follows and that answered, highest first.
+fn higher<'a>(candidate: &Candidate, rules: &Rules<'a>) -> Vec<Trail<'a>> {
+    if rules.policy.follow == Follow::Digest {
+        return Vec::new();
+    }
+    let image = &candidate.asked.image;
+    let Some(Ok(tags)) = rules.knowledge.tags.get(image) else { return Vec::new() };
+    let higher = follow::higher(candidate.tag(), tags, rules.policy.follow).into_iter();
+    let trails = higher.filter_map(|tag| {
+        let asked = TagRef { image: image.clone(), tag: tag.clone() };
+        let is_answered = matches!(rules.knowledge.observations.get(&asked), Some(Ok(_)));
+        is_answered.then(|| Trail::of(rules, asked, Some(tag)))
+    });
+    trails.collect()
+}
+
+impl<'a> Rules<'a> {
+    /// What was seen of a tag, with the look of now, which the ledger may not have.
+    pub(super) fn history(&self, asked: &TagRef) -> Cow<'a, History> {
+        let head = self.knowledge.observations.get(asked).and_then(|answer| answer.as_ref().ok());
+        match (self.knowledge.ledger.history(asked), head) {
+            (Some(known), Some(head)) => known.with_look(*head, self.now),
+            (Some(known), None) => Cow::Borrowed(known),
+            (None, Some(head)) => Cow::Owned(History::default().with_look(*head, self.now).into_owned()),
+            (None, None) => Cow::Owned(History::default()),
+        }
+    }
+
+    /// Where a digest that somebody took back goes, and why.
+    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<(Digest, String)> {
+        let (repository, old) = (self.repository?, candidate.old.as_ref()?);
+        let (digest, denial) = self.knowledge.denials.way_back(repository, &candidate.asked, old)?;
+        (digest != *old).then(|| (digest, denial.reason.clone()))
+    }
+
+    /// Why a digest is never proposed.
+    pub(super) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
+        let by_policy = self.policy.denied.iter().find(|denied| denied.digest == *digest);
+        let by_policy = by_policy.map(|denied| denied.reason.clone());
+        let taken_back = || self.knowledge.denials.of(asked, digest).map(|denial| Some(denial.reason.clone()));
+        by_policy.or_else(taken_back).map(|reason| Reason::Denied { digest: *digest, reason })
+    }
+
+    /// Whether the rules that need no registry let a digest pass.
+    fn may_go(&self, trail: &Trail<'_>, sighting: &Sighting, urgency: Option<&Urgency>) -> Result<(), Reason> {
+        let Sighting { digest, first_seen, .. } = *sighting;
+        if let Some(reason) = self.denied(&trail.asked, &digest) {
+            return Err(reason);
+        }
+        let after = |duration| first_seen.saturating_add(duration).unwrap_or(Timestamp::MAX);
+        let old_enough = after(self.policy.min_age);
+        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
+        if urgency.is_none() && !self.policy.min_age.is_zero() && old_enough > self.now {
+            return Err(Reason::TooYoung { digest, from: old_enough });
+        }
+        if !sighting.has_settled(self.policy.settle) {
+            return Err(Reason::Unsettled { digest, from: after(self.policy.settle) });
+        }
+        let Some(repository) = self.repository else { return Ok(()) };
+        let reached = self.knowledge.waves.reached(repository, &trail.asked, (&digest, Some(&trail.history)), self.now);
+        reached.map_err(Reason::Wave)
+    }
+
+    /// Whether the mirror and the policy let a digest pass that may follow the pinned one.
+    fn may_come(&self, trail: &Trail<'_>, digest: Digest, evidence: Option<&Evidence>) -> Result<(), Reason> {
+        let since = trail.history.sighting(&digest).map_or(self.now, |sighting| sighting.first_seen);
+        match evidence.and_then(|evidence| evidence.in_mirror.as_ref()) {
+            Some(Ok(false)) => Err(Reason::NotInMirror { digest, since }),
+            Some(Err(unknown)) => {
+                let reason = format!("its mirror could not be asked: {unknown}");
+                Err(Reason::Unknown(Unknown { reason }))
+            }
+            Some(Ok(true)) | None => Ok(()),
+        }
+    }
+}
