@@ -15,6 +15,7 @@ pub fn reason_word(reason: &Reason) -> &'static str {
         Reason::TooYoung { .. } => "min-age",
         Reason::Unsettled { .. } => "settle",
         Reason::Denied { .. } => "denied",
+        Reason::NoWayBack { .. } => "no-way-back",
         Reason::HeldBack(_) => "held-back",
         Reason::NotInMirror { .. } => "not-in-mirror",
         Reason::Unchanged(_) => "unchanged",

@@ -240,6 +240,7 @@ fn closing_word(cause: ClosingCause) -> &'static str {
         ClosingCause::OtherBase => "other-base",
         ClosingCause::Disabled => "disabled",
         ClosingCause::NotProposable => "not-proposable",
+        ClosingCause::Denied => "denied",
     }
 }
 

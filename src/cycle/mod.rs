@@ -7,6 +7,7 @@
 mod act;
 mod api_commit;
 mod build;
+mod denials;
 mod figures;
 mod freshness;
 mod gather;
@@ -30,6 +31,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::config::Config;
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::denial::Denial;
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
@@ -45,6 +47,7 @@ use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
+pub use denials::DeniedPin;
 pub use figures::Figures;
 pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
@@ -73,6 +76,8 @@ pub struct Request {
     pub fresh: BTreeSet<ImageName>,
     /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
     pub by_hand: BTreeSet<RepositoryKey>,
+    /// Digests that are denied besides those in the store: what taking them back would do.
+    pub denied: Vec<Denial>,
 }
 
 /// Whether the plan is carried out.
@@ -135,7 +140,7 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     for (target, at) in parts.tally.expiring(now) {
         report.notes.push(format!("the credentials for `{}` expire at {at}", target.name));
     }
-    report.describe(&gathered, &knowledge);
+    report.describe(&gathered, &knowledge, now);
     let at = (host.clock)();
     figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report, at).await?;
     if request.mode == Mode::Act {
@@ -171,6 +176,7 @@ async fn know(
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
     knowledge.missing = liveness::missing(parts, &session, request, looked, now).await?;
+    knowledge.denials = denials::know(store, request).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
     freshness::remember(&session, store, gathered, &mut knowledge).await?;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use super::denials::{self, DeniedPin};
 use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::image_use::{ImageUse, SkipReason, Status};
@@ -30,6 +33,8 @@ pub struct RepositoryReport {
     /// Uses that somebody should look at, because nobody will be told otherwise: digests that are not followed, and
     /// findings. By path, then as in the file.
     pub noticed: Vec<Noticed>,
+    /// Pins at digests that somebody took back. By path, then as in the file.
+    pub denied: Vec<DeniedPin>,
     pub figures: Figures,
 }
 
@@ -100,12 +105,13 @@ impl Report {
     }
 
     /// Counts pins, names what should be looked at, and brings everything into its order.
-    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge) {
+    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge, now: Timestamp) {
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
         for repository in &mut self.repositories {
             if let Some(facts) = facts.get(&repository.plan.repository) {
                 repository.pins = PinCounts::of(facts, knowledge);
                 repository.noticed = noticed(facts);
+                repository.denied = denials::pins(facts, knowledge, repository, now);
             }
         }
         self.repositories.sort_by(|left, right| left.plan.repository.cmp(&right.plan.repository));
@@ -123,7 +129,14 @@ impl Report {
 impl RepositoryReport {
     /// A plan and what became of it; [`Report::describe`] adds the rest.
     pub(super) fn new(plan: RepositoryPlan, deeds: Vec<Deed>) -> Self {
-        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new(), figures: Figures::default() }
+        Self {
+            plan,
+            deeds,
+            pins: PinCounts::default(),
+            noticed: Vec::new(),
+            denied: Vec::new(),
+            figures: Figures::default(),
+        }
     }
 
     /// Whether something could not be looked up or done here.
@@ -155,7 +168,9 @@ impl PinCounts {
             }
         }
         for pin in candidates::behind(facts, &knowledge.observations).pins {
+            let is_denied = pin.old.is_some_and(|old| knowledge.denials.of(&pin.asked, &old).is_some());
             match pin.state {
+                _ if is_denied => counts.behind += 1,
                 UseState::Current => counts.current += 1,
                 UseState::Behind { .. } => counts.behind += 1,
                 UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) => counts.unknown += 1,

@@ -99,6 +99,17 @@ pub enum PinState {
         /// Whether it stays so until somebody does something.
         needs_person: bool,
     },
+    /// Somebody took its digest back: it goes back, whatever its tag points to.
+    Denied {
+        /// In the words of who took it back.
+        reason: String,
+        /// Where it goes, where that is known.
+        to: Option<Digest>,
+        /// The open pull request that brings it there.
+        pull_request: Option<u64>,
+        /// Why none does.
+        waits: Option<Wait>,
+    },
 }
 
 /// Why nothing happens to a pin or a pull request.
@@ -190,8 +201,13 @@ impl RepositoryStatus {
 }
 
 impl PinStatus {
+    /// Whether it is not where it should be.
     pub fn is_behind(&self) -> bool {
-        matches!(self.state, PinState::Behind { .. })
+        matches!(self.state, PinState::Behind { .. } | PinState::Denied { .. })
+    }
+
+    pub fn is_denied(&self) -> bool {
+        matches!(self.state, PinState::Denied { .. })
     }
 
     pub fn is_unknown(&self) -> bool {
@@ -200,13 +216,13 @@ impl PinStatus {
 
     /// Whether it is behind and stands in no pull request.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, PinState::Behind { waits: Some(_), .. })
+        matches!(self.state, PinState::Behind { waits: Some(_), .. } | PinState::Denied { waits: Some(_), .. })
     }
 
     pub fn behind_since(&self) -> Option<Timestamp> {
         match self.state {
             PinState::Behind { since, .. } => since,
-            PinState::Current | PinState::Unknown { .. } => None,
+            PinState::Current | PinState::Unknown { .. } | PinState::Denied { .. } => None,
         }
     }
 
@@ -214,7 +230,9 @@ impl PinStatus {
     pub fn needs_person(&self) -> bool {
         match &self.state {
             PinState::Current => false,
-            PinState::Behind { waits, .. } => waits.as_ref().is_some_and(|wait| wait.needs_person),
+            PinState::Behind { waits, .. } | PinState::Denied { waits, .. } => {
+                waits.as_ref().is_some_and(|wait| wait.needs_person)
+            }
             PinState::Unknown { needs_person, .. } => *needs_person,
         }
     }
@@ -266,6 +284,7 @@ fn needs_person(reason: &Reason, now: Timestamp) -> bool {
         | Reason::NoLongerIndex
         | Reason::PlatformsGone(_)
         | Reason::TagGone
+        | Reason::NoWayBack { .. }
         | Reason::TagNotEditable(_)
         | Reason::ForeignCommit(_)
         | Reason::ForeignBranch(_)
@@ -314,6 +333,7 @@ impl PinState {
             Self::Current => "current",
             Self::Behind { .. } => "behind",
             Self::Unknown { .. } => "unknown",
+            Self::Denied { .. } => "denied",
         }
     }
 }

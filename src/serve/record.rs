@@ -51,6 +51,7 @@ struct PinFigures {
     current: usize,
     behind: usize,
     unknown: usize,
+    denied: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -113,6 +114,8 @@ struct PinRecord {
     reason: Option<String>,
     /// Until when that is so, where it is known.
     until: Option<Timestamp>,
+    /// Where its digest was taken back.
+    denied: Option<DeniedRecord>,
     needs_person: bool,
 }
 
@@ -124,6 +127,13 @@ pub struct FindingRecord {
     finding: &'static str,
     message: String,
     needs_person: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DeniedRecord {
+    reason: String,
+    to: Option<String>,
+    pull_request: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -181,6 +191,7 @@ impl From<Figures> for FiguresRecord {
                 current: figures.pins_current,
                 behind: figures.pins_behind,
                 unknown: figures.pins_unknown,
+                denied: figures.pins_denied,
             },
             pull_requests: PipelineFigures {
                 none: open(Pipeline::Absent),
@@ -233,6 +244,13 @@ impl From<&PinStatus> for PinRecord {
             PinState::Current => (None, None, None),
             PinState::Behind { newest, newest_version, waits, .. } => (Some(newest.to_string()), newest_version, waits),
             PinState::Unknown { reason, needs_person } => (None, None, Some(Wait::of_words(reason, needs_person))),
+            PinState::Denied { waits, .. } => (None, None, waits),
+        };
+        let denied = match pin.state.clone() {
+            PinState::Denied { reason, to, pull_request, .. } => {
+                Some(DeniedRecord { reason, to: to.map(|to| to.to_string()), pull_request })
+            }
+            PinState::Current | PinState::Behind { .. } | PinState::Unknown { .. } => None,
         };
         Self {
             path: pin.path.clone(),
@@ -248,6 +266,7 @@ impl From<&PinStatus> for PinRecord {
             behind_since: pin.behind_since(),
             until: wait.as_ref().and_then(|wait| wait.until),
             reason: wait.map(|wait| wait.why),
+            denied,
             needs_person: pin.needs_person(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod auto_merge;
 mod contents;
+mod denial;
 mod followed;
 mod history;
 mod images;
@@ -28,8 +29,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
@@ -40,6 +42,7 @@ use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 use view::View;
 
+pub use denial::SqliteDenials;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -332,6 +335,18 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        self.read_denials().await
+    }
+
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError> {
+        self.read_denials_version().await
+    }
+
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+        self.read_merged(image).await
     }
 
     async fn put_status(

@@ -31,6 +31,7 @@ pub mod meddling;
 mod policies;
 mod processes;
 mod quiet;
+mod rollback;
 mod situations;
 mod two_forges;
 pub mod world;

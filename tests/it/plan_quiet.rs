@@ -243,7 +243,7 @@ fn a_freeze_holds_what_is_urgent_unless_it_says_otherwise_and_a_window_always() 
     assert!(!plan_with(&world, missing(2)).is_empty());
     assert!(plan_with(&world, |_| {}).is_empty());
     let time = |text| TimeOfDay::parse(text).unwrap();
-    let span = Span { days: Days::named("daily").unwrap(), from: time("10:00"), to: time("12:00") };
+    let span = Span { days: Days::named("thu").unwrap(), from: time("10:00"), to: time("12:00") };
     let window = Window::new(vec![span]).unwrap();
     world.web().policy.cadence.set_window(window, "refrom.yaml:5:12".to_owned());
     assert!(plan_with(&world, missing(2)).is_empty(), "it is one o'clock");

@@ -44,6 +44,7 @@ fn reasons() -> Vec<Reason> {
         Reason::Unsettled { digest, from: later },
         Reason::Denied { digest, reason: None },
         Reason::Denied { digest, reason: Some("breaks the login".to_owned()) },
+        Reason::NoWayBack { digest, reason: "breaks the login".to_owned() },
         Reason::HeldBack("cooldown".to_owned()),
         Reason::NotInMirror { digest, since: now() - SignedDuration::from_hours(3) },
         Reason::Unchanged(Unchanged::Platforms),
@@ -80,6 +81,7 @@ fn ends(reason: &Reason) -> Ends {
         | Reason::PlatformsGone(_)
         | Reason::Wave(WaveWait { cause: WaveCause::Failed(_), .. })
         | Reason::TagGone
+        | Reason::NoWayBack { .. }
         | Reason::TagNotEditable(_)
         | Reason::ForeignCommit(_)
         | Reason::ForeignBranch(_)

@@ -1,5 +1,6 @@
 //! The store on real files, and by real processes.
 
+mod denials;
 mod reader;
 
 use std::collections::BTreeMap;

@@ -64,6 +64,7 @@ pub fn closing_sentence(cause: ClosingCause, base: &BranchName, vocabulary: Voca
         }
         ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
         ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
+        ClosingCause::Denied => "a digest that it proposes was taken back".to_owned(),
         ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
     };
     format!("refrom closes this {noun}, because {because}. This refuses no digest.")
@@ -174,6 +175,9 @@ impl fmt::Display for Told<'_> {
             }
             Reason::Denied { digest, reason: None } => write!(f, "{} is denied", digest.short()),
             Reason::Denied { digest, reason: Some(reason) } => write!(f, "{} is denied: {reason}", digest.short()),
+            Reason::NoWayBack { digest, reason } => {
+                write!(f, "{} was taken back ({reason}), and nothing is known to go back to", digest.short())
+            }
             Reason::HeldBack(words) => write!(f, "not yet: the registry holds it back by its own policy: {words}"),
             Reason::NotInMirror { digest, since } => {
                 write!(f, "not in the mirror yet: {}, which was seen first at {}", digest.short(), moment(*since))
@@ -255,6 +259,7 @@ mod tests {
             ClosingCause::OtherBase,
             ClosingCause::Disabled,
             ClosingCause::NotProposable,
+            ClosingCause::Denied,
         ];
         for (own, other) in
             [(Vocabulary::PullRequest, Vocabulary::MergeRequest), (Vocabulary::MergeRequest, Vocabulary::PullRequest)]

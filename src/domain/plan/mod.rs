@@ -230,6 +230,8 @@ pub enum ClosingCause {
     Disabled,
     /// Its pins are behind, and what they would move to may not be proposed.
     NotProposable,
+    /// Somebody took a digest back that it proposes, and its pins have nothing else to move to now.
+    Denied,
 }
 
 /// Why a branch of ours is deleted.

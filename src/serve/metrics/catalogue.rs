@@ -56,6 +56,8 @@ pub const PROBLEMS: Family =
 pub const PINS: Family = gauge("refrom_pins", &["state"], "Uses of images by state.");
 pub const FINDINGS: Family =
     gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
+pub const DENIED_PINS: Family =
+    gauge("refrom_denied_pins", &[], "Pins at digests that were taken back; 0 once a rollback is done.");
 pub const STALE_AGE: Family = gauge(
     "refrom_oldest_stale_pin_age_seconds",
     &[],
@@ -110,6 +112,7 @@ pub const ALL: &[Family] = &[
     PROBLEMS,
     PINS,
     FINDINGS,
+    DENIED_PINS,
     STALE_AGE,
     DIGESTS,
     PULL_REQUESTS,

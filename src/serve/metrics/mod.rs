@@ -56,6 +56,7 @@ struct Repository {
     figures: Figures,
     left_alone: usize,
     findings: Vec<TagFinding>,
+    denied: usize,
 }
 
 /// How a cycle ended.
@@ -113,6 +114,7 @@ impl Metrics {
                     figures: repository.figures.clone(),
                     left_alone: repository.plan.left_alone.len(),
                     findings: repository.plan.findings.clone(),
+                    denied: repository.denied.len(),
                 };
                 seen.repositories.insert(repository.plan.repository.clone(), known);
             }
@@ -205,6 +207,7 @@ impl Seen {
             let count = of_fleet.filter(|finding| finding.trouble.as_str() == word).count();
             samples.gauge(catalogue::FINDINGS, &[word], number(count));
         }
+        samples.gauge(catalogue::DENIED_PINS, &[], sum(|it| it.denied));
         let stale_since = self.repositories.values().filter_map(|repository| repository.figures.stale_since).min();
         let age = stale_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)).unwrap_or_default();
         samples.gauge(catalogue::STALE_AGE, &[], age);

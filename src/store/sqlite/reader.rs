@@ -6,7 +6,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::view::View;
-use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, denial, status};
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
@@ -57,6 +58,14 @@ impl SqliteReader {
             return Ok(FleetStatus::default());
         }
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
     }
 
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.

@@ -118,6 +118,12 @@ enum StateRow {
         #[serde(default = "yes")]
         needs_person: bool,
     },
+    Denied {
+        reason: String,
+        to: Option<String>,
+        pull_request: Option<u64>,
+        waits: Option<WaitRow>,
+    },
 }
 
 fn yes() -> bool {
@@ -240,6 +246,12 @@ impl From<&PinStatus> for PinRow {
                     waits: waits.map(WaitRow::from),
                 },
                 PinState::Unknown { reason, needs_person } => StateRow::Unknown { reason, needs_person },
+                PinState::Denied { reason, to, pull_request, waits } => StateRow::Denied {
+                    reason,
+                    to: to.map(|to| to.to_string()),
+                    pull_request,
+                    waits: waits.map(WaitRow::from),
+                },
             },
         }
     }
@@ -261,6 +273,12 @@ impl PinRow {
                     PinState::Behind { newest: newest.parse()?, newest_version, since, waits: waits.map(Wait::from) }
                 }
                 StateRow::Unknown { reason, needs_person } => PinState::Unknown { reason, needs_person },
+                StateRow::Denied { reason, to, pull_request, waits } => PinState::Denied {
+                    reason,
+                    to: to.map(|to| to.parse()).transpose()?,
+                    pull_request,
+                    waits: waits.map(Wait::from),
+                },
             },
         })
     }

@@ -1,0 +1,1 @@
+//! docs/tuning.md, held to what the program says.
