@@ -169,7 +169,7 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
-    let mut knowledge = Knowledge::default();
+    let mut knowledge = Knowledge { denials: denials::know(store, request).await?, ..Knowledge::default() };
     let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, &asked, &knowledge.observations, now).await?;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
+use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
 use crate::domain::ledger::{History, Sighting};
@@ -64,13 +65,13 @@ impl Stopped {
 impl Search {
     pub(super) fn of(candidate: &Candidate, rules: &Rules<'_>) -> Self {
         let mut search = Self::default();
-        if candidate.state == UseState::Ambiguous {
-            search.stop(&candidate.asked, None, Reason::Ambiguous);
+        if let (Some(back), Some(old)) = (rules.way_back(candidate), candidate.old)
+            && let Next::End = search.back(candidate, rules, (old, &back))
+        {
             return search;
         }
-        if let Some((digest, reason)) = rules.way_back(candidate) {
-            let trail = Trail::of(rules, candidate.asked.clone(), None);
-            search.look(candidate, rules, &trail, (digest, Some(Urgency::RolledBack(reason))));
+        if candidate.state == UseState::Ambiguous {
+            search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
         }
         for trail in higher(candidate, rules) {
@@ -86,6 +87,26 @@ impl Search {
         }
         search.own_tag(candidate, rules);
         search
+    }
+
+    /// Where a pin goes whose digest was taken back: past all rules but those of the registry. Where there is nothing to
+    /// go back to, it goes on as any other.
+    fn back(&mut self, candidate: &Candidate, rules: &Rules<'_>, (old, back): (Digest, &WayBack<'_>)) -> Next {
+        let trail = Trail::of(rules, candidate.asked.clone(), None);
+        let urgency = Urgency::RolledBack(back.denial.reason.clone());
+        for digest in &back.digests {
+            if let Some(reason) = rules.denied(&trail.asked, digest) {
+                self.stop(&trail.asked, Some(*digest), reason);
+                continue;
+            }
+            match self.look(candidate, rules, &trail, (*digest, Some(urgency.clone()))) {
+                Next::Candidate => {}
+                Next::Trail | Next::End => return Next::End,
+            }
+        }
+        let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
+        self.stop(&trail.asked, None, reason);
+        Next::Trail
     }
 
     /// The digests of the tag that the pin has.
@@ -215,15 +236,15 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Where a digest that somebody took back goes, and why.
-    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<(Digest, String)> {
-        let (repository, old) = (self.repository?, candidate.old.as_ref()?);
-        let (digest, denial) = self.knowledge.denials.way_back(repository, &candidate.asked, old)?;
-        (digest != *old).then(|| (digest, denial.reason.clone()))
+    /// Where a pin goes whose digest somebody took back; `None`: nobody did.
+    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<WayBack<'a>> {
+        let (repository, old, asked) = (self.repository?, candidate.old.as_ref()?, &candidate.asked);
+        self.knowledge.denials.of(asked, old)?;
+        self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
     }
 
     /// Why a digest is never proposed.
-    pub(super) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
+    pub(in crate::domain) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
         let by_policy = self.policy.denied.iter().find(|denied| denied.digest == *digest);
         let by_policy = by_policy.map(|denied| denied.reason.clone());
         let taken_back = || self.knowledge.denials.of(asked, digest).map(|denial| Some(denial.reason.clone()));

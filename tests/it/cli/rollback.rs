@@ -28,7 +28,8 @@ async fn merged() -> (Office, Digest) {
     let web: RepoName = "acme/web".parse().unwrap();
     office.fleet.forge.merge(&web, 1).unwrap();
     office.run(&[]).ended(0);
-    (office, office.fleet.release(NGINX, "2", "2026-11-02"))
+    let second = office.fleet.release(NGINX, "2", "2026-11-02");
+    (office, second)
 }
 
 fn keys(value: &Value) -> Vec<&str> {

@@ -124,7 +124,7 @@ async fn what_proposes_it_is_closed_with_a_sentence_and_refuses_nothing(face: Fa
     assert_eq!(waits(&report, WEB), [format!("{} is denied: {WHY}", second.short())]);
     world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
     world.expect_branches(WEB, &[]);
-    let said = world.pull_request(WEB, 1).comments.concat();
+    let said: String = world.pull_request(WEB, 1).comments.into_iter().map(|(_, text)| text).collect();
     assert!(said.contains("was taken back") && said.contains("This refuses no digest."), "{said}");
     allow(&world, &second).await;
     world.run().await;
