@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::forge::DeedKind;
-use super::replay::Outcome;
 use super::samples::Sample;
+use super::setup::Outcome;
 
 const DAY_SECONDS: f64 = 24.0 * 60.0 * 60.0;
 const DAYS_PER_WEEK: f64 = 7.0;

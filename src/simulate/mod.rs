@@ -10,19 +10,22 @@
 //! | `recording`, `fleet` | what is read: a ledger, and which repository pins what |
 //! | `track` | what a program that looks every so often sees of a tag |
 //! | `repository`, `forge` | the simulated repository, its pull requests and the people who merge them |
-//! | `replay`, `wake` | the run: only those repositories are planned for which something may have changed |
+//! | `setup` | what a replay is asked, and what it answers |
+//! | `replay`, `know`, `wake` | the run: only those repositories are planned for which something may have changed |
 //! | `samples`, `figures` | what it came to |
 //! | `plot` | the same as a picture |
 
 mod figures;
 mod fleet;
 mod forge;
+mod know;
 mod lines;
 mod plot;
 mod recording;
 mod replay;
 mod repository;
 mod samples;
+mod setup;
 mod track;
 mod wake;
 
@@ -32,4 +35,5 @@ pub use forge::{Deed, DeedKind};
 pub use lines::InputError;
 pub use plot::{Series, plot};
 pub use recording::{Moved, Recording};
-pub use replay::{Outcome, Planning, ReplayError, Setup, replay};
+pub use replay::replay;
+pub use setup::{Outcome, Planning, ReplayError, Setup};

@@ -5,102 +5,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::fleet::Listed;
-use super::forge::{Deed, Desk, Forge};
+use super::forge::{Desk, Forge};
+use super::know::followed;
 use super::recording::Recording;
 use super::repository::{Pinned, Repository};
-use super::samples::{Sample, Samples};
+use super::samples::Samples;
+use super::setup::{Outcome, Planning, ReplayError, Setup};
 use super::track::{Grid, Look, Track};
 use super::wake;
 use crate::config::Config;
 use crate::domain::cadence::CadenceMode;
-use crate::domain::candidates::{self, Move, RepositoryKey};
-use crate::domain::image::{Image, ManifestKind};
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::plan::{self, Knowledge, Limits, RepositoryPlan};
-use crate::domain::proposal::{Evidence, NoImage, Reason};
-use crate::domain::pull_request::{NameError, RepoName};
-use crate::domain::reference::TagRef;
+use crate::domain::proposal::Reason;
+use crate::domain::pull_request::RepoName;
+use crate::domain::reference::{ImageName, TagRef};
 
 /// The forge of repositories that no forge of the configuration includes.
 const FORGE: &str = "forge";
 
-/// What is replayed, and how.
-#[derive(Debug, Clone, Copy)]
-pub struct Setup {
-    /// The beginning of the recording, where nobody says otherwise.
-    pub from: Option<Timestamp>,
-    /// The end of the recording, where nobody says otherwise.
-    pub to: Option<Timestamp>,
-    /// How long after its last update people merge a pull request.
-    pub merge_after: SignedDuration,
-    pub planning: Planning,
-    /// The word for a reason, as tables and JSON have it.
-    pub word: fn(&Reason) -> &'static str,
-}
-
-/// Which repositories are planned at a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Planning {
-    /// Those for which something may have changed since they were planned the last time.
-    WhereSomethingChanged,
-    /// All of them: the same pull requests, and slow. It is what the other one is held against.
-    Everything,
-}
-
-/// Why nothing can be replayed.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    #[error("the replay ends at {to}, before it begins at {from}")]
-    Backwards { from: Timestamp, to: Timestamp },
-    #[error("the history goes from {first} to {last}: there is nothing from {from} to {to}")]
-    Outside { first: Timestamp, last: Timestamp, from: Timestamp, to: Timestamp },
-    #[error("the history knows none of the tags that the repositories pin: not `{0}`, for one")]
-    NothingKnown(TagRef),
-    #[error("the repositories pin nothing")]
-    NoPins,
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
-
-/// What happened in a replay.
-#[derive(Debug)]
-pub struct Outcome {
-    pub from: Timestamp,
-    pub to: Timestamp,
-    pub repositories: usize,
-    /// Those that came into being: their tag was seen.
-    pub pins: usize,
-    /// Tags that the recording does not know; pins of them are left out.
-    pub left_out: BTreeSet<TagRef>,
-    /// In the order of time.
-    pub deeds: Vec<Deed>,
-    /// How many pull requests are open at the end.
-    pub open: usize,
-    /// How long pins waited, by the word of the reason, for all pins together.
-    pub waits: BTreeMap<&'static str, SignedDuration>,
-    /// How often a repository was planned.
-    pub plans: u64,
-    pub(super) samples: Vec<Sample>,
-    pub(super) lags: Vec<SignedDuration>,
-}
-
 /// Replays a recording for a fleet under a configuration.
 pub fn replay(config: &Config, recording: &Recording, fleet: &[Listed], setup: Setup) -> Result<Outcome, ReplayError> {
-    let (from, to) = span(recording, setup)?;
+    let (from, to) = setup.span(recording)?;
     let mut replay = Replay::new(config, (recording, fleet), setup, (from, to))?;
     replay.run()?;
     Ok(replay.outcome(to))
-}
-
-fn span(recording: &Recording, setup: Setup) -> Result<(Timestamp, Timestamp), ReplayError> {
-    let (first, last) = recording.span().unwrap_or_default();
-    let (from, to) = (setup.from.unwrap_or(first), setup.to.unwrap_or(last));
-    if to < from {
-        Err(ReplayError::Backwards { from, to })
-    } else if to < first || last < from {
-        Err(ReplayError::Outside { first, last, from, to })
-    } else {
-        Ok((from, to))
-    }
 }
 
 /// What a pin waits for since its repository was planned.
@@ -110,17 +39,26 @@ struct Waiting {
     words: Vec<&'static str>,
 }
 
-struct Replay<'a> {
+/// A tag, as a registry is asked for it, and what is seen of it.
+pub(super) struct Followed {
+    pub(super) asked: TagRef,
+    pub(super) track: Track,
+}
+
+/// A replay while it runs.
+pub(super) struct Replay<'a> {
     config: &'a Config,
     setup: Setup,
-    grid: Grid,
+    pub(super) grid: Grid,
     last: Look,
-    tracks: Vec<Track>,
+    pub(super) tracks: Vec<Followed>,
+    /// By the tag as a registry is asked for it.
     tags: BTreeMap<TagRef, usize>,
-    repositories: Vec<Repository>,
+    pub(super) by_image: BTreeMap<ImageName, Vec<usize>>,
+    pub(super) repositories: Vec<Repository>,
     by_key: BTreeMap<RepositoryKey, usize>,
     /// The forge's pull requests, the turns and the ledger among it.
-    knowledge: Knowledge,
+    pub(super) knowledge: Knowledge,
     forge: Forge,
     /// Which repositories are planned when.
     agenda: BTreeMap<Look, BTreeSet<usize>>,
@@ -143,11 +81,14 @@ impl<'a> Replay<'a> {
         let pace = SignedDuration::try_from(config.pace()).unwrap_or(SignedDuration::MAX);
         let grid = Grid::new(from, pace);
         let (mut tracks, mut tags) = (Vec::new(), BTreeMap::new());
+        let mut by_image: BTreeMap<ImageName, Vec<usize>> = BTreeMap::new();
         for tag in recording.tags() {
             let poll = config.poll_of(tag.image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
             let stride = grid.stride(poll.unwrap_or(pace));
             tags.insert(tag.clone(), tracks.len());
-            tracks.push(Track::new(recording.moves(tag).unwrap_or_default(), &grid, stride));
+            by_image.entry(tag.image.clone()).or_default().push(tracks.len());
+            let track = Track::new(recording.moves(tag).unwrap_or_default(), &grid, stride);
+            tracks.push(Followed { asked: tag.clone(), track });
         }
         let email = config.commit.author_email.clone();
         let mut replay = Self {
@@ -158,6 +99,7 @@ impl<'a> Replay<'a> {
             last: grid.look_from(to) - i64::from(grid.at(grid.look_from(to)) > to),
             tracks,
             tags,
+            by_image,
             repositories: Vec::new(),
             by_key: BTreeMap::new(),
             knowledge: Knowledge { own_emails: [email.clone()].into(), ..Knowledge::default() },
@@ -184,15 +126,16 @@ impl<'a> Replay<'a> {
             }
         }
         let index = self.repositories.len();
-        for track in pins.iter().filter_map(|pin| self.tracks.get(pin.track)) {
-            for look in track.changes().filter(|look| *look >= 0) {
+        let name = listed.repository.clone();
+        let policy = self.config.policy_for(&name, None).policy;
+        let repository = Repository::new(&self.forge_of(&name), name, policy, pins)?;
+        let tracks = followed(&repository, &self.by_image);
+        for followed in tracks.into_iter().filter_map(|track| self.tracks.get(track)) {
+            for look in followed.track.changes().filter(|look| *look >= 0) {
                 self.agenda.entry(look).or_default().insert(index);
             }
         }
         self.agenda.entry(0).or_default().insert(index);
-        let name = listed.repository.clone();
-        let policy = self.config.policy_for(&name, None).policy;
-        let repository = Repository::new(&self.forge_of(&name), name, policy, pins)?;
         let key = repository.facts.key();
         self.knowledge.pull_requests.insert(key.clone(), Ok(Vec::new()));
         self.by_key.insert(key, index);
@@ -271,33 +214,13 @@ impl<'a> Replay<'a> {
             let mut desk = Desk { index, facts: &mut repository.facts, pull_requests };
             let changes = self.forge.merge(&mut desk, number, at);
             for moved in repository.merge(&changes, |tag| self.tags.get(&mirrors.asked(tag)).copied(), at)? {
-                let Some(track) = self.tracks.get(moved.before.track) else { continue };
+                let Some(Followed { track, .. }) = self.tracks.get(moved.before.track) else { continue };
                 let name = format!("{} {}", repository.facts.head.name, moved.index);
                 self.samples.stretch(&name, &moved.before, track, (self.grid.from, at));
             }
             merged.insert(index);
         }
         Ok(merged)
-    }
-
-    /// Looks up what these repositories' plans need.
-    fn know(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
-        let knowledge = &mut self.knowledge;
-        knowledge.evidence.clear();
-        let mut moves: BTreeSet<Move> = BTreeSet::new();
-        for index in wanted {
-            let Some(repository) = self.repositories.get_mut(*index) else { continue };
-            let head = |track: usize, look| self.tracks.get(track).and_then(|track| track.head(look));
-            repository.begin_pins(head, look, now);
-            for pin in &repository.pins {
-                let Some((track, digest)) = self.tracks.get(pin.track).zip(head(pin.track, look)) else { continue };
-                let asked = self.config.mirrors.asked(&pin.tag);
-                knowledge.observations.insert(asked.clone(), Ok(digest));
-                knowledge.ledger.insert(asked, track.history(look, &self.grid));
-            }
-            moves.extend(candidates::behind(&repository.facts, &knowledge.observations).evidence);
-        }
-        knowledge.evidence.extend(moves.into_iter().map(|wanted| (wanted.clone(), evidence(&wanted))));
     }
 
     fn carry_out(&mut self, plan: &RepositoryPlan, look: Look, now: Timestamp) -> Result<(), ReplayError> {
@@ -315,7 +238,8 @@ impl<'a> Replay<'a> {
             self.put_off.insert(index);
         }
         let turn = self.knowledge.turns.get(&plan.repository).copied();
-        let tracks = repository.pins.iter().filter_map(|pin| self.tracks.get(pin.track));
+        let tracks = followed(repository, &self.by_image).into_iter();
+        let tracks = tracks.filter_map(|index| self.tracks.get(index)).map(|followed| &followed.track);
         for next in wake::next(&repository.facts, plan, tracks, (turn, look), &self.grid) {
             self.agenda.entry(next).or_default().insert(index);
         }
@@ -349,7 +273,7 @@ impl<'a> Replay<'a> {
         }
         for repository in &self.repositories {
             for (index, pin) in repository.pins.iter().enumerate() {
-                let Some(track) = self.tracks.get(pin.track) else { continue };
+                let Some(Followed { track, .. }) = self.tracks.get(pin.track) else { continue };
                 let name = format!("{} {index}", repository.facts.head.name);
                 self.samples.stretch(&name, pin, track, (self.grid.from, to));
             }
@@ -376,15 +300,4 @@ pub(super) const OPEN: &str = "open";
 
 fn is_put_off(plan: &RepositoryPlan) -> bool {
     plan.not_proposed.iter().any(|pin| matches!(pin.reason, Reason::MaxNewPerHour(_)))
-}
-
-/// Every digest of a recording is there, and is an index of which nothing else is known.
-fn evidence(wanted: &Move) -> Evidence {
-    let image = |digest| Image::bare(digest, ManifestKind::Index);
-    Evidence {
-        new: Ok(image(wanted.new)),
-        old: wanted.old.map(image).ok_or(NoImage::Unpinned),
-        in_mirror: wanted.mirror.as_ref().map(|_| Ok(true)),
-        contents: BTreeMap::new(),
-    }
 }

@@ -68,6 +68,7 @@ fn until(reason: &Reason) -> Option<Timestamp> {
         | Reason::PlatformsGone(_)
         | Reason::Backwards
         | Reason::Denied { .. }
+        | Reason::NoWayBack { .. }
         | Reason::HeldBack(_)
         | Reason::NotInMirror { .. }
         | Reason::Unchanged(_)
