@@ -21,6 +21,7 @@ mod poll;
 mod report;
 mod scan;
 mod status;
+pub mod tags;
 pub mod targets;
 mod turns;
 
@@ -170,7 +171,10 @@ async fn know(
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
     let mut knowledge = Knowledge { denials: denials::know(store, request).await?, ..Knowledge::default() };
-    let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
+    let followed = tags::followed_by(gathered);
+    knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
+    let higher = tags::higher(&followed, &knowledge.tags);
+    let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, &asked, &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));

@@ -15,7 +15,7 @@ use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 pub use sqlite::{SqliteDenials, SqliteReader, SqliteStore};
@@ -150,6 +150,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// First sights of a tag are in the order in which they were noted, whatever the clock did in between: a digest is
     /// never first seen before one that was there already.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
+
+    /// The tags of an image that were in its last list, and when that was asked for.
+    async fn tag_list(&self, image: &ImageName) -> Result<Option<(BTreeSet<Tag>, Timestamp)>, StoreError>;
+
+    /// Notes what a list of tags answered, in the place of the one before.
+    async fn put_tag_list(&self, image: &ImageName, tags: &BTreeSet<Tag>, at: Timestamp) -> Result<(), StoreError>;
 
     /// Notes tags that did not answer, until they do.
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError>;

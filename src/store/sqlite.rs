@@ -14,6 +14,7 @@ mod reader;
 mod scans;
 mod staleness;
 mod status;
+mod tag_lists;
 mod turns;
 mod view;
 
@@ -37,7 +38,7 @@ use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 use view::View;
@@ -194,6 +195,14 @@ impl Store for SqliteStore {
 
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError> {
         self.note_sightings(sightings, now).await
+    }
+
+    async fn tag_list(&self, image: &ImageName) -> Result<Option<(BTreeSet<Tag>, Timestamp)>, StoreError> {
+        self.read_tag_list(image).await
+    }
+
+    async fn put_tag_list(&self, image: &ImageName, tags: &BTreeSet<Tag>, at: Timestamp) -> Result<(), StoreError> {
+        self.write_tag_list(image, tags, at).await
     }
 
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::denied;
 use super::interval::Interval;
 use super::kept::{Sorted, Standing, kept};
 use super::put_off::{self, Turn};
 use super::seen::{Branches, Seen};
-use super::{Action, Closing, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
+use super::{Action, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::{Candidate, RepositoryFacts, Unknown};
 use crate::domain::freshness;
-use crate::domain::marker::{Marker, MarkerPin};
+use crate::domain::marker::MarkerPin;
 use crate::domain::message;
-use crate::domain::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
+use crate::domain::proposal::{EvidenceByMove, Pin, Reason, Urgency};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest};
 use crate::domain::reference::{ImageName, Tag};
 use crate::domain::target::{self, Rules};
@@ -60,6 +61,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
     let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
     let rules = Rules { repository: Some(&plan.repository), policy: &facts.policy, knowledge, now };
+    let denied = denied::proposed(&targets.pins, &seen, &rules);
     let Sorted { pins, standing, not_proposed } = Sorted::of(targets.pins, &seen, &rules);
     plan.not_proposed = not_proposed;
     if let Some(unknown) = unread {
@@ -74,6 +76,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         seen: &seen,
         evidence: &knowledge.evidence,
         standing,
+        denied,
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
@@ -97,10 +100,12 @@ pub(super) struct Decision<'a> {
     evidence: &'a EvidenceByMove,
     /// Pins that stay in their pull requests as they were proposed.
     standing: Vec<Standing>,
+    /// What open pull requests propose and is denied, each with the reason.
+    pub(super) denied: BTreeMap<MarkerPin, Option<String>>,
     /// Places that an open pull request holds which must not be touched.
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
-    behind: BTreeSet<Place>,
+    pub(super) behind: BTreeSet<Place>,
     /// Branches that would be written if it were time.
     pub(super) waiting: BTreeSet<BranchName>,
     /// Places of pins that wait for the other one of their pair, with the reason.
@@ -173,6 +178,10 @@ impl<'a> Decision<'a> {
         }
         let pins = match self.turn(current, pins) {
             Turn::Now(pins) => pins,
+            Turn::Later(pins, reason) if open.iter().any(|seen| self.proposes_denied(seen)) => {
+                self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
+                return self.close(open);
+            }
             Turn::Later(pins, reason) => return self.put_off(branch, open, pins, &reason),
         };
         let mut elsewhere = elsewhere.into_iter();
@@ -218,73 +227,25 @@ impl<'a> Decision<'a> {
         let branch = self.branch_of(pin);
         let on_base = |seen: &&Seen<'_>| seen.is_open() && seen.pull_request.base == self.facts.base;
         let is_open = || marker_pins(self.branches.seen(&branch).find(on_base)).any(|open| open.new == pin.new);
-        let refused = || {
-            let refuses = |seen: &&Seen<'_>| seen.is_refusal() && marker_pins(Some(seen)).any(|it| it.new == pin.new);
+        let refuses = |seen: &&Seen<'_>| seen.is_refusal() && marker_pins(Some(seen)).any(|it| it.new == pin.new);
+        let refused = || match pin.urgency {
+            // Whoever refused the digest as a step forward did not refuse the way back to it.
+            Some(Urgency::RolledBack(_)) => self.refused_way(pin),
             // The oldest one, which is the last.
-            self.seen.iter().rfind(refuses).filter(|_| !is_open())
+            Some(Urgency::Gone) | None => self.seen.iter().rfind(refuses).map(|seen| seen.pull_request.number),
         };
         let covered = self.covered.get(&place(&pin.marked())).cloned();
         let merged = || self.branches.just_merged(pin).map(Reason::Merged);
-        covered.or_else(merged).or_else(|| Some(Reason::Refused(refused()?.pull_request.number)))
+        covered.or_else(merged).or_else(|| refused().filter(|_| !is_open()).map(Reason::Refused))
     }
 
     /// The branch on which a pin is proposed.
-    pub(super) fn branch_of(&self, pin: &Pin) -> BranchName {
+    fn branch_of(&self, pin: &Pin) -> BranchName {
         Subject::of(self.facts.policy.group, &pin.tag.image, &pin.path).branch()
     }
 
-    /// Closes what is open on a branch where nothing is to be proposed, unless that is not certain.
-    fn nothing_to_propose(&mut self, open: &[&Seen<'_>]) {
-        let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, reason)| reason.clone()));
-        if let Some(reason) = unsettled {
-            return self.leave_alone(open, Vec::new(), &reason);
-        }
-        // What takes its place waits, and so does the closing.
-        let is_replaced = || open.iter().any(|seen| self.cause(seen) == ClosingCause::Regrouped);
-        if let Some(reason) = self.time_to_wait().filter(|_| is_replaced()) {
-            return self.leave_alone(open, Vec::new(), &reason);
-        }
-        for (index, seen) in open.iter().enumerate() {
-            let mut closing = self.closing(seen, self.cause(seen));
-            if index + 1 == open.len() {
-                closing.delete = self.branches.head(&seen.pull_request.branch);
-            }
-            self.plan.actions.push(Action::Close(closing));
-        }
-    }
-
-    fn cause(&self, seen: &Seen<'_>) -> ClosingCause {
-        let places: BTreeSet<Place> = marker_pins(Some(seen)).map(place).collect();
-        let waits =
-            |pin: &NotProposed| places.contains(&(pin.path.clone(), pin.tag.image.clone(), pin.tag.tag.clone()));
-        let is_subject =
-            |pin: &Place| Subject::of(self.facts.policy.group, &pin.1, &pin.0).branch() == seen.pull_request.branch;
-        if !self.facts.policy.enabled {
-            ClosingCause::Disabled
-        } else if places.iter().any(|pin| self.behind.contains(pin) && !is_subject(pin)) {
-            ClosingCause::Regrouped
-        } else if self.plan.not_proposed.iter().any(waits) {
-            ClosingCause::NotProposable
-        } else {
-            ClosingCause::NothingBehind
-        }
-    }
-
-    /// The closing of a pull request whose branch stays.
-    fn closing(&self, seen: &Seen<'_>, cause: ClosingCause) -> Closing {
-        let PullRequest { number, url, branch, title, body, .. } = seen.pull_request.clone();
-        let body = match &seen.marker {
-            Ok(marker) if !marker.is_withdrawn => {
-                Some(Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body))
-            }
-            Ok(_) | Err(_) => None,
-        };
-        let sentence = message::closing_sentence(cause, &self.facts.base, self.facts.vocabulary);
-        Closing { number, url, branch, title, body, sentence, cause, delete: None }
-    }
-
     /// The pins of a pull request that stay in it as they are, and why nothing newer is known or may be proposed.
-    fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Reason)> {
+    pub(super) fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Reason)> {
         let reason = |pin: &MarkerPin| {
             let unread = self.facts.problems.get(&pin.file).cloned().map(Reason::Unknown);
             let stays = self.standing.iter().find(|standing| content(&standing.held) == content(pin));

@@ -28,7 +28,9 @@
 //! templates of an open pull request follow with its next content.
 
 mod caps;
+mod closings;
 mod decide;
+mod denied;
 mod interval;
 mod kept;
 mod leftovers;

@@ -5,12 +5,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Rules;
-use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
+use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
 use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
 use crate::domain::ledger::{History, Sighting};
-use crate::domain::policy::Follow;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 
@@ -74,16 +73,8 @@ impl Search {
             search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
         }
-        for trail in higher(candidate, rules) {
-            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
-                // Its own tag can still move.
-                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
-                break;
-            }
-            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
-            if let Next::End = search.along(candidate, rules, &trail, &sightings) {
-                return search;
-            }
+        if let Next::End = search.higher_tags(candidate, rules) {
+            return search;
         }
         search.own_tag(candidate, rules);
         search
@@ -106,6 +97,46 @@ impl Search {
         }
         let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
         self.stop(&trail.asked, None, reason);
+        Next::Trail
+    }
+
+    /// The digests of higher tags, as far as the policy follows them. What is wrong with one of these keeps the pin's own
+    /// tag from nothing.
+    fn higher_tags(&mut self, candidate: &Candidate, rules: &Rules<'_>) -> Next {
+        let (follow, image) = (rules.policy.follow, &candidate.asked.image);
+        let tags = match rules.knowledge.tags.get(image).filter(|_| follow::has_higher(candidate.tag(), follow)) {
+            Some(Ok(tags)) => tags,
+            Some(Err(unknown)) => {
+                let reason = format!("its tags could not be listed: {unknown}");
+                self.stop(&candidate.asked, None, Reason::Unknown(Unknown { reason }));
+                return Next::Trail;
+            }
+            None => return Next::Trail,
+        };
+        for tag in follow::higher(candidate.tag(), tags, follow) {
+            let asked = TagRef { image: image.clone(), tag: tag.clone() };
+            if !candidate.can_change_tag {
+                self.stop(&asked, None, Reason::TagNotEditable(tag));
+                return Next::Trail;
+            }
+            match rules.knowledge.observations.get(&asked) {
+                Some(Ok(_)) => {}
+                Some(Err(Unanswered::Unknown(unknown))) => {
+                    self.stop(&asked, None, Reason::Unknown(unknown.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::HeldBack(words))) => {
+                    self.stop(&asked, None, Reason::HeldBack(words.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::Gone)) | None => continue,
+            }
+            let trail = Trail::of(rules, asked, Some(tag));
+            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
+            if let Next::End = self.along(candidate, rules, &trail, &sightings) {
+                return Next::End;
+            }
+        }
         Next::Trail
     }
 
@@ -206,22 +237,6 @@ impl<'a> Trail<'a> {
     fn move_of(&self, candidate: &Candidate, digest: Digest) -> Move {
         Move::new(&candidate.tag, &self.asked, candidate.old, digest)
     }
-}
-
-/// The higher tags that the policy follows and that answered, highest first.
-fn higher<'a>(candidate: &Candidate, rules: &Rules<'a>) -> Vec<Trail<'a>> {
-    if rules.policy.follow == Follow::Digest {
-        return Vec::new();
-    }
-    let image = &candidate.asked.image;
-    let Some(Ok(tags)) = rules.knowledge.tags.get(image) else { return Vec::new() };
-    let higher = follow::higher(candidate.tag(), tags, rules.policy.follow).into_iter();
-    let trails = higher.filter_map(|tag| {
-        let asked = TagRef { image: image.clone(), tag: tag.clone() };
-        let is_answered = matches!(rules.knowledge.observations.get(&asked), Some(Ok(_)));
-        is_answered.then(|| Trail::of(rules, asked, Some(tag)))
-    });
-    trails.collect()
 }
 
 impl<'a> Rules<'a> {
