@@ -19,6 +19,7 @@ mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod reason_word;
 mod rollback;
 mod rollback_record;
 mod run;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::denials::{self, DeniedPin};
 use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
@@ -118,13 +120,13 @@ impl Report {
     }
 
     /// Counts pins, names what should be looked at, and brings everything into its order.
-    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge) {
+    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge, now: Timestamp) {
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
         for repository in &mut self.repositories {
             if let Some(facts) = facts.get(&repository.plan.repository) {
                 repository.pins = PinCounts::of(facts, knowledge);
                 repository.noticed = noticed(facts);
-                repository.denied = denials::pins(facts, knowledge, repository);
+                repository.denied = denials::pins(facts, knowledge, repository, now);
             }
         }
         self.repositories.sort_by(|left, right| left.plan.repository.cmp(&right.plan.repository));

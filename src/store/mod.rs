@@ -14,6 +14,7 @@ use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::{History, Ledger};
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -223,6 +224,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Notes that the turns of these repositories are not finished, until [`Store::record_turns`]; the first time stays.
     async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
 
+    /// When a pull request was last opened in each repository, however long ago.
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
@@ -283,6 +287,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// What the waves of digests are told from; `ended_since` as for [`Store::adoptions`].
     async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError>;
+
+    /// Pinned digests that their registry did not have when it was last asked, by the name that is written.
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError>;
+
+    /// Notes that a look did not find these digests.
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets that these digests were missing: they are there, or nobody has them any more.
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError>;
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;

@@ -11,6 +11,7 @@ mod images;
 mod import;
 mod ledger;
 mod looks;
+mod missing;
 mod openings;
 mod pull_requests;
 mod reader;
@@ -40,6 +41,7 @@ use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -274,6 +276,10 @@ impl Store for SqliteStore {
         self.note_unfinished_turns(repositories, at).await
     }
 
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.read_last_opened().await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
@@ -320,6 +326,18 @@ impl Store for SqliteStore {
 
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
         self.read_open_pull_requests().await
+    }
+
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError> {
+        self.read_missing().await
+    }
+
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError> {
+        self.note_missing(digests, at).await
+    }
+
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError> {
+        self.delete_missing(digests).await
     }
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {

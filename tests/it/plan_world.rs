@@ -130,6 +130,7 @@ pub fn image_use(tag: &TagRef, digest: Digest, nth: usize) -> ImageUse {
         status: Status::Pinned,
         stage: None,
         is_final_stage: true,
+        makes_final_image: true,
         platform: None,
         via: None,
         tag_source: Some(TagSource::Reference),

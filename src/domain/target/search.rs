@@ -19,9 +19,6 @@ use crate::domain::unchanged;
 /// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
 /// that an older one is free of.
 pub const LOOKED_UP_MAX: usize = 4;
-/// In how many looks a pinned digest must have been missing before that counts: one may meet a registry that is being
-/// restored.
-const GONE_LOOKS: u32 = 2;
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -170,7 +167,7 @@ impl Search {
     }
 
     fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
-        let urgency = rules.urgency(candidate);
+        let urgency = rules.knowledge.urgency_of(candidate);
         for sighting in sightings {
             if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
                 self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
@@ -272,12 +269,6 @@ impl<'a> Rules<'a> {
         let (repository, old, asked) = (self.repository?, candidate.old.as_ref()?, &candidate.asked);
         self.knowledge.denials.of(asked, old)?;
         self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
-    }
-
-    /// What is pinned cannot be built any more, while there is something to move to.
-    fn urgency(&self, candidate: &Candidate) -> Option<Urgency> {
-        let missing = self.knowledge.missing.get(&(candidate.tag.image.clone(), candidate.old?))?;
-        (missing.looks >= GONE_LOOKS).then_some(Urgency::Gone)
     }
 
     /// Why a digest is never proposed.
