@@ -69,6 +69,8 @@ pub enum Command {
     /// Move what refrom saw of all tags from one store to another.
     #[command(subcommand)]
     Ledger(Ledger),
+    /// How far digests are on their way through the waves, and what they wait for: from the store, offline.
+    Waves(Waves),
     /// Take a digest back: it is denied, and every repository that has it goes back by pull request.
     Rollback(Rollback),
     /// Undo a rollback: the digest may be proposed again.
@@ -169,6 +171,19 @@ pub struct Status {
     /// The order: urgency, oldest, name, due.
     #[arg(long, value_name = "ORDER")]
     pub sort: Option<Sort>,
+    /// How results look; `json` is a contract that docs/json.md explains.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Waves {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only images of this pattern: `dhi.io/*`, `nginx`.
+    #[arg(long, value_name = "PATTERN")]
+    pub image: Option<String>,
     /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,

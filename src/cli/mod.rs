@@ -19,6 +19,7 @@ mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod reason_word;
 mod rollback;
 mod rollback_record;
 mod run;
@@ -31,6 +32,7 @@ mod simulate_record;
 mod status;
 mod table;
 mod use_record;
+mod waves;
 mod work_tree;
 
 use std::ffi::OsString;
@@ -112,6 +114,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Status(arguments) => status::run(arguments, output).await,
         Command::History(arguments) => history::run(arguments, output).await,
         Command::Ledger(arguments) => ledger::run(arguments, output).await,
+        Command::Waves(arguments) => waves::run(arguments, output).await,
         Command::Rollback(arguments) => rollback::run(arguments, output).await,
         Command::Allow(arguments) => allow::run(arguments, output).await,
         Command::Simulate(arguments) => simulate::run(arguments, output),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub use super::cadence_file::FreezeFile;
 pub use super::policy_file::{PolicyFile, PolicyKey};
 pub use super::serve_file::{ServeFile, WebhookFile, WebhookKind};
+pub use super::waves_file::{AdvanceFile, WaveFile};
 
 /// Settings of refrom.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,6 +35,11 @@ pub struct ConfigFile {
     pub poll: Option<String>,
     /// Dates between which no pull request is opened or updated in the whole fleet.
     pub freeze: Option<Vec<FreezeFile>>,
+    /// Waves of repositories, in their order: a digest reaches the next one when those before have merged it. The first
+    /// one that matches counts; what none matches belongs to the last one.
+    pub waves: Option<Vec<WaveFile>>,
+    /// When a digest reaches the next wave.
+    pub advance: Option<AdvanceFile>,
     /// The keys of `policy` that a repository's own `.refrom.yaml` may set.
     pub repository_may_set: Option<Vec<PolicyKey>>,
     /// Defaults for every repository.

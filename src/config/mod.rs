@@ -24,6 +24,8 @@ mod serve;
 mod serve_file;
 mod setting;
 mod settings;
+mod waves;
+mod waves_file;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +41,7 @@ use url::Url;
 use crate::domain::cadence::Freeze;
 use crate::domain::mirror::Mirrors;
 use crate::domain::pattern::Pattern;
+use crate::domain::waves::{Advance, Wave};
 use crate::forge::Selection;
 use crate::net::Network;
 use crate::secret::Secret;
@@ -84,6 +87,10 @@ pub struct Config {
     pub max_new_per_hour: Option<u32>,
     /// How often a tag is asked for at most; `None`: in each cycle of `run`, and at the pace of `serve`.
     pub poll: Option<Duration>,
+    /// In their order; none: every digest reaches every repository at once.
+    pub waves: Vec<Wave>,
+    /// When a digest reaches the next wave.
+    pub advance: Advance,
     pub repository_may_set: BTreeSet<PolicyKey>,
     /// How long a digest is remembered after its tag last pointed to it.
     pub retention: SignedDuration,

@@ -1,6 +1,8 @@
 //! The store in one SQLite file.
 
+mod adoption;
 mod auto_merge;
+mod base_pipeline;
 mod contents;
 mod denial;
 mod followed;
@@ -9,6 +11,7 @@ mod images;
 mod import;
 mod ledger;
 mod looks;
+mod missing;
 mod openings;
 mod pull_requests;
 mod reader;
@@ -32,15 +35,17 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts, WaveBooks};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline};
 
 use view::View;
 
@@ -271,6 +276,10 @@ impl Store for SqliteStore {
         self.note_unfinished_turns(repositories, at).await
     }
 
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.read_last_opened().await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
@@ -319,8 +328,49 @@ impl Store for SqliteStore {
         self.read_open_pull_requests().await
     }
 
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError> {
+        self.read_missing().await
+    }
+
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError> {
+        self.note_missing(digests, at).await
+    }
+
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError> {
+        self.delete_missing(digests).await
+    }
+
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
+        self.read_adoptions(ended_since).await
+    }
+
+    async fn record_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write_adoptions(changes, listed, now).await
+    }
+
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
+        self.read_listed().await
+    }
+
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
+        self.read_base_pipelines().await
+    }
+
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError> {
+        self.write_base_pipelines(pipelines).await
+    }
+
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        self.read_wave_books(ended_since).await
     }
 
     async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {

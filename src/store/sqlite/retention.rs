@@ -66,6 +66,7 @@ impl SqliteStore {
         for sql in LOOKS {
             sqlx::query(sql).execute(&self.pool).await.map_err(self.write_error())?;
         }
+        self.forget_adoptions(oldest).await?;
         self.forget_told_to_merge().await?;
         self.forget_images().await
     }

@@ -58,6 +58,7 @@ fn status(name: &str, pins: &[(&str, Digest)]) -> RepositoryStatus {
         pull_requests: Vec::new(),
         due_at: None,
         due_because: String::new(),
+        findings: Vec::new(),
         error: None,
     }
 }

@@ -95,6 +95,7 @@ fn status(name: &str) -> RepositoryStatus {
         pull_requests: Vec::new(),
         due_at: None,
         due_because: String::new(),
+        findings: Vec::new(),
         error: None,
     }
 }
