@@ -469,7 +469,7 @@ fn an_open_pull_request_whose_digest_may_no_longer_be_proposed_is_closed() {
     let denied = |letter| DeniedDigest { digest: digest(letter), reason: Some("CVE".to_owned()) };
     world.web().policy.denied = vec![denied('b')];
     let waits = format!("Dockerfile line 1 waits: {} is denied: CVE", digest('b').short());
-    assert_eq!(world.cycle(), ["close #1: NotProposable, deletes its branch", &waits]);
+    assert_eq!(world.cycle(), ["close #1: Denied, deletes its branch", &waits]);
 }
 
 #[test]
