@@ -97,8 +97,9 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
     for (action, deed) in plan.actions.iter().zip(&repository.deeds) {
         output.line(format!("{name}: {}", action_line(action, deed, plan.vocabulary)))?;
         for pin in pins_of(action) {
+            let new_tag = pin.new_tag.as_ref().map(|tag| format!("{tag} ")).unwrap_or_default();
             output.line(format!(
-                "    {}:{}  {}:{}  {} -> {}",
+                "    {}:{}  {}:{}  {} -> {new_tag}{}",
                 pin.path,
                 pin.line,
                 pin.tag.image.familiar(),

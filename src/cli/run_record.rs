@@ -94,6 +94,9 @@ struct PinRecord {
     registry: String,
     repository: String,
     tag: String,
+    /// The tag that it gets; absent where that stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_tag: Option<String>,
     old: Option<String>,
     new: Option<String>,
 }
@@ -292,6 +295,7 @@ impl PinRecord {
             registry: tag.image.registry().to_owned(),
             repository: tag.image.repository().to_owned(),
             tag: tag.tag.to_string(),
+            new_tag: None,
             old: old.map(|digest| digest.to_string()),
             new: new.map(|digest| digest.to_string()),
         }
@@ -300,7 +304,8 @@ impl PinRecord {
 
 impl From<&Pin> for PinRecord {
     fn from(pin: &Pin) -> Self {
-        Self::new((&pin.path, pin.line), &pin.tag, pin.old, Some(pin.new))
+        let new_tag = pin.new_tag.as_ref().map(ToString::to_string);
+        Self { new_tag, ..Self::new((&pin.path, pin.line), &pin.tag, pin.old, Some(pin.new)) }
     }
 }
 

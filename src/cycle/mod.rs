@@ -5,9 +5,11 @@
 //! forge that fails is named in the [`Report`], and the rest goes on.
 
 mod act;
+mod adoption;
 mod api_commit;
 mod build;
 mod denials;
+pub mod evidence;
 mod figures;
 mod gather;
 pub mod lookup;
@@ -47,7 +49,7 @@ pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
 pub use denials::DeniedPin;
 pub use figures::Figures;
-pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
+pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_sqlite, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
@@ -167,7 +169,10 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
-    let mut knowledge = Knowledge { denials: denials::know(store, request).await?, ..Knowledge::default() };
+    // What is there is noted before it is asked what was.
+    let waves = adoption::waves(parts, request, gathered, report, now).await?;
+    let denials = denials::know(store, request).await?;
+    let mut knowledge = Knowledge { denials, waves, ..Knowledge::default() };
     let followed = tags::followed_by(gathered);
     knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
     let higher = tags::higher(&followed, &knowledge.tags);
@@ -188,6 +193,10 @@ async fn know(
         .collect();
     knowledge.pull_requests = pull_requests(parts, &wanted).await;
     patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
+    let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
+    knowledge.refused = read.map(|(key, read)| (key, plan::refusals(read))).collect();
+    // A refused version leaves the way to what is below it.
+    targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     for (repository, result) in &knowledge.pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));

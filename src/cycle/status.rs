@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, Zoned};
 
 use super::denials::DeniedPin;
-use super::report::{Noticed, Outcome, Report, RepositoryReport};
+use super::report::{Noticed, Outcome, Problem, Report, RepositoryReport};
 use super::{Parts, Request, open};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
-use crate::domain::pull_request::{RepoName, Vocabulary};
+use crate::domain::pull_request::Vocabulary;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, Wait};
 use crate::store::{Store, StoreError};
@@ -71,7 +71,7 @@ impl Ended<'_> {
         now: &mut BTreeMap<RepositoryKey, RepositoryStatus>,
     ) {
         for problem in &self.report.problems {
-            let Some(key) = self.repository_named(&problem.subject) else { continue };
+            let Some(key) = self.repository_of(problem) else { continue };
             if now.contains_key(&key) {
                 continue;
             }
@@ -79,7 +79,7 @@ impl Ended<'_> {
             now.insert(key, RepositoryStatus { error: Some(problem.message.clone()), ..known });
         }
         let incomplete: BTreeSet<&str> = (self.parts.forges.iter().map(|forge| forge.name()))
-            .filter(|forge| self.report.problems.iter().any(|problem| self.is_of_forge(forge, &problem.subject)))
+            .filter(|forge| self.report.problems.iter().any(|problem| problem.is_of_forge(forge)))
             .collect();
         for (key, status) in before.iter().filter(|(key, _)| incomplete.contains(key.forge.as_str())) {
             if self.request.repositories.is_empty() {
@@ -88,24 +88,16 @@ impl Ended<'_> {
         }
     }
 
-    /// Whether a problem is one of a forge, or of a part of it that is no single repository.
-    fn is_of_forge(&self, forge: &str, subject: &str) -> bool {
-        subject == forge
-            || subject.strip_prefix(forge).is_some_and(|rest| rest.starts_with(':'))
-                && self.repository_named(subject).is_none()
-    }
-
-    fn repository_named(&self, subject: &str) -> Option<RepositoryKey> {
+    fn repository_of(&self, problem: &Problem) -> Option<RepositoryKey> {
         self.parts.forges.iter().find_map(|forge| {
-            let name = subject.strip_prefix(forge.name())?.strip_prefix(':')?;
-            Some(RepositoryKey { forge: forge.name().to_owned(), name: name.parse::<RepoName>().ok()? })
+            Some(RepositoryKey { forge: forge.name().to_owned(), name: problem.repository_of(forge.name())? })
         })
     }
 
     /// Problems that stand at no repository.
     fn elsewhere(&self, now: &BTreeMap<RepositoryKey, RepositoryStatus>) -> Vec<(String, String)> {
-        let at_repository = |subject: &str| self.repository_named(subject).is_some_and(|key| now.contains_key(&key));
-        let problems = self.report.problems.iter().filter(|problem| !at_repository(&problem.subject));
+        let at_repository = |problem: &Problem| self.repository_of(problem).is_some_and(|key| now.contains_key(&key));
+        let problems = self.report.problems.iter().filter(|problem| !at_repository(problem));
         problems.map(|problem| (problem.subject.clone(), problem.message.clone())).collect()
     }
 

@@ -61,6 +61,8 @@ pub enum Finding {
     CommentDisagrees,
     /// The pin is one platform's manifest where the tag is an index.
     SinglePlatform,
+    /// The pinned digest is one that the policy denies.
+    DeniedDigest,
 }
 
 /// The comment that describes a pin.
@@ -230,4 +232,5 @@ words!(TagSource {
 words!(Finding {
     Finding::CommentDisagrees => "comment-disagrees",
     Finding::SinglePlatform => "single-platform",
+    Finding::DeniedDigest => "denied-digest",
 });

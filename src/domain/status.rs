@@ -11,6 +11,7 @@ use super::digest::Digest;
 use super::proposal::Reason;
 use super::pull_request::{BranchName, Pipeline, Vocabulary};
 use super::reference::TagRef;
+use super::waves::UnderWay;
 
 pub use figures::{Figures, OldestStale};
 pub use filter::{Filter, FilterError, Sort, StateFilter};
@@ -23,6 +24,9 @@ pub struct FleetStatus {
     pub cycle: Option<CycleStatus>,
     /// By forge and name.
     pub repositories: Vec<RepositoryStatus>,
+    /// The digests on their way through the waves, by tag, then newest first: time moves them, so that they are told when
+    /// somebody looks, and no cycle keeps them.
+    pub waves: Vec<UnderWay>,
 }
 
 /// The last cycle over the whole fleet.

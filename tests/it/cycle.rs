@@ -34,4 +34,5 @@ mod processes;
 mod rollback;
 mod situations;
 mod two_forges;
+mod waves;
 pub mod world;

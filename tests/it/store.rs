@@ -1,7 +1,11 @@
 //! The store on real files, and by real processes.
 
 mod denials;
+mod laws;
+mod ledger;
+mod racing;
 mod reader;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +16,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
-use refrom::domain::image::{Configuration, Image, ManifestKind, Platform};
+use refrom::domain::image::{Configuration, Content, Image, ManifestKind, Platform};
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::domain::status::FleetStatus;
@@ -106,12 +110,16 @@ async fn what_was_put_is_there_after_reopening() {
     store.put_scan("github", &web(), &main(), &scan('b')).await.unwrap();
     store.put_image(&nginx(), &image(b"full")).await.unwrap();
     store.put_image(&nginx(), &bare).await.unwrap();
+    let content = Content { config: Digest::of(b"config"), layers: vec![Digest::of(b"low"), Digest::of(b"high")] };
+    store.put_content(&nginx(), &bare.digest, &content).await.unwrap();
     store.close().await;
 
     let store = open(&path).await;
     assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), Some(scan('b')));
     assert_eq!(store.scan("other", &web(), &main()).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
+    assert_eq!(store.content(&nginx(), &bare.digest).await.unwrap(), Some(content));
+    assert_eq!(store.content(&nginx(), &Digest::of(b"full")).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), Some(bare));
     assert_eq!(store.image(&"dhi.io/node".parse().unwrap(), &Digest::of(b"full")).await.unwrap(), None);
 }

@@ -7,9 +7,13 @@ use serde::Serialize;
 use super::template::TemplateKind;
 use super::{escape, words};
 use crate::domain::branch::Subject;
+use crate::domain::hidden::{self, Changed, HiddenChange};
 use crate::domain::image::Image;
 use crate::domain::proposal::Pin;
 use crate::domain::pull_request::Vocabulary;
+
+/// What a title says of hidden changes, in characters: it is there to make people read the list.
+const HIDDEN_LENGTH_MAX: usize = 80;
 
 /// The variables of a template. Everything is text or a number; what is not known is an empty text.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +41,8 @@ pub(super) struct Context {
     remarks: String,
     digests: String,
     instructions: &'static str,
+    /// What the new digests change besides: in the body all of it, as Markdown; elsewhere the grave changes in short.
+    hidden: String,
 }
 
 /// A pin, or an image. In the body the texts are Markdown code.
@@ -66,10 +72,49 @@ struct Row {
     size: String,
     /// Whether the old digest is gone from its registry.
     is_old_gone: bool,
+    /// What the new digest changes besides, the gravest first.
+    hidden: Vec<HiddenRow>,
+}
+
+/// A change that a digest hides. Names and values are in the body Markdown code; a value is empty where there was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct HiddenRow {
+    /// `distribution`, `user`; a variable's name.
+    what: String,
+    old: String,
+    new: String,
+    is_grave: bool,
+    /// `user 0 → 65532`
+    short: String,
+}
+
+impl HiddenRow {
+    fn new(change: &HiddenChange, text: fn(&str) -> String) -> Self {
+        let what = match &change.what {
+            Changed::Variable(name) => text(name),
+            what => what.to_string(),
+        };
+        let (old, new, is_grave) = (text(&change.old), text(&change.new), change.is_grave());
+        Self { what, old, new, is_grave, short: text(&change.in_short()) }
+    }
+
+    fn example() -> Self {
+        Self {
+            what: "user".to_owned(),
+            old: "root".to_owned(),
+            new: "65532".to_owned(),
+            is_grave: true,
+            short: "user root → 65532".to_owned(),
+        }
+    }
 }
 
 impl Row {
     fn new(pin: &Pin, text: fn(&str) -> String) -> Self {
+        // The version of another tag stands in its name.
+        let is_hidden = |change: &HiddenChange| pin.new_tag.is_none() || change.what != Changed::MajorVersion;
+        let changes = pin.old_image.iter().flat_map(|old| hidden::changes(old, &pin.new_image));
+
         let name = pin.tag.image.familiar();
         let version = |image: Option<&Image>| image.and_then(|image| image.version.clone()).unwrap_or_default();
         let (old_version, new_version) = (version(pin.old_image.as_ref()), version(Some(&pin.new_image)));
@@ -95,6 +140,7 @@ impl Row {
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
+            hidden: changes.filter(is_hidden).map(|change| HiddenRow::new(&change, text)).collect(),
         }
     }
 
@@ -118,6 +164,7 @@ impl Row {
             created: "2026-11-20".to_owned(),
             size: "12.3 MB".to_owned(),
             is_old_gone: line > 1,
+            hidden: (line > 1).then(HiddenRow::example).into_iter().collect(),
         }
     }
 }
@@ -139,6 +186,19 @@ fn change(rows: &[Row]) -> &'static str {
     } else {
         "refresh"
     }
+}
+
+/// The grave changes of all images, each once; how many they are where that is too long for a title.
+fn hidden_in_short(images: &[Row]) -> String {
+    let grave = images.iter().flat_map(|image| &image.hidden).filter(|change| change.is_grave);
+    let mut shorts: Vec<&str> = Vec::new();
+    for change in grave {
+        if !shorts.contains(&change.short.as_str()) {
+            shorts.push(&change.short);
+        }
+    }
+    let text = shorts.join(", ");
+    if text.chars().count() <= HIDDEN_LENGTH_MAX { text } else { words::hidden_count(shorts.len()) }
 }
 
 impl Context {
@@ -175,6 +235,7 @@ impl Context {
         let change = change(&images);
         let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
+        let hidden = hidden_in_short(&images);
         pins.truncate(shown);
         images.truncate(shown);
         let left_out = all.saturating_sub(shown);
@@ -193,11 +254,13 @@ impl Context {
             remarks: String::new(),
             digests: String::new(),
             instructions: words::instructions(Vocabulary::PullRequest),
+            hidden,
         };
         if kind == TemplateKind::Body {
             context.table = context.table();
             context.remarks = context.remarks();
             context.digests = context.digests();
+            context.hidden = context.hidden();
         }
         context
     }
@@ -235,6 +298,16 @@ impl Context {
             lines.push(format!("\n{}", words::left_out(self.left_out)));
         }
         lines.join("\n")
+    }
+
+    /// What the images change besides, one line each.
+    fn hidden(&self) -> String {
+        let of_image = |Row { reference, hidden, .. }: &Row| {
+            let lines = hidden.iter().map(|HiddenRow { what, old, new, .. }| words::hidden(what, old, new));
+            (!hidden.is_empty()).then(|| format!("- {reference}\n{}", lines.collect::<Vec<_>>().join("\n")))
+        };
+        let lines: Vec<String> = self.images.iter().filter_map(of_image).collect();
+        if lines.is_empty() { String::new() } else { format!("{}\n\n{}", words::HIDDEN, lines.join("\n")) }
     }
 
     fn remarks(&self) -> String {

@@ -15,13 +15,15 @@ const RECURSION_MAX: usize = 20;
 
 pub(super) const TITLE: &str = "build(deps): {{ change }} {% if count != 1 %}{{ count }} base images\
 {% elif new_tag %}{{ images[0].name }} {{ images[0].tag }} → {{ new_tag }}{% else %}base image {{ image }}{% endif %}\
-{% if file %} in {{ file }}{% endif %}";
+{% if file %} in {{ file }}{% endif %}{% if hidden %} ({{ hidden }}){% endif %}";
 
 pub(super) const BODY: &str = "{{ summary }}
 
 {{ table }}
 
-{% if remarks %}{{ remarks }}
+{% if hidden %}{{ hidden }}
+
+{% endif %}{% if remarks %}{{ remarks }}
 
 {% endif %}{{ digests }}
 

@@ -98,6 +98,23 @@ pub(super) fn old_gone(old: &str, reference: &str) -> String {
     )
 }
 
+/// Above the list of what new digests change besides.
+pub(super) const HIDDEN: &str = "**The new digests change more than packages:**";
+
+/// One line of that list; the values are Markdown, and empty where there is none.
+pub(super) fn hidden(what: &str, old: &str, new: &str) -> String {
+    let value = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+    match (old, new) {
+        ("", "") => format!("  - {what}"),
+        _ => format!("  - {what}: {} → {}", value(old), value(new)),
+    }
+}
+
+/// In a title, in the place of changes that are too many for it.
+pub(super) fn hidden_count(changes: usize) -> String {
+    if changes == 1 { "1 hidden change".to_owned() } else { format!("{changes} hidden changes") }
+}
+
 /// Bytes as people read them: `12.3 MB`.
 pub(super) fn size(bytes: u64) -> String {
     let (unit, name) = match bytes {

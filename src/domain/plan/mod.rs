@@ -50,6 +50,7 @@ use super::waves::Waves;
 
 pub use caps::Limits;
 pub use kept::held_moves;
+pub use seen::refusals;
 
 /// The label by which people postpone: its pull request is left exactly as it is.
 pub const HOLD_LABEL: &str = "refrom:hold";
@@ -63,6 +64,9 @@ pub struct Knowledge {
     pub ledger: Ledger,
     /// For each repository with branches to ask for: its pull requests from them, open or not.
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
+    /// The digests that people refused, with the number of the pull request that they closed: what follows a higher tag
+    /// does not stop at one of these.
+    pub refused: BTreeMap<RepositoryKey, BTreeMap<Digest, u64>>,
     /// The e-mail addresses that refrom commits with.
     pub own_emails: BTreeSet<String>,
     /// By the forge's name: the addresses of commits that were made through its API.

@@ -9,9 +9,12 @@ use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
 use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
+use crate::domain::image::Image;
 use crate::domain::ledger::{History, Sighting};
+use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
+use crate::domain::unchanged;
 
 /// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
 /// that an older one is free of.
@@ -169,6 +172,10 @@ impl Search {
     fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
         let urgency = rules.urgency(candidate);
         for sighting in sightings {
+            if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
+                self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
+                return Next::Trail;
+            }
             if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
@@ -196,12 +203,18 @@ impl Search {
         self.looked_up += 1;
         let wanted = trail.move_of(candidate, digest);
         let evidence = rules.knowledge.evidence.get(&wanted);
-        if evidence.is_none() {
+        let judged = proposal::judge(digest, evidence)
+            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
+            .and_then(|images| match rules.unchanged(candidate, evidence) {
+                // Whoever has to leave the pinned digest leaves it for the same content, too.
+                Some(rule) if urgency.is_none() => Err(Reason::Unchanged(rule)),
+                Some(_) | None => Ok(images),
+            });
+        let lacks_contents = || urgency.is_none() && judged.is_ok() && rules.lacks_contents(candidate, evidence);
+        if evidence.is_none() || lacks_contents() {
             self.missing = Some(wanted);
         }
-        match proposal::judge(digest, evidence)
-            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
-        {
+        match judged {
             Ok((old_image, new_image)) => {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
@@ -275,6 +288,11 @@ impl<'a> Rules<'a> {
         by_policy.or_else(taken_back).map(|reason| Reason::Denied { digest: *digest, reason })
     }
 
+    /// The pull request by which people of this repository refused a digest.
+    fn refusal(&self, digest: &Digest) -> Option<u64> {
+        self.knowledge.refused.get(self.repository?)?.get(digest).copied()
+    }
+
     /// Whether the rules that need no registry let a digest pass.
     fn may_go(&self, trail: &Trail<'_>, sighting: &Sighting, urgency: Option<&Urgency>) -> Result<(), Reason> {
         let Sighting { digest, first_seen, .. } = *sighting;
@@ -295,7 +313,22 @@ impl<'a> Rules<'a> {
         reached.map_err(Reason::Wave)
     }
 
-    /// Whether the mirror and the policy let a digest pass that may follow the pinned one.
+    /// By which of the policy's rules a digest changes nothing for the platforms that the pin is built for.
+    fn unchanged(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> Option<Unchanged> {
+        let (evidence, images) = both(evidence)?;
+        unchanged::is_unchanged(images, &candidate.in_use, &evidence.contents, self.policy.unchanged)
+    }
+
+    /// Whether that rule compares contents that nobody asked for yet.
+    fn lacks_contents(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> bool {
+        let Some((evidence, images)) = both(evidence).filter(|_| self.policy.unchanged == Unchanged::Content) else {
+            return false;
+        };
+        let compared = unchanged::compared(images, &candidate.in_use);
+        compared.iter().any(|manifest| !evidence.contents.contains_key(manifest))
+    }
+
+    /// Whether the mirror lets a digest pass that may follow the pinned one.
     fn may_come(&self, trail: &Trail<'_>, digest: Digest, evidence: Option<&Evidence>) -> Result<(), Reason> {
         let since = trail.history.sighting(&digest).map_or(self.now, |sighting| sighting.first_seen);
         match evidence.and_then(|evidence| evidence.in_mirror.as_ref()) {
@@ -307,4 +340,10 @@ impl<'a> Rules<'a> {
             Some(Ok(true)) | None => Ok(()),
         }
     }
+}
+
+/// Evidence with the images of both ends, the old and the new one.
+fn both(evidence: Option<&Evidence>) -> Option<(&Evidence, (&Image, &Image))> {
+    let evidence = evidence?;
+    Some((evidence, (evidence.old.as_ref().ok()?, evidence.new.as_ref().ok()?)))
 }

@@ -69,6 +69,10 @@ pub const TO_OPENED: Family =
     histogram("refrom_first_seen_to_opened_seconds", "From the first sight of a digest to its pull request.");
 pub const TO_MERGED: Family =
     histogram("refrom_first_seen_to_merged_seconds", "From the first sight of a digest to its merge: time to patch.");
+pub const WAVE_DIGESTS: Family =
+    gauge("refrom_wave_digests", &["wave"], "Digests that have reached this wave, and no later one.");
+pub const WAVE_BLOCKED: Family =
+    gauge("refrom_wave_blocked_digests", &["wave", "cause"], "Digests that wait for this wave to prove them.");
 pub const ACTIONS: Family = counter("refrom_actions_total", &["action", "outcome"], "What was done on forges.");
 pub const CYCLES: Family = counter("refrom_cycles_total", &["outcome"], "Cycles that ended.");
 pub const CYCLE_DURATION: Family = histogram("refrom_cycle_duration_seconds", "How long cycles took.");
@@ -116,6 +120,8 @@ pub const ALL: &[Family] = &[
     PIPELINES,
     TO_OPENED,
     TO_MERGED,
+    WAVE_DIGESTS,
+    WAVE_BLOCKED,
     ACTIONS,
     CYCLES,
     CYCLE_DURATION,

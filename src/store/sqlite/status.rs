@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::SqliteStore;
+use super::retention::forget_repositories;
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::reference::TagRef;
@@ -32,6 +33,9 @@ impl SqliteStore {
             let query = sqlx::query(sql).bind(&status.repository.forge).bind(status.repository.name.as_str());
             query.bind(json(&RepositoryRow::from(status))?).execute(&mut *transaction).await?;
         }
+        if whole.is_some() {
+            forget_repositories(&mut transaction).await?;
+        }
         transaction.commit().await
     }
 }
@@ -47,7 +51,7 @@ pub(super) async fn read(pool: &SqlitePool) -> Result<FleetStatus, sqlx::Error> 
     });
     let repositories = repositories.collect::<Result<_, sqlx::Error>>()?;
     transaction.commit().await?;
-    Ok(FleetStatus { cycle, repositories })
+    Ok(FleetStatus { cycle, repositories, waves: Vec::new() })
 }
 
 async fn rows(transaction: &mut Transaction<'_, Sqlite>) -> Result<Vec<(String, String, String)>, sqlx::Error> {

@@ -281,5 +281,6 @@ pub fn fleet() -> FleetStatus {
             problems: vec![("gitlab".to_owned(), "`mobile/*`: the forge is rate limited until 07:45".to_owned())],
         }),
         repositories,
+        waves: Vec::new(),
     }
 }
