@@ -8,7 +8,7 @@ use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchName, CommitId, NameError, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchName, CommitId, NameError, Pipeline, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::domain::reference::TagRef;
 use crate::domain::source_file;
@@ -63,6 +63,7 @@ impl Repository {
                 is_fork: false,
                 topics: Vec::new(),
                 bot_branches: Vec::new(),
+                pipeline: Pipeline::Passed,
             },
             base,
             base_commit: first,
