@@ -284,7 +284,8 @@ impl PinView {
                 let to = to.map(|to| format!("; it goes back to {}", to.short())).unwrap_or_default();
                 let number = pull_request.map(|number| format!(" in {}", of.vocabulary.numbered(number)));
                 let waits = waits.as_ref().map(|wait| Why::new(wait, of, now));
-                let (until, since) = waits.as_ref().map(|why| (why.until.clone(), why.since.clone())).unwrap_or_default();
+                let (until, since) =
+                    waits.as_ref().map(|why| (why.until.clone(), why.since.clone())).unwrap_or_default();
                 let waits = waits.map(|why| format!("; {}", why.words)).unwrap_or_default();
                 let words = format!("taken back: {because}{to}{}{waits}", number.unwrap_or_default());
                 why = Some(Why { words, until, since });
