@@ -1,10 +1,16 @@
 //! The command line's grammar.
 
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::domain::denial::ImageScope;
+use crate::domain::digest::Digest;
 use crate::domain::status::{Sort, StateFilter};
+
+pub use simulate::Simulate;
 
 /// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
 ///
@@ -56,6 +62,12 @@ pub enum Command {
     Schedule(Schedule),
     /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
     Status(Status),
+    /// Take a digest back: it is denied, and every repository that has it goes back by pull request.
+    Rollback(Rollback),
+    /// Undo a rollback: the digest may be proposed again.
+    Allow(Allow),
+    /// What a configuration would have cost, and how fresh it would have kept the pins: replayed over a recorded ledger.
+    Simulate(Simulate),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),
@@ -153,6 +165,55 @@ pub struct Status {
     /// How results look; `json` is a contract that docs/json.md explains.
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub wish: Option<RollbackWish>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Show what would happen, and deny nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Show what was ever taken back, and how many repositories are still on it.
+    #[arg(long, conflicts_with_all = ["RollbackWish", "dry_run"])]
+    pub list: bool,
+    /// How results look; `json` is a contract that docs/json.md explains.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// What is taken back.
+#[derive(Debug, Clone, Args)]
+pub struct RollbackWish {
+    /// The image, with a tag where it is about that one alone; a mirror's name means its upstream.
+    #[arg(value_name = "IMAGE[:TAG]")]
+    pub image: ImageScope,
+    /// The digest that is taken back.
+    #[arg(long, value_name = "DIGEST")]
+    pub from: Digest,
+    /// Where pins go; without it to the last other digest that their repository had on its base branch, else to the last
+    /// one that the tag had before.
+    #[arg(long, value_name = "DIGEST")]
+    pub to: Option<Digest>,
+    /// Why, for everybody who sees one of the pull requests.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Allow {
+    /// The image, with a tag where it was taken back for that one alone.
+    #[arg(value_name = "IMAGE[:TAG]")]
+    pub image: ImageScope,
+    /// The digest that may be proposed again.
+    #[arg(value_name = "DIGEST")]
+    pub digest: Digest,
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the only place that prints.
 
+mod allow;
 pub mod arguments;
 mod bump;
 mod check;
@@ -13,11 +14,15 @@ mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod rollback;
+mod rollback_record;
 mod run;
 mod run_record;
 pub mod schedule;
 mod serve;
 mod settings;
+mod simulate;
+mod simulate_record;
 mod status;
 mod table;
 mod use_record;
@@ -100,6 +105,9 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output).await,
+        Command::Rollback(arguments) => rollback::run(arguments, output).await,
+        Command::Allow(arguments) => allow::run(arguments, output).await,
+        Command::Simulate(arguments) => simulate::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

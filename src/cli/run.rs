@@ -162,7 +162,8 @@ fn action_line(action: &Action, deed: &Deed, vocabulary: Vocabulary) -> String {
     }
 }
 
-fn note(report: &Report, output: &mut Output) {
+/// What went wrong, was left out, or should be known besides.
+pub fn note(report: &Report, output: &mut Output) {
     for problem in &report.problems {
         output.note(format!("{}: {}", problem.subject, problem.message));
     }

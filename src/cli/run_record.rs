@@ -226,7 +226,8 @@ fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     }
 }
 
-fn reason_word(reason: &Reason) -> &'static str {
+/// The reason's word in JSON.
+pub fn reason_word(reason: &Reason) -> &'static str {
     match reason {
         Reason::Unknown(_) => "unknown",
         Reason::Ambiguous => "ambiguous",
@@ -237,6 +238,7 @@ fn reason_word(reason: &Reason) -> &'static str {
         Reason::TooYoung { .. } => "min-age",
         Reason::Unsettled { .. } => "settle",
         Reason::Denied { .. } => "denied",
+        Reason::NoWayBack { .. } => "no-way-back",
         Reason::HeldBack(_) => "held-back",
         Reason::NotInMirror { .. } => "not-in-mirror",
         Reason::Unchanged(_) => "unchanged",
@@ -270,6 +272,7 @@ fn closing_word(cause: ClosingCause) -> &'static str {
         ClosingCause::OtherBase => "other-base",
         ClosingCause::Disabled => "disabled",
         ClosingCause::NotProposable => "not-proposable",
+        ClosingCause::Denied => "denied",
     }
 }
 

@@ -72,6 +72,13 @@ fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [S
             format!("behind{since}, newest {}: {why}", newest.short())
         }
         PinState::Unknown { reason } => format!("unknown: {reason}"),
+        PinState::Denied { reason, to, pull_request, waits } => {
+            let to = to.map(|to| format!(", goes back to {}", to.short())).unwrap_or_default();
+            let in_one = pull_request.map(|number| format!("in {}", repository.vocabulary.numbered(number)));
+            let why = waits.as_ref().map(|wait| wait.why.clone()).or(in_one);
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("denied ({reason}){to}{why}")
+        }
     };
     [
         repository.repository.name.to_string(),

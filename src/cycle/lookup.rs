@@ -145,7 +145,8 @@ fn no_image(error: &RegistryError) -> NoImage {
     }
 }
 
-pub(super) fn unknown(error: &RegistryError) -> Unknown {
+/// Why a registry's answer is not known, with every cause.
+pub fn unknown(error: &RegistryError) -> Unknown {
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -7,6 +7,7 @@
 mod act;
 mod api_commit;
 mod build;
+mod denials;
 pub mod evidence;
 mod figures;
 mod gather;
@@ -19,6 +20,7 @@ mod poll;
 mod report;
 mod scan;
 mod status;
+pub mod tags;
 pub mod targets;
 mod turns;
 
@@ -29,6 +31,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::config::Config;
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey, Unknown};
+use crate::domain::denial::Denial;
 use crate::domain::plan::{self, Knowledge, Limits};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
@@ -43,6 +46,7 @@ use turns::Turns;
 
 pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
+pub use denials::DeniedPin;
 pub use figures::Figures;
 pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
@@ -71,6 +75,8 @@ pub struct Request {
     pub fresh: BTreeSet<ImageName>,
     /// Repositories whose images are asked for so, too: somebody wants to know how they stand now.
     pub by_hand: BTreeSet<RepositoryKey>,
+    /// Digests that are denied besides those in the store: what taking them back would do.
+    pub denied: Vec<Denial>,
 }
 
 /// Whether the plan is carried out.
@@ -162,8 +168,11 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
-    let mut knowledge = Knowledge::default();
-    let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
+    let mut knowledge = Knowledge { denials: denials::know(store, request).await?, ..Knowledge::default() };
+    let followed = tags::followed_by(gathered);
+    knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
+    let higher = tags::higher(&followed, &knowledge.tags);
+    let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, &asked, &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));

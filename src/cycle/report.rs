@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::denials::{self, DeniedPin};
 use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::image_use::{ImageUse, SkipReason, Status};
@@ -30,6 +31,8 @@ pub struct RepositoryReport {
     /// Uses that somebody should look at, because nobody will be told otherwise: digests that are not followed, and
     /// findings. By path, then as in the file.
     pub noticed: Vec<Noticed>,
+    /// Pins at digests that somebody took back. By path, then as in the file.
+    pub denied: Vec<DeniedPin>,
     pub figures: Figures,
 }
 
@@ -106,6 +109,7 @@ impl Report {
             if let Some(facts) = facts.get(&repository.plan.repository) {
                 repository.pins = PinCounts::of(facts, knowledge);
                 repository.noticed = noticed(facts);
+                repository.denied = denials::pins(facts, knowledge, repository);
             }
         }
         self.repositories.sort_by(|left, right| left.plan.repository.cmp(&right.plan.repository));
@@ -123,7 +127,14 @@ impl Report {
 impl RepositoryReport {
     /// A plan and what became of it; [`Report::describe`] adds the rest.
     pub(super) fn new(plan: RepositoryPlan, deeds: Vec<Deed>) -> Self {
-        Self { plan, deeds, pins: PinCounts::default(), noticed: Vec::new(), figures: Figures::default() }
+        Self {
+            plan,
+            deeds,
+            pins: PinCounts::default(),
+            noticed: Vec::new(),
+            denied: Vec::new(),
+            figures: Figures::default(),
+        }
     }
 
     /// Whether something could not be looked up or done here.
@@ -150,12 +161,16 @@ impl PinCounts {
         for found in facts.files.iter().flat_map(|file| &file.uses) {
             match found.status {
                 Status::Pinned => {}
+                // What gets a digest is counted with those that are behind.
+                Status::Unpinned if found.tracked().is_some() => {}
                 Status::Unpinned => counts.unpinned += 1,
                 Status::Skipped(_) => counts.skipped += 1,
             }
         }
         for pin in candidates::behind(facts, &knowledge.observations).pins {
+            let is_denied = pin.old.is_some_and(|old| knowledge.denials.of(&pin.asked, &old).is_some());
             match pin.state {
+                _ if is_denied => counts.behind += 1,
                 UseState::Current => counts.current += 1,
                 UseState::Behind { .. } => counts.behind += 1,
                 UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) => counts.unknown += 1,

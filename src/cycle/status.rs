@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Zoned};
 
+use super::denials::DeniedPin;
 use super::report::{Noticed, Outcome, Report, RepositoryReport};
 use super::{Parts, Request, open};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
@@ -136,7 +137,10 @@ impl Ended<'_> {
         let mut pins = Vec::new();
         for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
             let wait = waiting.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
-            pins.push(books.pin(candidate, wait).await?);
+            let is_it = |it: &&DeniedPin| (&it.path, it.use_index) == (&candidate.path, candidate.use_index);
+            let denied = report.denied.iter().find(is_it).map(denied);
+            let pin = books.pin(candidate, wait).await?;
+            pins.push(PinStatus { state: denied.unwrap_or(pin.state.clone()), ..pin });
         }
         let pull_requests = match self.knowledge.pull_requests.get(&repository) {
             Some(Err(_)) => before.map(|before| before.pull_requests.clone()).unwrap_or_default(),
@@ -193,7 +197,7 @@ impl Ended<'_> {
 }
 
 /// Why pins wait, by path and the index of their use.
-fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
+pub(super) fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
     let failed =
         report.plan.actions.iter().zip(&report.deeds).filter_map(|(action, deed)| match (action, &deed.outcome) {
             (Action::Open { proposal, .. } | Action::Update { proposal, .. }, Outcome::Failed(_)) => Some(proposal),
@@ -207,6 +211,11 @@ fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
     let words = report.plan.vocabulary;
     let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words)));
     failed.chain(not_proposed).collect()
+}
+
+fn denied(pin: &DeniedPin) -> PinState {
+    let DeniedPin { reason, to, waits, .. } = pin.clone();
+    PinState::Denied { reason, to, pull_request: pin.pull_request.as_ref().map(|(number, _)| *number), waits }
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {

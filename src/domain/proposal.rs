@@ -99,6 +99,8 @@ pub enum Reason {
     Unsettled { digest: Digest, from: Timestamp },
     /// Somebody denied the digest, for this reason.
     Denied { digest: Digest, reason: Option<String> },
+    /// Somebody took the pinned digest back, for this reason, and nothing is known to go back to.
+    NoWayBack { digest: Digest, reason: String },
     /// The registry holds it back by a policy of its own, in its words: not yet.
     HeldBack(String),
     /// The mirror does not have the digest, which was seen first then.

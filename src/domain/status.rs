@@ -93,6 +93,17 @@ pub enum PinState {
     Unknown {
         reason: String,
     },
+    /// Somebody took its digest back: it goes back, whatever its tag points to.
+    Denied {
+        /// In the words of who took it back.
+        reason: String,
+        /// Where it goes, where that is known.
+        to: Option<Digest>,
+        /// The open pull request that brings it there.
+        pull_request: Option<u64>,
+        /// Why none does.
+        waits: Option<Wait>,
+    },
 }
 
 /// Why nothing happens to a pin or a pull request.
@@ -179,8 +190,13 @@ impl RepositoryStatus {
 }
 
 impl PinStatus {
+    /// Whether it is not where it should be.
     pub fn is_behind(&self) -> bool {
-        matches!(self.state, PinState::Behind { .. })
+        matches!(self.state, PinState::Behind { .. } | PinState::Denied { .. })
+    }
+
+    pub fn is_denied(&self) -> bool {
+        matches!(self.state, PinState::Denied { .. })
     }
 
     pub fn is_unknown(&self) -> bool {
@@ -189,13 +205,13 @@ impl PinStatus {
 
     /// Whether it is behind and stands in no pull request.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, PinState::Behind { waits: Some(_), .. })
+        matches!(self.state, PinState::Behind { waits: Some(_), .. } | PinState::Denied { waits: Some(_), .. })
     }
 
     pub fn behind_since(&self) -> Option<Timestamp> {
         match self.state {
             PinState::Behind { since, .. } => since,
-            PinState::Current | PinState::Unknown { .. } => None,
+            PinState::Current | PinState::Unknown { .. } | PinState::Denied { .. } => None,
         }
     }
 
@@ -203,7 +219,9 @@ impl PinStatus {
     pub fn needs_person(&self) -> bool {
         match &self.state {
             PinState::Current => false,
-            PinState::Behind { waits, .. } => waits.as_ref().is_some_and(|wait| wait.needs_person),
+            PinState::Behind { waits, .. } | PinState::Denied { waits, .. } => {
+                waits.as_ref().is_some_and(|wait| wait.needs_person)
+            }
             PinState::Unknown { .. } => true,
         }
     }
@@ -234,6 +252,7 @@ impl Wait {
                 | Reason::ForeignCommit(_)
                 | Reason::ForeignBranch(_)
                 | Reason::UnreadableMarker(..)
+                | Reason::NoWayBack { .. }
         );
         Self { why: reason.told(vocabulary).to_string(), needs_person }
     }
@@ -261,6 +280,7 @@ impl PinState {
             Self::Current => "current",
             Self::Behind { .. } => "behind",
             Self::Unknown { .. } => "unknown",
+            Self::Denied { .. } => "denied",
         }
     }
 }

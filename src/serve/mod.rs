@@ -7,6 +7,7 @@
 
 mod agenda;
 mod clock;
+mod denials;
 mod health;
 pub mod http;
 mod instruments;

@@ -50,6 +50,7 @@ struct PinFigures {
     current: usize,
     behind: usize,
     unknown: usize,
+    denied: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,7 +110,16 @@ struct PinRecord {
     behind_since: Option<Timestamp>,
     /// Why it is behind and not proposed, or why its state is not known.
     reason: Option<String>,
+    /// Where its digest was taken back.
+    denied: Option<DeniedRecord>,
     needs_person: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct DeniedRecord {
+    reason: String,
+    to: Option<String>,
+    pull_request: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -167,6 +177,7 @@ impl From<Figures> for FiguresRecord {
                 current: figures.pins_current,
                 behind: figures.pins_behind,
                 unknown: figures.pins_unknown,
+                denied: figures.pins_denied,
             },
             pull_requests: PipelineFigures {
                 none: open(Pipeline::Absent),
@@ -220,6 +231,13 @@ impl From<&PinStatus> for PinRecord {
                 (Some(newest.to_string()), newest_version, waits.map(|Wait { why, .. }| why))
             }
             PinState::Unknown { reason } => (None, None, Some(reason)),
+            PinState::Denied { waits, .. } => (None, None, waits.map(|Wait { why, .. }| why)),
+        };
+        let denied = match pin.state.clone() {
+            PinState::Denied { reason, to, pull_request, .. } => {
+                Some(DeniedRecord { reason, to: to.map(|to| to.to_string()), pull_request })
+            }
+            PinState::Current | PinState::Behind { .. } | PinState::Unknown { .. } => None,
         };
         Self {
             path: pin.path.clone(),
@@ -234,6 +252,7 @@ impl From<&PinStatus> for PinRecord {
             newest_version,
             behind_since: pin.behind_since(),
             reason,
+            denied,
             needs_person: pin.needs_person(),
         }
     }

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::agenda;
 use super::clock::Clock;
+use super::denials::Denials;
 use super::health::{Health, Readiness};
 use super::http::{self, Limits};
 use super::instruments::Instruments;
@@ -49,6 +49,7 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Server {
     service: Arc<Service>,
+    denials: Denials,
     listener: TcpListener,
     address: SocketAddr,
 }
@@ -74,6 +75,7 @@ impl Server {
     /// Takes the store, makes the clients, and listens. Nothing is asked yet.
     pub async fn start(config: Config, setup: Setup) -> Result<Self, ServeError> {
         let store = cycle::open_store(&config, setup.clock.now()).await?;
+        let denials = Denials::read(store.as_ref()).await.map_err(AssemblyError::from)?;
         let wanted = config.serve.listen;
         let parts = cycle::assemble_over(config, (store, Tally::default()), setup.retry).await?;
         let failed = |source| ServeError::Listen { address: wanted, source };
@@ -90,7 +92,7 @@ impl Server {
             is_stopping: AtomicBool::new(false),
             is_on_loopback: address.ip().is_loopback(),
         };
-        Ok(Self { service: Arc::new(service), listener, address })
+        Ok(Self { service: Arc::new(service), denials, listener, address })
     }
 
     /// Where it listens: the port is the system's choice where the configuration says 0.
@@ -104,16 +106,20 @@ impl Server {
 
     /// Serves until it is told to stop. When this comes back, nothing of it runs any more and the store is free.
     pub async fn run(self, signals: mpsc::Receiver<Signal>) -> Ending {
-        let Self { service, listener, address } = self;
+        let Self { service, denials, listener, address } = self;
         tracing::info!(%address, "serving");
         let (stop, stopped) = watch::channel(());
         let limits = service.setup.limits;
         let router = http::router(Arc::clone(&service));
+        let denials = tokio::spawn(denials.watch(Arc::clone(&service), stopped.clone()));
         let server = tokio::spawn(http::serve(listener, router, limits, stopped));
         let ending = Scheduler::new(service, signals).run().await;
         drop(stop);
         if let Err(error) = server.await {
             tracing::error!(%error, "the HTTP server ended");
+        }
+        if let Err(error) = denials.await {
+            tracing::error!(%error, "the watch over denials ended");
         }
         tracing::info!(?ending, "ended");
         ending
@@ -159,7 +165,7 @@ impl Service {
         let (parts, now) = (self.parts(), self.setup.clock.now());
         let store_error = parts.store.opened_since(now).await.err().map(|error| error.to_string());
         let health = self.health().clone();
-        health.readiness(agenda::pace(&parts.config), store_error, now)
+        health.readiness(parts.config.pace(), store_error, now)
     }
 }
 

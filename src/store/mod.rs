@@ -9,14 +9,15 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
-pub use sqlite::{SqliteReader, SqliteStore};
+pub use sqlite::{SqliteDenials, SqliteReader, SqliteStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,34 @@ pub struct StoreFacts {
     pub to_merged: Vec<SignedDuration>,
 }
 
+/// What became of the wish to deny a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    Now,
+    /// It is denied with the same words already.
+    Already,
+}
+
+/// What became of the wish to allow a digest again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    Now,
+    /// It was allowed then.
+    Before(Timestamp),
+    NeverDenied,
+    /// It was to be allowed for one tag, and is denied for all tags of its image.
+    DeniedForAllTags,
+}
+
+/// Changes whenever a denial is recorded or taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DenialsVersion {
+    /// How many were ever recorded.
+    pub denied: i64,
+    /// How many of them were taken back.
+    pub allowed: i64,
+}
+
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -86,6 +115,9 @@ pub enum StoreError {
     /// Written by a newer refrom; nothing is read or changed.
     #[error("the store `{store}` has format {found}, this refrom knows {known}: use a newer refrom, or move it away")]
     Newer { store: String, found: i64, known: i64 },
+    /// Written by an older refrom, which uses it now.
+    #[error("the store `{store}` has format {found}, this refrom knows {known}: the refrom that uses it is older")]
+    Older { store: String, found: i64, known: i64 },
     /// No database of refrom, or one with damage. All of it can be lost without harm.
     #[error("the store `{store}` is damaged: {detail}; move it away and a new one is made")]
     Damaged { store: String, detail: String },
@@ -117,6 +149,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// First sights of a tag are in the order in which they were noted, whatever the clock did in between: a digest is
     /// never first seen before one that was there already.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
+
+    /// The tags of an image that were in its last list, and when that was asked for.
+    async fn tag_list(&self, image: &ImageName) -> Result<Option<(BTreeSet<Tag>, Timestamp)>, StoreError>;
+
+    /// Notes what a list of tags answered, in the place of the one before.
+    async fn put_tag_list(&self, image: &ImageName, tags: &BTreeSet<Tag>, at: Timestamp) -> Result<(), StoreError>;
 
     /// Notes tags that did not answer, until they do.
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError>;
@@ -211,6 +249,15 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError>;
+
+    /// What tells whether [`Store::denials`] has changed.
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError>;
+
+    /// The digests that repositories had on their base branches for tags of this image, oldest first.
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError>;
 
     /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
     /// among them is forgotten.

@@ -2,6 +2,7 @@
 
 mod auto_merge;
 mod contents;
+mod denial;
 mod followed;
 mod history;
 mod images;
@@ -12,6 +13,7 @@ mod reader;
 mod scans;
 mod staleness;
 mod status;
+mod tag_lists;
 mod turns;
 mod view;
 
@@ -27,17 +29,19 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{PullRequestTimes, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 use view::View;
 
+pub use denial::SqliteDenials;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -191,6 +195,14 @@ impl Store for SqliteStore {
         self.note_sightings(sightings, now).await
     }
 
+    async fn tag_list(&self, image: &ImageName) -> Result<Option<(BTreeSet<Tag>, Timestamp)>, StoreError> {
+        self.read_tag_list(image).await
+    }
+
+    async fn put_tag_list(&self, image: &ImageName, tags: &BTreeSet<Tag>, at: Timestamp) -> Result<(), StoreError> {
+        self.write_tag_list(image, tags, at).await
+    }
+
     async fn record_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
         self.note_unanswered(tags).await
     }
@@ -314,6 +326,18 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
+    }
+
+    async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        self.read_denials().await
+    }
+
+    async fn denials_version(&self) -> Result<DenialsVersion, StoreError> {
+        self.read_denials_version().await
+    }
+
+    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+        self.read_merged(image).await
     }
 
     async fn put_status(

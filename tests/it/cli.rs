@@ -6,8 +6,10 @@ mod check;
 mod commands;
 mod list;
 mod logs;
+mod rollback;
 mod run;
 mod schedule;
+mod simulate;
 mod streams;
 mod work_trees;
 

@@ -49,6 +49,7 @@ mod registry_evidence;
 mod registry_faults;
 mod registry_sign_in;
 mod serve;
+mod simulate;
 mod source_files;
 mod status;
 mod store;

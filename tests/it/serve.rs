@@ -4,5 +4,6 @@ mod access;
 pub mod house;
 mod lifecycle;
 mod processes;
+mod rollback;
 mod soak;
 mod webhooks;

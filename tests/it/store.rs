@@ -1,5 +1,6 @@
 //! The store on real files, and by real processes.
 
+mod denials;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -74,6 +75,23 @@ fn image(content: &[u8]) -> Image {
             ..Configuration::default()
         }),
     }
+}
+
+#[tokio::test]
+async fn the_last_list_of_tags_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let tags = |tags: &[&str]| tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    let store = open(&path).await;
+    assert_eq!(store.tag_list(&nginx()).await.unwrap(), None);
+    store.put_tag_list(&nginx(), &tags(&["1.27"]), now()).await.unwrap();
+    let later = now() + SignedDuration::from_hours(1);
+    store.put_tag_list(&nginx(), &tags(&["1.28", "1.27-alpine"]), later).await.unwrap();
+    store.close().await;
+    let store = open(&path).await;
+    assert_eq!(store.tag_list(&nginx()).await.unwrap(), Some((tags(&["1.27-alpine", "1.28"]), later)));
+    assert_eq!(store.tag_list(&"dhi.io/node".parse().unwrap()).await.unwrap(), None);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub(super) struct Context {
     count: usize,
     /// The first of them: `dhi.io/nginx:1.27-alpine`.
     image: String,
+    /// `refresh`; `update` where every pin gets another tag; `pin` where every one gets its first digest.
+    change: &'static str,
+    /// The tag that they get, where all of them get the same one.
+    new_tag: String,
     /// The file, where the pull request is about one (`group: file`).
     file: String,
     /// Different images with their old and new digests.
@@ -50,6 +54,8 @@ struct Row {
     place: String,
     name: String,
     tag: String,
+    /// The tag that it gets, where that changes.
+    new_tag: String,
     /// `dhi.io/nginx:1.27-alpine`
     reference: String,
     old: String,
@@ -124,6 +130,7 @@ impl Row {
             line: pin.line,
             name: text(&name),
             tag: text(pin.tag.tag.as_str()),
+            new_tag: pin.new_tag.as_ref().map(|tag| text(tag.as_str())).unwrap_or_default(),
             old: text(&pin.old.map(|old| old.to_string()).unwrap_or_default()),
             new: text(&pin.new.to_string()),
             old_short: text(&pin.shown_old()),
@@ -147,6 +154,7 @@ impl Row {
             line,
             name: name.to_owned(),
             tag: "1.27-alpine".to_owned(),
+            new_tag: if line > 1 { "1.28-alpine".to_owned() } else { String::new() },
             old: digest("a"),
             new: digest("b"),
             old_short: "a".repeat(12),
@@ -172,6 +180,25 @@ fn hidden_in_short(images: &[Row]) -> String {
     }
     let text = shorts.join(", ");
     if text.chars().count() <= HIDDEN_LENGTH_MAX { text } else { words::hidden_count(shorts.len()) }
+}
+
+impl Row {
+    /// With the tag that it gets: `dhi.io/nginx:1.27` → `1.28`.
+    fn way(&self) -> String {
+        let Self { reference, new_tag, .. } = self;
+        if new_tag.is_empty() { reference.clone() } else { format!("{reference} → {new_tag}") }
+    }
+}
+
+/// What all of these come to, in one word.
+fn change(rows: &[Row]) -> &'static str {
+    if rows.iter().all(|row| row.old.is_empty()) {
+        "pin"
+    } else if rows.iter().all(|row| !row.new_tag.is_empty()) {
+        "update"
+    } else {
+        "refresh"
+    }
 }
 
 impl Context {
@@ -203,7 +230,10 @@ impl Context {
     fn of(kind: TemplateKind, file: String, (mut pins, mut images): (Vec<Row>, Vec<Row>), shown: usize) -> Self {
         let count = images.iter().map(|row| &row.reference).collect::<BTreeSet<_>>().len();
         let image = images.first().map(|row| row.reference.clone()).unwrap_or_default();
-        let summary = words::summary(pins.len());
+        let new_tags: BTreeSet<&String> = images.iter().map(|row| &row.new_tag).collect();
+        let new_tag = new_tags.first().filter(|_| new_tags.len() == 1).map(ToString::to_string).unwrap_or_default();
+        let change = change(&images);
+        let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
         let hidden = hidden_in_short(&images);
         pins.truncate(shown);
@@ -212,6 +242,8 @@ impl Context {
         let mut context = Self {
             count,
             image,
+            change,
+            new_tag,
             file,
             images,
             pins,
@@ -259,10 +291,8 @@ impl Context {
             "|---|---|---|---|---|---|---|".to_owned(),
         ];
         for pin in &self.pins {
-            let Row { place, reference, old_short, new_short, versions, created, size, .. } = pin;
-            lines.push(format!(
-                "| {place} | {reference} | {old_short} | {new_short} | {versions} | {created} | {size} |"
-            ));
+            let (way, Row { place, old_short, new_short, versions, created, size, .. }) = (pin.way(), pin);
+            lines.push(format!("| {place} | {way} | {old_short} | {new_short} | {versions} | {created} | {size} |"));
         }
         if self.left_out > 0 {
             lines.push(format!("\n{}", words::left_out(self.left_out)));
@@ -290,8 +320,10 @@ impl Context {
     }
 
     fn digests(&self) -> String {
-        let lines =
-            self.images.iter().map(|Row { reference, old, new, .. }| format!("- {reference}<br>{old} →<br>{new}"));
+        let lines = self.images.iter().map(|image| {
+            let (way, Row { old, new, .. }) = (image.way(), image);
+            if old.is_empty() { format!("- {way}<br>{new}") } else { format!("- {way}<br>{old} →<br>{new}") }
+        });
         format!("<details><summary>Full digests</summary>\n\n{}\n\n</details>", lines.collect::<Vec<_>>().join("\n"))
     }
 }

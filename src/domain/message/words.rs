@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::escape;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
@@ -60,15 +61,26 @@ pub fn closing_sentence(cause: ClosingCause, base: &BranchName, vocabulary: Voca
         }
         ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
         ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
+        ClosingCause::Denied => "a digest that it proposes is denied".to_owned(),
         ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
     };
     format!("refrom closes this {noun}, because {because}. This refuses no digest.")
 }
 
-/// The first sentence of a body.
-pub(super) fn summary(pins: usize) -> String {
-    match pins {
-        1 => "The tag of a pinned base image points to a newer digest.".to_owned(),
+/// The same where somebody said why a digest that it proposes is denied.
+pub fn closed_as_denied(reason: &str, vocabulary: Vocabulary) -> String {
+    let (noun, reason) = (vocabulary.noun(), escape::code(reason));
+    format!("refrom closes this {noun}, because a digest that it proposes is denied: {reason}. This refuses no digest.")
+}
+
+/// The first sentence of a body, about what all pins come to.
+pub(super) fn summary(change: &str, pins: usize) -> String {
+    match (change, pins) {
+        ("pin", 1) => "A base image gets the digest that its tag points to.".to_owned(),
+        ("pin", _) => format!("{pins} base images get the digests that their tags point to."),
+        ("update", 1) => "There is a higher version of a pinned base image.".to_owned(),
+        ("update", _) => format!("There are higher versions of {pins} pinned base images."),
+        (_, 1) => "The tag of a pinned base image points to a newer digest.".to_owned(),
         _ => format!("The tags of {pins} pinned base images point to newer digests."),
     }
 }
@@ -167,6 +179,9 @@ impl fmt::Display for Told<'_> {
             }
             Reason::Denied { digest, reason: None } => write!(f, "{} is denied", digest.short()),
             Reason::Denied { digest, reason: Some(reason) } => write!(f, "{} is denied: {reason}", digest.short()),
+            Reason::NoWayBack { digest, reason } => {
+                write!(f, "{} was taken back ({reason}), and nothing is known to go back to", digest.short())
+            }
             Reason::HeldBack(words) => write!(f, "not yet: the registry holds it back by its own policy: {words}"),
             Reason::NotInMirror { digest, since } => {
                 write!(f, "not in the mirror yet: {}, which was seen first at {since}", digest.short())
@@ -246,6 +261,7 @@ mod tests {
             ClosingCause::OtherBase,
             ClosingCause::Disabled,
             ClosingCause::NotProposable,
+            ClosingCause::Denied,
         ];
         for (own, other) in
             [(Vocabulary::PullRequest, Vocabulary::MergeRequest), (Vocabulary::MergeRequest, Vocabulary::PullRequest)]

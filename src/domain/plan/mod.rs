@@ -25,7 +25,9 @@
 //! templates of an open pull request follow with its next content.
 
 mod caps;
+mod closings;
 mod decide;
+mod denied;
 mod kept;
 mod merging;
 mod put_off;
@@ -199,6 +201,8 @@ pub enum ClosingCause {
     Disabled,
     /// Its pins are behind, and what they would move to may not be proposed.
     NotProposable,
+    /// Somebody took a digest back that it proposes, and its pins have nothing else to move to now.
+    Denied,
 }
 
 /// Why a branch of ours is deleted.

@@ -26,6 +26,8 @@ pub struct Figures {
     pub pins_current: usize,
     pub pins_behind: usize,
     pub pins_unknown: usize,
+    /// Those of the pins behind whose digest was taken back.
+    pub pins_denied: usize,
     pub oldest: Option<OldestStale>,
     /// Open ones, by how their checks stand.
     pub pull_requests: BTreeMap<Pipeline, usize>,
@@ -69,7 +71,9 @@ impl Figures {
                 PinState::Current => self.pins_current += 1,
                 PinState::Behind { .. } => self.pins_behind += 1,
                 PinState::Unknown { .. } => self.pins_unknown += 1,
+                PinState::Denied { .. } => self.pins_behind += 1,
             }
+            self.pins_denied += usize::from(pin.is_denied());
             let since = pin.behind_since();
             if let Some(since) = since.filter(|since| self.oldest.as_ref().is_none_or(|oldest| *since < oldest.since)) {
                 self.oldest =

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Rules;
-use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
+use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
+use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
 use crate::domain::image::Image;
 use crate::domain::ledger::{History, Sighting};
-use crate::domain::policy::{Follow, Unchanged};
+use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
@@ -69,28 +70,80 @@ impl Stopped {
 impl Search {
     pub(super) fn of(candidate: &Candidate, rules: &Rules<'_>) -> Self {
         let mut search = Self::default();
+        if let (Some(back), Some(old)) = (rules.way_back(candidate), candidate.old)
+            && let Next::End = search.back(candidate, rules, (old, &back))
+        {
+            return search;
+        }
         if candidate.state == UseState::Ambiguous {
             search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
         }
-        if let Some((digest, reason)) = rules.way_back(candidate) {
-            let trail = Trail::of(rules, candidate.asked.clone(), None);
-            search.look(candidate, rules, &trail, (digest, Some(Urgency::RolledBack(reason))));
+        if let Next::End = search.higher_tags(candidate, rules) {
             return search;
-        }
-        for trail in higher(candidate, rules) {
-            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
-                // Its own tag can still move.
-                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
-                break;
-            }
-            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
-            if let Next::End = search.along(candidate, rules, &trail, &sightings) {
-                return search;
-            }
         }
         search.own_tag(candidate, rules);
         search
+    }
+
+    /// Where a pin goes whose digest was taken back: past all rules but those of the registry. Where there is nothing to
+    /// go back to, it goes on as any other.
+    fn back(&mut self, candidate: &Candidate, rules: &Rules<'_>, (old, back): (Digest, &WayBack<'_>)) -> Next {
+        let trail = Trail::of(rules, candidate.asked.clone(), None);
+        let urgency = Urgency::RolledBack(back.denial.reason.clone());
+        for digest in &back.digests {
+            if let Some(reason) = rules.denied(&trail.asked, digest) {
+                self.stop(&trail.asked, Some(*digest), reason);
+                continue;
+            }
+            match self.look(candidate, rules, &trail, (*digest, Some(urgency.clone()))) {
+                Next::Candidate => {}
+                Next::Trail | Next::End => return Next::End,
+            }
+        }
+        let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
+        self.stop(&trail.asked, None, reason);
+        Next::Trail
+    }
+
+    /// The digests of higher tags, as far as the policy follows them. What is wrong with one of these keeps the pin's own
+    /// tag from nothing.
+    fn higher_tags(&mut self, candidate: &Candidate, rules: &Rules<'_>) -> Next {
+        let (follow, image) = (rules.policy.follow, &candidate.asked.image);
+        let tags = match rules.knowledge.tags.get(image).filter(|_| follow::has_higher(candidate.tag(), follow)) {
+            Some(Ok(tags)) => tags,
+            Some(Err(unknown)) => {
+                let reason = format!("its tags could not be listed: {unknown}");
+                self.stop(&candidate.asked, None, Reason::Unknown(Unknown { reason }));
+                return Next::Trail;
+            }
+            None => return Next::Trail,
+        };
+        for tag in follow::higher(candidate.tag(), tags, follow) {
+            let asked = TagRef { image: image.clone(), tag: tag.clone() };
+            if !candidate.can_change_tag {
+                self.stop(&asked, None, Reason::TagNotEditable(tag));
+                return Next::Trail;
+            }
+            match rules.knowledge.observations.get(&asked) {
+                Some(Ok(_)) => {}
+                Some(Err(Unanswered::Unknown(unknown))) => {
+                    self.stop(&asked, None, Reason::Unknown(unknown.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::HeldBack(words))) => {
+                    self.stop(&asked, None, Reason::HeldBack(words.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::Gone)) | None => continue,
+            }
+            let trail = Trail::of(rules, asked, Some(tag));
+            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
+            if let Next::End = self.along(candidate, rules, &trail, &sightings) {
+                return Next::End;
+            }
+        }
+        Next::Trail
     }
 
     /// The digests of the tag that the pin has.
@@ -198,22 +251,6 @@ impl<'a> Trail<'a> {
     }
 }
 
-/// The higher tags that the policy follows and that answered, highest first.
-fn higher<'a>(candidate: &Candidate, rules: &Rules<'a>) -> Vec<Trail<'a>> {
-    if rules.policy.follow == Follow::Digest {
-        return Vec::new();
-    }
-    let image = &candidate.asked.image;
-    let Some(Ok(tags)) = rules.knowledge.tags.get(image) else { return Vec::new() };
-    let higher = follow::higher(candidate.tag(), tags, rules.policy.follow).into_iter();
-    let trails = higher.filter_map(|tag| {
-        let asked = TagRef { image: image.clone(), tag: tag.clone() };
-        let is_answered = matches!(rules.knowledge.observations.get(&asked), Some(Ok(_)));
-        is_answered.then(|| Trail::of(rules, asked, Some(tag)))
-    });
-    trails.collect()
-}
-
 impl<'a> Rules<'a> {
     /// What was seen of a tag, with the look of now, which the ledger may not have.
     pub(super) fn history(&self, asked: &TagRef) -> Cow<'a, History> {
@@ -226,11 +263,11 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Where a digest that somebody took back goes, and why.
-    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<(Digest, String)> {
-        let (repository, old) = (self.repository?, candidate.old.as_ref()?);
-        let (digest, denial) = self.knowledge.denials.way_back(repository, &candidate.asked, old)?;
-        (digest != *old).then(|| (digest, denial.reason.clone()))
+    /// Where a pin goes whose digest somebody took back; `None`: nobody did.
+    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<WayBack<'a>> {
+        let (repository, old, asked) = (self.repository?, candidate.old.as_ref()?, &candidate.asked);
+        self.knowledge.denials.of(asked, old)?;
+        self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
     }
 
     /// What is pinned cannot be built any more, while there is something to move to.
@@ -240,7 +277,7 @@ impl<'a> Rules<'a> {
     }
 
     /// Why a digest is never proposed.
-    pub(super) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
+    pub(in crate::domain) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
         let by_policy = self.policy.denied.iter().find(|denied| denied.digest == *digest);
         let by_policy = by_policy.map(|denied| denied.reason.clone());
         let taken_back = || self.knowledge.denials.of(asked, digest).map(|denial| Some(denial.reason.clone()));

@@ -54,6 +54,8 @@ pub const REPOSITORIES: Family = gauge("refrom_repositories", &[], "Repositories
 pub const PROBLEMS: Family =
     gauge("refrom_problems", &[], "What the last cycle over the whole fleet could not look up or do.");
 pub const PINS: Family = gauge("refrom_pins", &["state"], "Uses of images by state.");
+pub const DENIED_PINS: Family =
+    gauge("refrom_denied_pins", &[], "Pins at digests that were taken back; 0 once a rollback is done.");
 pub const STALE_AGE: Family = gauge(
     "refrom_oldest_stale_pin_age_seconds",
     &[],
@@ -107,6 +109,7 @@ pub const ALL: &[Family] = &[
     REPOSITORIES,
     PROBLEMS,
     PINS,
+    DENIED_PINS,
     STALE_AGE,
     DIGESTS,
     PULL_REQUESTS,

@@ -54,6 +54,7 @@ struct Repository {
     pins: PinCounts,
     figures: Figures,
     left_alone: usize,
+    denied: usize,
 }
 
 /// How a cycle ended.
@@ -110,6 +111,7 @@ impl Metrics {
                     pins: repository.pins,
                     figures: repository.figures.clone(),
                     left_alone: repository.plan.left_alone.len(),
+                    denied: repository.denied.len(),
                 };
                 seen.repositories.insert(repository.plan.repository.clone(), known);
             }
@@ -197,6 +199,7 @@ impl Seen {
         samples.gauge(catalogue::PINS, &["unknown"], sum(|it| it.pins.unknown));
         samples.gauge(catalogue::PINS, &["unpinned"], sum(|it| it.pins.unpinned));
         samples.gauge(catalogue::PINS, &["skipped"], sum(|it| it.pins.skipped));
+        samples.gauge(catalogue::DENIED_PINS, &[], sum(|it| it.denied));
         let stale_since = self.repositories.values().filter_map(|repository| repository.figures.stale_since).min();
         let age = stale_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)).unwrap_or_default();
         samples.gauge(catalogue::STALE_AGE, &[], age);

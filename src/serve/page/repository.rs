@@ -245,6 +245,13 @@ impl PinView {
                 why = Some(reason.clone());
                 (Pill::new("", "?", "unknown"), None)
             }
+            PinState::Denied { reason: because, to, pull_request, waits } => {
+                let to = to.map(|to| format!("; it goes back to {}", to.short())).unwrap_or_default();
+                let number = pull_request.map(|number| format!(" in {}", of.vocabulary.numbered(number)));
+                let waits = waits.as_ref().map(|wait| format!("; {}", reason(wait, of))).unwrap_or_default();
+                why = Some(format!("taken back: {because}{to}{}{waits}", number.unwrap_or_default()));
+                (Pill::new("red", "✕", "denied"), None)
+            }
         };
         Self {
             image: format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),

@@ -6,7 +6,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::view::View;
-use super::{BUSY_TIMEOUT, MIGRATIONS, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, denial, status};
+use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
@@ -67,6 +68,14 @@ impl SqliteReader {
     /// What is known of a digest; nothing where the last cycle was an older refrom's.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
     }
 
     fn view(&self) -> View<'_> {

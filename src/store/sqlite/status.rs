@@ -103,6 +103,7 @@ enum StateRow {
     Current,
     Behind { newest: String, newest_version: Option<String>, since: Option<Timestamp>, waits: Option<WaitRow> },
     Unknown { reason: String },
+    Denied { reason: String, to: Option<String>, pull_request: Option<u64>, waits: Option<WaitRow> },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +202,12 @@ impl From<&PinStatus> for PinRow {
                     waits: waits.map(WaitRow::from),
                 },
                 PinState::Unknown { reason } => StateRow::Unknown { reason },
+                PinState::Denied { reason, to, pull_request, waits } => StateRow::Denied {
+                    reason,
+                    to: to.map(|to| to.to_string()),
+                    pull_request,
+                    waits: waits.map(WaitRow::from),
+                },
             },
         }
     }
@@ -222,6 +229,12 @@ impl PinRow {
                     PinState::Behind { newest: newest.parse()?, newest_version, since, waits: waits.map(Wait::from) }
                 }
                 StateRow::Unknown { reason } => PinState::Unknown { reason },
+                StateRow::Denied { reason, to, pull_request, waits } => PinState::Denied {
+                    reason,
+                    to: to.map(|to| to.parse()).transpose()?,
+                    pull_request,
+                    waits: waits.map(Wait::from),
+                },
             },
         })
     }

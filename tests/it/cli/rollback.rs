@@ -1,0 +1,130 @@
+//! `refrom rollback` and `refrom allow` where nobody else uses the store: the program itself on a small organization.
+
+use refrom::demo::fleet::{Fleet, NGINX};
+use refrom::domain::digest::Digest;
+use refrom::domain::pull_request::RepoName;
+use serde_json::{Value, json};
+
+use super::run::Office;
+use super::{Answer, answer};
+
+const IMAGE: &str = "dhi.io/nginx";
+const TAGGED: &str = "dhi.io/nginx:1.27-alpine";
+
+/// Runs a command with the secrets.
+fn refrom(office: &Office, arguments: &[&str]) -> Answer {
+    let arguments = [arguments, &["--config", "refrom.yaml"]].concat();
+    let mut command = office.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments);
+    for name in ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"] {
+        command.env(name, Fleet::environment(name).unwrap());
+    }
+    answer(command.output().unwrap())
+}
+
+/// `acme/web` has merged the second build.
+async fn merged() -> (Office, Digest) {
+    let office = Office::open().await;
+    office.run(&[]).ended(0);
+    let web: RepoName = "acme/web".parse().unwrap();
+    office.fleet.forge.merge(&web, 1).unwrap();
+    office.run(&[]).ended(0);
+    let second = office.fleet.release(NGINX, "2", "2026-11-02");
+    (office, second)
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
+    let (office, second) = merged().await;
+    let (from, first) = (second.to_string(), office.fleet.release(NGINX, "1", "2026-10-01").to_string());
+    office.fleet.release(NGINX, "2", "2026-11-02");
+    let rollback = ["rollback", TAGGED, "--from", &from, "--to", &first, "--reason", "it  crashes\non arm64"];
+    let planned = refrom(&office, &[&rollback[..], &["--dry-run"]].concat()).ended(0).stdout;
+    assert!(
+        planned.contains(&format!("would deny {} of {TAGGED}: it crashes on arm64\n", second.short())),
+        "{planned}"
+    );
+    assert!(planned.contains("acme/web: would open refrom/base-images\n"), "{planned}");
+    let list = refrom(&office, &["rollback", "--list"]).ended(0).stdout;
+    assert_eq!(list, "nothing was ever taken back\n");
+
+    let done = refrom(&office, &[&rollback[..], &["--format", "json"]].concat()).ended(0).json();
+    assert_eq!(keys(&done), ["denial", "held_by", "notes", "pins", "recorded", "run"]);
+    assert_eq!(keys(&done["denial"]), ["at", "digest", "reason", "registry", "repository", "tag", "to"]);
+    let denial = &done["denial"];
+    assert_eq!(
+        json!([
+            denial["repository"],
+            denial["tag"],
+            denial["digest"],
+            denial["reason"],
+            done["recorded"],
+            done["held_by"]
+        ]),
+        json!(["nginx", "1.27-alpine", from, "it crashes on arm64", "now", null])
+    );
+    let pin = &done["pins"][0];
+    let expected = ["forge", "line", "name", "path", "pull_request", "reason", "registry", "repository", "tag", "to"];
+    assert_eq!(keys(pin), expected);
+    assert_eq!(
+        json!([pin["name"], pin["path"], pin["line"], pin["to"], pin["pull_request"]["number"], pin["reason"]]),
+        json!(["acme/web", "Dockerfile", 8, first, 2, null])
+    );
+    assert_eq!(done["run"]["repositories"][0]["actions"][0]["action"], "open");
+
+    let again = refrom(&office, &rollback).ended(0).stdout;
+    assert!(again.contains(&format!("denied already: {} of {TAGGED}", second.short())), "{again}");
+    assert!(again.contains("acme/web: #2 is up to date"), "{again}");
+    let list = refrom(&office, &["rollback", "--list", "--format", "json"]).ended(0).json();
+    let listed = &list["denials"];
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
+    assert_eq!(json!([listed[0]["repositories"], listed[0]["pins"], listed[0]["allowed"]]), json!([1, 1, null]));
+    let page = include_str!("../../../docs/json.md");
+    for key in [keys(&done), keys(denial), keys(pin), keys(&listed[0])].concat() {
+        assert!(page.contains(&format!("`{key}`")), "the page does not explain `{key}`");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allowing_is_said_once_more_and_a_digest_that_was_never_denied_is_no_success() {
+    let (office, second) = merged().await;
+    let from = second.to_string();
+    let never = refrom(&office, &["allow", IMAGE, &from]).ended(3);
+    assert_eq!(never.stderr, format!("refrom: {} of dhi.io/nginx was never denied\n", second.short()));
+    refrom(&office, &["rollback", IMAGE, "--from", &from, "--reason", "slow"]).ended(0);
+    let of_tag = refrom(&office, &["allow", TAGGED, &from]).ended(3);
+    assert!(of_tag.stderr.contains("is denied for all tags of `dhi.io/nginx`: allow it without a tag"), "{of_tag:?}");
+    let now = refrom(&office, &["allow", IMAGE, &from]).ended(0).stdout;
+    assert!(now.contains("may be proposed again"), "{now}");
+    let before = refrom(&office, &["allow", IMAGE, &from]).ended(0).stdout;
+    assert!(before.contains("was allowed again at "), "{before}");
+    let list = refrom(&office, &["rollback", "--list", "--format", "json"]).ended(0).json();
+    assert!(list["denials"][0]["allowed"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_before_anything_is_denied() {
+    let (office, second) = merged().await;
+    let (from, gone) = (second.to_string(), Digest::of(b"gone").to_string());
+    let with = |more: &[&str]| refrom(&office, &[&["rollback", IMAGE, "--from", &from], more].concat());
+    for (arguments, words) in [
+        (&["--reason", " "][..], "`--reason` takes 1 to 500 characters"),
+        (&["--reason", "slow", "--to", &from], "`--to` is the digest that is taken back"),
+        (&[], "--reason"),
+        (&["--reason", "slow", "--list"], "cannot be used with"),
+    ] {
+        let answer = with(arguments).ended(2);
+        assert!(answer.stderr.contains(words), "{answer:?}");
+    }
+    refrom(&office, &["rollback"]).ended(2);
+    let answer = with(&["--reason", "slow", "--to", &gone]).ended(3);
+    assert!(answer.stderr.contains("`--to` is not at `dhi.io/nginx`: nothing was denied"), "{answer:?}");
+    assert_eq!(refrom(&office, &["rollback", "--list"]).ended(0).stdout, "nothing was ever taken back\n");
+    with(&["--reason", "slow"]).ended(0);
+    let other = Digest::of(b"other").to_string();
+    let answer = refrom(&office, &["rollback", IMAGE, "--from", &other, "--to", &from, "--reason", "x"]).ended(2);
+    assert!(answer.stderr.contains("`--to` is denied itself: slow"), "{answer:?}");
+}
