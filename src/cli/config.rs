@@ -11,6 +11,7 @@ use crate::domain::cadence::{Cadence, Rule, Span, shown_duration, zone_name};
 use crate::domain::pattern::Pattern;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::RepoName;
+use crate::domain::waves::wave_of;
 
 /// Prints what a subcommand says.
 pub fn run(arguments: &arguments::Config, output: &mut Output) -> Result<Outcome, Failure> {
@@ -56,7 +57,9 @@ pub fn show(file: &Path, repository: &str, environment: Environment<'_>) -> Repo
     match Config::load(file, environment, Secrets::Skip) {
         Ok(config) => {
             let policy = policy_yaml(&config.policy_for(&name, None));
-            Report { stdout: format!("# the policy of {name}\n{policy}"), ..Report::default() }
+            let wave = wave_of(&config.waves, &name).map(|wave| format!(", in the wave `{}`", wave.name));
+            let wave = wave.unwrap_or_default();
+            Report { stdout: format!("# the policy of {name}{wave}\n{policy}"), ..Report::default() }
         }
         Err(errors) => wrong(&errors),
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::cycle::{Parts, Report, Request};
 use crate::serve::metrics::{Metrics, write_textfile};
+use crate::serve::waves::Rollout;
 
 /// Writes the figures of the one cycle that this process made, from `started` until now.
 pub async fn write(
@@ -20,6 +21,8 @@ pub async fn write(
     let metrics = Metrics::new();
     let duration = Duration::try_from(now.duration_since(started)).unwrap_or_default();
     metrics.observe_cycle(request, report, duration, now);
+    let rollout = Rollout::of(&parts.config);
+    metrics.observe_waves(rollout.names(), rollout.under_way(parts.store.as_ref(), now).await?);
     let text = metrics.render_textfile(&parts.tally, &parts.store.facts().await?, now);
     write_textfile(path, &text).with_context(|| format!("cannot write the metrics to `{}`", path.display()))
 }

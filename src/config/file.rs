@@ -11,6 +11,7 @@ use serde::Deserialize;
 pub use super::cadence_file::FreezeFile;
 pub use super::policy_file::{PolicyFile, PolicyKey};
 pub use super::serve_file::{ServeFile, WebhookFile, WebhookKind};
+pub use super::waves_file::{AdvanceFile, WaveFile};
 
 /// Settings of refrom.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -34,12 +35,19 @@ pub struct ConfigFile {
     pub poll: Option<String>,
     /// Dates between which no pull request is opened or updated in the whole fleet.
     pub freeze: Option<Vec<FreezeFile>>,
+    /// Waves of repositories, in their order: a digest reaches the next one when those before have merged it. The first
+    /// one that matches counts; what none matches belongs to the last one.
+    pub waves: Option<Vec<WaveFile>>,
+    /// When a digest reaches the next wave.
+    pub advance: Option<AdvanceFile>,
     /// The keys of `policy` that a repository's own `.refrom.yaml` may set.
     pub repository_may_set: Option<Vec<PolicyKey>>,
     /// Defaults for every repository.
     pub policy: Option<PolicyFile>,
     /// Overrides for some repositories, in order; for each key the last match wins.
     pub repositories: Option<Vec<OverrideFile>>,
+    /// What is remembered of tags.
+    pub ledger: Option<LedgerFile>,
     /// `refrom serve`: where it listens, and who may wake it.
     pub serve: Option<ServeFile>,
 }
@@ -208,6 +216,14 @@ pub struct AuthorFile {
     pub name: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
+}
+
+/// What is remembered of tags.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "`{ retention: DURATION }`")]
+pub struct LedgerFile {
+    /// How long a digest is remembered after its tag last pointed to it: `400d`.
+    pub retention: Option<String>,
 }
 
 /// An override for some repositories.

@@ -12,6 +12,7 @@ mod digest_file;
 mod effective;
 mod file;
 mod layer;
+mod ledger;
 mod mistake;
 mod policy_file;
 mod policy_key;
@@ -23,6 +24,8 @@ mod serve;
 mod serve_file;
 mod setting;
 mod settings;
+mod waves;
+mod waves_file;
 mod yaml;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +35,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use url::Url;
 
 use crate::domain::cadence::Freeze;
 use crate::domain::mirror::Mirrors;
 use crate::domain::pattern::Pattern;
+use crate::domain::waves::{Advance, Wave};
 use crate::forge::Selection;
 use crate::net::Network;
 use crate::secret::Secret;
@@ -82,7 +87,13 @@ pub struct Config {
     pub max_new_per_hour: Option<u32>,
     /// How often a tag is asked for at most; `None`: in each cycle of `run`, and at the pace of `serve`.
     pub poll: Option<Duration>,
+    /// In their order; none: every digest reaches every repository at once.
+    pub waves: Vec<Wave>,
+    /// When a digest reaches the next wave.
+    pub advance: Advance,
     pub repository_may_set: BTreeSet<PolicyKey>,
+    /// How long a digest is remembered after its tag last pointed to it.
+    pub retention: SignedDuration,
     pub serve: ServeConfig,
     /// As it was given.
     file: PathBuf,
@@ -213,6 +224,7 @@ impl Config {
         let mut mistakes = checker.mistakes;
         if mistakes.is_empty() {
             mistakes = config.conflicts();
+            mistakes.extend(ledger::conflict(&config, &tree));
         }
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
     }

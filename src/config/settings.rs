@@ -12,9 +12,11 @@ use super::file::{
     AppFile, ConfigFile, ForgeAuthFile, ForgeFile, ForgeKind, NetworkFile, OverrideFile, PolicyKey, SelectionFile,
 };
 use super::layer::{Layer, layer};
+use super::ledger::retention;
 use super::mistake::KeyPath;
 use super::registries::{mirrors, registries};
 use super::serve::serve;
+use super::waves;
 use super::{CommitConfig, Config, ForgeAuth, ForgeConfig, Override};
 use crate::forge::Selection;
 use crate::net::Network;
@@ -57,10 +59,14 @@ pub(super) const HTTP: [&str; 2] = ["https", "http"];
 pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Config {
     let top = KeyPath::default();
     let state_dir = checker.file_path(file.state_dir.as_deref().unwrap_or(DEFAULT_STATE_DIR));
+    let waves = waves::waves(checker, &top.key("waves"), file.waves.as_deref().unwrap_or_default());
+    let mut forges = forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default());
+    // Nobody else needs them.
+    forges.iter_mut().for_each(|forge| forge.selection.pipelines = !waves.is_empty());
     Config {
         store: store(checker, &top.key("store"), file.store.as_deref().unwrap_or(DEFAULT_STORE), &state_dir),
         state_dir,
-        forges: forges(checker, &top.key("forges"), file.forges.as_deref().unwrap_or_default()),
+        forges,
         registries: registries(checker, &top.key("registries"), file),
         mirrors: mirrors(checker, &top.key("registries"), file).into(),
         docker_config_dir: docker_config_dir(checker),
@@ -68,7 +74,10 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         commit: commit(checker, &top.key("commit"), file),
         max_new_per_hour: max_new_per_hour(checker, &top.key("max_new_per_hour"), file.max_new_per_hour),
         poll: file.poll.as_ref().and_then(|text| cadence::poll(checker, &top.key("poll"), text)),
+        waves,
+        advance: waves::advance(checker, &top.key("advance"), file.advance.as_ref()),
         repository_may_set: may_set(file),
+        retention: retention(checker, &top.key("ledger"), file.ledger.as_ref()),
         serve: serve(checker, &top.key("serve"), file.serve.as_ref()),
         file: path.to_owned(),
         freezes: cadence::freezes(checker, &top.key("freeze"), file.freeze.as_deref().unwrap_or_default()),
@@ -202,6 +211,7 @@ fn selection(checker: &mut Checker<'_>, path: &KeyPath, file: Option<&SelectionF
         topics: file.topics.clone().unwrap_or_default(),
         archived: file.archived.unwrap_or_default(),
         forks: file.forks.unwrap_or_default(),
+        pipelines: false,
     }
 }
 

@@ -103,7 +103,7 @@ async fn repositories(
 }
 
 /// Reads one repository; `None` where it is empty.
-async fn repository(parts: &Parts, forge: &dyn Forge, head: RepositoryHead) -> anyhow::Result<Option<Gathered>> {
+async fn repository(parts: &Parts, forge: &dyn Forge, mut head: RepositoryHead) -> anyhow::Result<Option<Gathered>> {
     let Some(commit) = head.head.clone() else { return Ok(None) };
     let default = Base { branch: head.default_branch.clone(), commit };
     let admin = parts.config.policy_for(&head.name, None);
@@ -119,9 +119,10 @@ async fn repository(parts: &Parts, forge: &dyn Forge, head: RepositoryHead) -> a
     let policy = effective.policy;
     let base = match &policy.base {
         Some(branch) if *branch != default.branch => {
-            let commit = forge.branch_head(&head, branch).await?;
-            let commit = commit.ok_or_else(|| anyhow::anyhow!("its base branch `{branch}` is not there"))?;
-            Base { branch: branch.clone(), commit }
+            let found = forge.branch_head(&head, branch).await?;
+            let found = found.ok_or_else(|| anyhow::anyhow!("its base branch `{branch}` is not there"))?;
+            head.pipeline = found.pipeline;
+            Base { branch: branch.clone(), commit: found.commit }
         }
         Some(_) | None => default,
     };

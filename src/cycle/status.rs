@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, Zoned};
 
 use super::denials::DeniedPin;
-use super::report::{Noticed, Outcome, Report, RepositoryReport};
+use super::report::{Noticed, Outcome, Problem, Report, RepositoryReport};
 use super::{Parts, Request, open};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
-use crate::domain::pull_request::{RepoName, Vocabulary};
+use crate::domain::pull_request::Vocabulary;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::{CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, Wait};
 use crate::store::{Store, StoreError};
@@ -71,7 +71,7 @@ impl Ended<'_> {
         now: &mut BTreeMap<RepositoryKey, RepositoryStatus>,
     ) {
         for problem in &self.report.problems {
-            let Some(key) = self.repository_named(&problem.subject) else { continue };
+            let Some(key) = self.repository_of(problem) else { continue };
             if now.contains_key(&key) {
                 continue;
             }
@@ -79,7 +79,7 @@ impl Ended<'_> {
             now.insert(key, RepositoryStatus { error: Some(problem.message.clone()), ..known });
         }
         let incomplete: BTreeSet<&str> = (self.parts.forges.iter().map(|forge| forge.name()))
-            .filter(|forge| self.report.problems.iter().any(|problem| self.is_of_forge(forge, &problem.subject)))
+            .filter(|forge| self.report.problems.iter().any(|problem| problem.is_of_forge(forge)))
             .collect();
         for (key, status) in before.iter().filter(|(key, _)| incomplete.contains(key.forge.as_str())) {
             if self.request.repositories.is_empty() {
@@ -88,24 +88,16 @@ impl Ended<'_> {
         }
     }
 
-    /// Whether a problem is one of a forge, or of a part of it that is no single repository.
-    fn is_of_forge(&self, forge: &str, subject: &str) -> bool {
-        subject == forge
-            || subject.strip_prefix(forge).is_some_and(|rest| rest.starts_with(':'))
-                && self.repository_named(subject).is_none()
-    }
-
-    fn repository_named(&self, subject: &str) -> Option<RepositoryKey> {
+    fn repository_of(&self, problem: &Problem) -> Option<RepositoryKey> {
         self.parts.forges.iter().find_map(|forge| {
-            let name = subject.strip_prefix(forge.name())?.strip_prefix(':')?;
-            Some(RepositoryKey { forge: forge.name().to_owned(), name: name.parse::<RepoName>().ok()? })
+            Some(RepositoryKey { forge: forge.name().to_owned(), name: problem.repository_of(forge.name())? })
         })
     }
 
     /// Problems that stand at no repository.
     fn elsewhere(&self, now: &BTreeMap<RepositoryKey, RepositoryStatus>) -> Vec<(String, String)> {
-        let at_repository = |subject: &str| self.repository_named(subject).is_some_and(|key| now.contains_key(&key));
-        let problems = self.report.problems.iter().filter(|problem| !at_repository(&problem.subject));
+        let at_repository = |problem: &Problem| self.repository_of(problem).is_some_and(|key| now.contains_key(&key));
+        let problems = self.report.problems.iter().filter(|problem| !at_repository(problem));
         problems.map(|problem| (problem.subject.clone(), problem.message.clone())).collect()
     }
 
@@ -118,6 +110,7 @@ impl Ended<'_> {
             is_enabled: true,
             pins: Vec::new(),
             noticed: Vec::new(),
+            findings: Vec::new(),
             pull_requests: Vec::new(),
             due_at: None,
             due_because: String::new(),
@@ -133,7 +126,7 @@ impl Ended<'_> {
         books: &mut Books<'_>,
     ) -> Result<RepositoryStatus, StoreError> {
         let repository = facts.key();
-        let waiting = waiting(report);
+        let waiting = waiting(report, self.at);
         let mut pins = Vec::new();
         for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
             let wait = waiting.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
@@ -154,6 +147,7 @@ impl Ended<'_> {
             is_enabled: facts.policy.enabled,
             pins,
             noticed: report.noticed.iter().map(noticed).collect(),
+            findings: report.plan.findings.clone(),
             pull_requests,
             due_at: None,
             due_because: String::new(),
@@ -197,7 +191,7 @@ impl Ended<'_> {
 }
 
 /// Why pins wait, by path and the index of their use.
-pub(super) fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
+pub(super) fn waiting(report: &RepositoryReport, at: Timestamp) -> BTreeMap<(&str, usize), Wait> {
     let failed =
         report.plan.actions.iter().zip(&report.deeds).filter_map(|(action, deed)| match (action, &deed.outcome) {
             (Action::Open { proposal, .. } | Action::Update { proposal, .. }, Outcome::Failed(_)) => Some(proposal),
@@ -205,11 +199,11 @@ pub(super) fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait
         });
     let failed = failed.flat_map(|proposal| proposal.changes.values().flatten()).map(|pin| {
         let why = "its pull request could not be written".to_owned();
-        ((pin.path.as_str(), pin.use_index), Wait { why, needs_person: true })
+        ((pin.path.as_str(), pin.use_index), Wait::of_words(why, true))
     });
     let not_proposed = report.plan.not_proposed.iter();
     let words = report.plan.vocabulary;
-    let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words)));
+    let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words, at)));
     failed.chain(not_proposed).collect()
 }
 
@@ -246,7 +240,10 @@ impl Books<'_> {
         };
         let (version, created) =
             (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
-        let told = |reason: &Reason| reason.told(Vocabulary::PullRequest).to_string();
+        let unanswered = |reason: Reason| {
+            let Wait { why, needs_person, .. } = Wait::new(&reason, Vocabulary::PullRequest, Timestamp::MIN);
+            PinState::Unknown { reason: why, needs_person }
+        };
         let state = match state {
             UseState::Current => PinState::Current,
             UseState::Behind { new } => PinState::Behind {
@@ -258,10 +255,11 @@ impl Books<'_> {
             // The pin's tag stands beside it.
             UseState::Unknown(Unknown { reason }) => PinState::Unknown {
                 reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
+                needs_person: true,
             },
-            UseState::TagGone => PinState::Unknown { reason: told(&Reason::TagGone) },
-            UseState::HeldBack(words) => PinState::Unknown { reason: told(&Reason::HeldBack(words)) },
-            UseState::Ambiguous => PinState::Unknown { reason: told(&Reason::Ambiguous) },
+            UseState::TagGone => unanswered(Reason::TagGone),
+            UseState::HeldBack(words) => unanswered(Reason::HeldBack(words)),
+            UseState::Ambiguous => unanswered(Reason::Ambiguous),
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
     }

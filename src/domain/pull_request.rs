@@ -37,12 +37,22 @@ pub struct RepositoryHead {
     pub default_branch: BranchName,
     /// `None` for an empty repository.
     pub head: Option<CommitId>,
+    /// How the checks of `head` stand, where that was asked for; of the base branch's head, where that is another one.
+    pub pipeline: Pipeline,
     pub is_archived: bool,
     pub is_disabled: bool,
     pub is_fork: bool,
     pub topics: Vec<String>,
     /// The branches under [`BRANCH_PREFIX`].
     pub bot_branches: Vec<BotBranch>,
+}
+
+/// The head of a branch that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BranchHead {
+    pub commit: CommitId,
+    /// How its checks stand.
+    pub pipeline: Pipeline,
 }
 
 /// A branch under [`BRANCH_PREFIX`], as it is on the forge now.

@@ -1,6 +1,11 @@
 //! Waves: a digest reaches the next ones when those before have merged it and stayed green.
 
-use std::collections::BTreeMap;
+mod adoption;
+mod base_pipeline;
+mod standing;
+mod under_way;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,10 +14,16 @@ use super::candidates::RepositoryKey;
 use super::digest::Digest;
 use super::ledger::History;
 use super::pattern::Pattern;
+use super::pull_request::RepoName;
 use super::reference::TagRef;
 
+pub use adoption::{Adoption, AdoptionChanges, Adoptions, Pinned, changes};
+pub use base_pipeline::BasePipeline;
+pub use standing::WaveStanding;
+pub use under_way::UnderWay;
+
 /// One wave.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wave {
     pub name: String,
     /// Over the repository's full name. The first wave that matches counts; what none matches belongs to the last one.
@@ -22,47 +33,31 @@ pub struct Wave {
 /// When a digest reaches the next wave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Advance {
-    /// How many of the wave's repositories must have it on their base branch, in percent.
+    /// How many of the wave's repositories must have it on their base branch, in percent: 1 to 100.
     pub merged_percent: u8,
     /// How long their pipelines must have been green since.
     pub green_for: SignedDuration,
 }
 
-/// Which digest a repository's pins of one tag have on its base branch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adoption {
-    pub digest: Digest,
-    /// When it was first read there.
-    pub since: Timestamp,
-    /// When another one was first read in its place; `None`: it is there.
-    pub until: Option<Timestamp>,
-}
-
-/// How the pipelines of a repository's base branch stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BasePipeline {
-    /// They have not failed since then; nothing failed where there are none.
-    Green {
-        since: Timestamp,
-    },
-    Failed {
-        since: Timestamp,
-    },
-    /// The first one since then has not ended.
-    Pending {
-        since: Timestamp,
-    },
+/// What is known of the fleet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaveFacts {
+    pub adoptions: Adoptions,
+    pub pipelines: BTreeMap<RepositoryKey, BasePipeline>,
+    /// Forges, by their name in the configuration, whose repositories were never listed as a whole: who is in a wave is
+    /// not known there.
+    pub unlisted: BTreeSet<String>,
 }
 
 /// The rules, and what is known of the fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Waves {
     /// In their order; none: every digest reaches every repository at once.
-    pub waves: Vec<Wave>,
-    pub advance: Advance,
-    /// By the tag as a registry is asked for it, then by repository; oldest first.
-    pub adoptions: BTreeMap<TagRef, BTreeMap<RepositoryKey, Vec<Adoption>>>,
-    pub pipelines: BTreeMap<RepositoryKey, BasePipeline>,
+    waves: Vec<Wave>,
+    advance: Advance,
+    /// The index of the wave of each repository that has an adoption: patterns are matched once.
+    members: BTreeMap<RepositoryKey, usize>,
+    pub facts: WaveFacts,
 }
 
 /// What an earlier wave still has to do.
@@ -80,23 +75,93 @@ pub enum WaveCause {
     Merged { have: usize, of: usize },
     /// Its pipelines have to stay green until then.
     Green { until: Timestamp },
-    /// The pipeline of this repository has not ended.
+    /// No pipeline of this repository has passed since it has the digest.
     Pending(RepositoryKey),
     /// The pipeline of this repository failed: nothing goes on until it is green again.
     Failed(RepositoryKey),
+    /// The forge never said how the pipeline of this repository stands.
+    Unknown(RepositoryKey),
+    /// The repositories of this forge were never all listed.
+    Unlisted(String),
 }
 
-impl fmt::Display for WaveWait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wave `{}`: ", self.wave)?;
-        let digest = self.digest.short();
-        match &self.cause {
-            WaveCause::Merged { have, of } => write!(f, "{have} of its {of} repositories have merged {digest}"),
-            WaveCause::Green { until } => write!(f, "its pipelines have to stay green until {until} with {digest}"),
-            WaveCause::Pending(repository) => write!(f, "the pipeline of `{repository}` has not ended"),
-            WaveCause::Failed(repository) => write!(f, "the pipeline of `{repository}` failed"),
-        }
+impl Waves {
+    pub fn new(waves: Vec<Wave>, advance: Advance, facts: WaveFacts) -> Self {
+        let mut all = Self { waves, advance, members: BTreeMap::new(), facts };
+        let known: BTreeSet<&RepositoryKey> = all.facts.adoptions.values().flat_map(BTreeMap::keys).collect();
+        all.members = known.into_iter().map(|key| (key.clone(), all.matched(key))).collect();
+        all
     }
+
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        self.waves.is_empty()
+    }
+
+    /// Their names, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.waves.iter().map(|wave| wave.name.as_str())
+    }
+
+    /// Whether a digest has reached a repository, or what it waits for. `tag` is as a registry is asked for it, with the
+    /// tag that the pin gets.
+    ///
+    /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it.
+    pub fn reached(
+        &self,
+        repository: &RepositoryKey,
+        tag: &TagRef,
+        candidate: (&Digest, Option<&History>),
+        now: Timestamp,
+    ) -> Result<(), WaveWait> {
+        let before = self.waves.get(..self.wave_of(repository)).unwrap_or_default();
+        let wait = |wave: &Wave, cause| Err(WaveWait { wave: wave.name.clone(), digest: *candidate.0, cause });
+        if let (Some(wave), Some(forge)) = (before.first(), self.facts.unlisted.first()) {
+            return wait(wave, WaveCause::Unlisted(forge.clone()));
+        }
+        if before.is_empty() {
+            return Ok(());
+        }
+        let standings = self.standings(tag, &self.left_for(repository, tag), candidate, now);
+        for (wave, standing) in before.iter().zip(standings) {
+            if let Some(cause) = standing.blocked {
+                return wait(wave, cause);
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of a repository's wave.
+    fn wave_of(&self, repository: &RepositoryKey) -> usize {
+        self.members.get(repository).copied().unwrap_or_else(|| self.matched(repository))
+    }
+
+    fn matched(&self, repository: &RepositoryKey) -> usize {
+        index_of(&self.waves, &repository.name)
+    }
+
+    /// The tags that a repository leaves for this one, which it does not have yet: those of the same image that it has.
+    /// In the waves before, who has one of them has not followed.
+    fn left_for(&self, repository: &RepositoryKey, tag: &TagRef) -> Vec<&TagRef> {
+        let has = |rows: &BTreeMap<RepositoryKey, Vec<Adoption>>| {
+            rows.get(repository).is_some_and(|rows| rows.iter().any(Adoption::holds))
+        };
+        if self.facts.adoptions.get(tag).is_some_and(has) {
+            return Vec::new();
+        }
+        let is_left = |(other, rows): &(&TagRef, &BTreeMap<_, _>)| other.image == tag.image && has(rows);
+        self.facts.adoptions.iter().filter(is_left).map(|(other, _)| other).collect()
+    }
+}
+
+/// The wave of a repository; `None` where there are none.
+pub fn wave_of<'a>(waves: &'a [Wave], repository: &RepoName) -> Option<&'a Wave> {
+    waves.get(index_of(waves, repository))
+}
+
+fn index_of(waves: &[Wave], repository: &RepoName) -> usize {
+    let is_member = |wave: &Wave| wave.repositories.iter().any(|pattern| pattern.matches(repository.as_str()));
+    waves.iter().position(is_member).unwrap_or(waves.len().saturating_sub(1))
 }
 
 impl Default for Advance {
@@ -105,15 +170,43 @@ impl Default for Advance {
     }
 }
 
-impl Waves {
-    /// Whether a digest has reached a repository, or what it waits for. `tag` is as a registry is asked for it.
-    pub fn reached(
-        &self,
-        _repository: &RepositoryKey,
-        _tag: &TagRef,
-        _candidate: (&Digest, Option<&History>),
-        _now: Timestamp,
-    ) -> Result<(), WaveWait> {
-        Ok(())
+impl Advance {
+    /// From when on what a repository had still counts: what it left before says nothing of the time that is asked for.
+    pub fn counts_since(self, now: Timestamp) -> Timestamp {
+        now.saturating_sub(self.green_for).unwrap_or(Timestamp::MIN)
+    }
+}
+
+impl WaveCause {
+    /// The words of [`Self::word`].
+    pub const WORDS: [&'static str; 5] = ["merged", "green", "pending", "failed", "unknown"];
+
+    /// The word in JSON and metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Merged { .. } => "merged",
+            Self::Green { .. } => "green",
+            Self::Pending(_) => "pending",
+            Self::Failed(_) => "failed",
+            Self::Unknown(_) | Self::Unlisted(_) => "unknown",
+        }
+    }
+
+    /// The same for people; `digest` is what they call it.
+    pub fn told(&self, digest: &str) -> String {
+        match self {
+            Self::Merged { have, of } => format!("{have} of its {of} repositories have merged {digest}"),
+            Self::Green { until } => format!("its pipelines have to stay green until {until} with {digest}"),
+            Self::Pending(repository) => format!("the pipeline of `{repository}` has not passed with {digest} yet"),
+            Self::Failed(repository) => format!("the pipeline of `{repository}` failed"),
+            Self::Unknown(repository) => format!("how the pipeline of `{repository}` stands is not known"),
+            Self::Unlisted(forge) => format!("the repositories of `{forge}` were not all listed yet"),
+        }
+    }
+}
+
+impl fmt::Display for WaveWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wave `{}`: {}", self.wave, self.cause.told(&self.digest.short()))
     }
 }

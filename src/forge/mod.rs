@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchHead, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::net::Remote;
 
@@ -50,15 +50,16 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     fn vocabulary(&self) -> Vocabulary;
 
     /// The selected repositories with the head of the default branch and the branches under
-    /// `refrom/`: one request per 100 repositories. A repository that cannot be served is a problem, not an error.
+    /// `refrom/`, and how the head's checks stand where [`Selection::pipelines`] says so: one request per 100
+    /// repositories. A repository that cannot be served is a problem, not an error.
     async fn repositories(&self, selection: &Selection) -> Result<Listing, ForgeError>;
 
-    /// The head of one branch, for policies that follow another branch than the default one. `Ok(None)`: no such branch.
+    /// The head of one branch with how its checks stand, for policies that follow another branch than the default one. `Ok(None)`: no such branch.
     async fn branch_head(
         &self,
         repository: &RepositoryHead,
         branch: &BranchName,
-    ) -> Result<Option<CommitId>, ForgeError>;
+    ) -> Result<Option<BranchHead>, ForgeError>;
 
     /// The pull requests from these branches of these repositories, newest first, by our own account and from the
     /// repository itself: of each branch those that are open or were closed without merging, at most

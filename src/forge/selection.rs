@@ -16,6 +16,8 @@ pub struct Selection {
     pub topics: Vec<String>,
     pub archived: bool,
     pub forks: bool,
+    /// Whether it is asked, too, how the checks of the default branches' heads stand.
+    pub pipelines: bool,
 }
 
 impl Selection {

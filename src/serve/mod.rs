@@ -21,6 +21,7 @@ mod scheduler;
 mod service;
 mod signals;
 pub mod wake;
+pub mod waves;
 mod webhook;
 
 pub use clock::{Clock, SystemClock};

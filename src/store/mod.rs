@@ -1,5 +1,6 @@
 //! What is remembered between cycles. All of it can be lost without harm: the forge is the record.
 
+mod ledger;
 mod lock;
 mod sqlite;
 
@@ -12,12 +13,15 @@ use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
-use crate::domain::ledger::History;
+use crate::domain::ledger::{History, Ledger};
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
 
-pub use sqlite::{SqliteDenials, SqliteReader, SqliteStore};
+pub use ledger::{Imported, LedgerEntry, RETENTION};
+pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +80,17 @@ pub struct StoreFacts {
     pub to_opened: Vec<SignedDuration>,
     /// From first sight to merging, of every one that was merged.
     pub to_merged: Vec<SignedDuration>,
+}
+
+/// Everything that the waves of digests are told from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaveBooks {
+    /// Without the forges that were never listed: the configuration knows which there are.
+    pub facts: WaveFacts,
+    /// The forges that were listed as a whole.
+    pub listed: BTreeSet<String>,
+    /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
+    pub ledger: Ledger,
 }
 
 /// What became of the wish to deny a digest.
@@ -209,6 +224,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Notes that the turns of these repositories are not finished, until [`Store::record_turns`]; the first time stays.
     async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
 
+    /// When a pull request was last opened in each repository, however long ago.
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
@@ -246,6 +264,38 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
+
+    /// The adoptions that hold, and those that ended at this time or later, oldest first.
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError>;
+
+    /// Notes what became of adoptions, as it was read at `now`, and which forges were listed as a whole.
+    async fn record_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The forges that were ever listed as a whole.
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError>;
+
+    /// How the pipelines of base branches stand.
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;
+
+    /// Replaces what is known of these.
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError>;
+
+    /// What the waves of digests are told from; `ended_since` as for [`Store::adoptions`].
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError>;
+
+    /// Pinned digests that their registry did not have when it was last asked, by the name that is written.
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError>;
+
+    /// Notes that a look did not find these digests.
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets that these digests were missing: they are there, or nobody has them any more.
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError>;
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;

@@ -79,7 +79,14 @@ CREATE TABLE base_pipeline (
     repository TEXT NOT NULL,
     state      TEXT NOT NULL, -- green, pending, failed
     since      INTEGER NOT NULL,
+    seen       INTEGER, -- green: the last look in which it was
     PRIMARY KEY (forge, repository)
+) STRICT, WITHOUT ROWID;
+
+-- Forges whose repositories were listed as a whole, and when that was done last.
+CREATE TABLE listed (
+    forge TEXT PRIMARY KEY,
+    at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = 3;

@@ -8,6 +8,7 @@ mod layers;
 mod mistakes;
 mod serve;
 mod settings;
+mod waves;
 
 use std::path::Path;
 

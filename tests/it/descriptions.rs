@@ -15,7 +15,7 @@ use axum::response::Response;
 use refrom::demo::forge::{Face, Flag, Forge as Embedded, Permission};
 use refrom::demo::git_repository::Content;
 use refrom::domain::pull_request::{NewPullRequest, Pipeline, RepoName};
-use refrom::forge::github::documents::{self, Document};
+use refrom::forge::github::documents::{self, Document, Heads};
 use refrom::forge::github::{Auth, GitHub};
 use refrom::forge::{ApiCommit, Forge};
 use refrom::secret::Secret;
@@ -34,11 +34,14 @@ const REDIRECTED: &str = "/repositories/";
 
 fn all_documents() -> Vec<Document> {
     vec![
-        documents::owner_repositories(),
-        documents::viewer_repositories(),
-        documents::repositories_by_id(),
-        documents::repositories_by_name(1),
-        documents::repositories_by_name(3),
+        documents::owner_repositories(Heads::Bare),
+        documents::owner_repositories(Heads::Checked),
+        documents::viewer_repositories(Heads::Bare),
+        documents::viewer_repositories(Heads::Checked),
+        documents::repositories_by_id(Heads::Bare),
+        documents::repositories_by_id(Heads::Checked),
+        documents::repositories_by_name(1, Heads::Bare),
+        documents::repositories_by_name(3, Heads::Checked),
         documents::bot_branches(),
         documents::branch_head(),
         documents::pull_requests(1),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use refrom::demo::forge::{Face, Fault, FaultKind, Flag, Origin, Permission};
 use refrom::demo::git_repository::{BareRepository, Content, Person};
 use refrom::domain::pattern::Pattern;
-use refrom::domain::pull_request::{CommitId, Mergeable, NewPullRequest, Pipeline, PullRequestState};
+use refrom::domain::pull_request::{BranchHead, CommitId, Mergeable, NewPullRequest, Pipeline, PullRequestState};
 use refrom::forge::{ApiCommit, ForgeError, Selection};
 use secrecy::ExposeSecret;
 
@@ -50,6 +50,7 @@ contract!(
     an_unknown_owner_is_a_problem_and_the_others_are_listed,
     more_than_a_page_of_our_branches_are_all_there,
     a_branch_has_a_head_or_is_not_there,
+    the_pipeline_of_the_default_branch_is_told_where_it_is_asked_for,
     what_was_opened_is_found_by_its_branch,
     only_our_own_pull_requests_from_the_repository_itself_count,
     the_end_of_a_pull_request_is_told_apart,
@@ -220,11 +221,34 @@ async fn a_branch_has_a_head_or_is_not_there(hosted: Hosted) {
     let bare = hosted.repository("acme/web");
     let release = bare.commit(&branch("release/1.0"), &[("a", Content::File(b"a"))], "release").unwrap();
     let head = hosted.head("acme/web").await;
-    assert_eq!(hosted.adapter.branch_head(&head, &branch("release/1.0")).await.unwrap(), Some(release));
+    let mut expected = BranchHead { commit: release.clone(), pipeline: Pipeline::Absent };
+    let found = hosted.adapter.branch_head(&head, &branch("release/1.0")).await.unwrap();
+    assert_eq!(found, Some(expected.clone()));
+    hosted.embedded.set_checks(&name("acme/web"), &release, Pipeline::Failed).unwrap();
+    expected.pipeline = Pipeline::Failed;
+    let found = hosted.adapter.branch_head(&head, &branch("release/1.0")).await.unwrap();
+    assert_eq!(found, Some(expected));
     assert_eq!(hosted.adapter.branch_head(&head, &branch("none")).await.unwrap(), None);
     hosted.embedded.delete(&name("acme/web")).unwrap();
     let gone = hosted.adapter.branch_head(&head, &branch("main")).await;
     assert!(matches!(gone, Err(ForgeError::NotFound { .. })), "{gone:?}");
+    hosted.finish();
+}
+
+async fn the_pipeline_of_the_default_branch_is_told_where_it_is_asked_for(hosted: Hosted) {
+    let web = hosted.repository("acme/web");
+    let head = web.head(&branch("main")).unwrap().unwrap();
+    for pattern in ["acme/*", "acme/web", "*/web"] {
+        let selection = Selection { pipelines: true, ..select(&[pattern]) };
+        let mut looks = Vec::new();
+        for checks in [Pipeline::Absent, Pipeline::Pending, Pipeline::Passed, Pipeline::Failed] {
+            hosted.embedded.set_checks(&name("acme/web"), &head, checks).unwrap();
+            let listing = hosted.adapter.repositories(&selection).await.unwrap();
+            looks.push((listing.repositories[0].pipeline, checks));
+        }
+        assert!(looks.iter().all(|(look, checks)| look == checks), "{pattern}: {looks:?}");
+    }
+    assert_eq!(hosted.head("acme/web").await.pipeline, Pipeline::Unknown, "it was not asked for");
     hosted.finish();
 }
 

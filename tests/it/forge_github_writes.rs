@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use refrom::demo::forge::{Fault, FaultKind, Flag, Permission};
 use refrom::demo::git_repository::{BareRepository, Content};
 use refrom::domain::pull_request::{CommitId, NewPullRequest, Pipeline, PullRequestState};
-use refrom::forge::{ApiCommit, ForgeError};
+use refrom::forge::{ApiCommit, ForgeError, Selection};
 
-use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request};
+use crate::forge::{Hosted, SignIn, branch, count, name, new_pull_request, select};
 
 const WEB: &str = "acme/web";
 const TELLING: &str = "#EnableAutoMerge";
@@ -28,6 +28,10 @@ async fn an_account_that_may_not_see_checks_sees_everything_else() {
     hosted.embedded.deny(Permission::ReadChecks);
     let found = hosted.pull_requests(WEB).await.unwrap();
     assert_eq!((found.len(), found[0].pipeline, &found[0].head), (1, Pipeline::Unknown, &head));
+    let selection = Selection { pipelines: true, ..select(&[WEB, "acme/*"]) };
+    let listing = hosted.adapter.repositories(&selection).await.unwrap();
+    assert_eq!((listing.problems.len(), listing.repositories[0].pipeline), (0, Pipeline::Unknown));
+    assert!(listing.repositories[0].head.is_some());
     hosted.finish();
 }
 

@@ -10,6 +10,7 @@ use axum::response::Html;
 use axum::routing::get;
 use refrom::demo::server::Server;
 use refrom::serve::page::{StatusState, routes};
+use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteStore, Store as _};
 
 use crate::page::{Still, fleet, now};
@@ -71,7 +72,8 @@ async fn serve(more: impl FnOnce(&str) -> Router) -> (Server, tempfile::TempDir)
     let fleet = fleet();
     store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
     let html = refrom::serve::page::render(&fleet, &[], &Default::default(), now()).unwrap().html;
-    let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())), notices: Vec::new() };
+    let (clock, rollout) = (Arc::new(Still(now())), Rollout::default());
+    let state = StatusState { store: Arc::new(store), clock, rollout, notices: Vec::new() };
     let router = routes().with_state(state).merge(more(&html));
     (Server::start(router).await.unwrap(), directory)
 }

@@ -4,3 +4,4 @@ mod command;
 mod cycles;
 mod http;
 mod kept;
+mod waves;

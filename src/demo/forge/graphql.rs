@@ -7,10 +7,10 @@ use serde_json::{Map, Value, json};
 
 use super::http::{Asked, Reply};
 use super::merging;
-use super::world::{Caller, HostedPullRequest, Repository, World, iso};
+use super::world::{Caller, HostedPullRequest, Permission, Repository, World, iso};
 use crate::demo::git_repository::RepositoryError;
 use crate::domain::pull_request::{BRANCH_PREFIX, BranchName, CommitId, Mergeable, PullRequestState};
-use crate::forge::github::documents::{self, Document, PULL_REQUESTS_FIRST};
+use crate::forge::github::documents::{self, Document, Heads, PULL_REQUESTS_FIRST};
 
 /// How many nodes GitHub resolves by id in one request.
 const IDS_MAX: usize = 100;
@@ -24,6 +24,7 @@ pub(super) struct Question<'a> {
     pub world: &'a World,
     pub caller: &'a Caller,
     pub variables: &'a Map<String, Value>,
+    pub heads: Heads,
     pub errors: Vec<Value>,
 }
 
@@ -41,16 +42,21 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
     let empty = Map::new();
     let variables = asked.body.get("variables").and_then(Value::as_object).unwrap_or(&empty);
     let name = text("operationName");
-    let is_shipped = document(name, variables).is_some_and(|document| document.text == text("query"));
-    if asked.method != "POST" || !is_shipped {
+    let heads = Heads::ALL
+        .into_iter()
+        .find(|heads| document(name, variables, *heads).is_some_and(|document| document.text == text("query")));
+    let Some(heads) = heads.filter(|_| asked.method == "POST") else {
         let error = json!({ "message": format!("the embedded forge does not know this document: {name}") });
         return Ok(Reply::new(200, json!({ "errors": [error] })));
-    }
+    };
     if name == "EnableAutoMerge" {
         return Ok(merging::enable(world, &asked.caller, variables));
     }
-    let mut question = Question { world, caller: &asked.caller, variables, errors: Vec::new() };
-    let data = question.resolve(name)?;
+    let mut question = Question { world, caller: &asked.caller, variables, heads, errors: Vec::new() };
+    let mut data = question.resolve(name)?;
+    if world.denied.contains(&Permission::ReadChecks) {
+        merging::hide_checks(&mut data, &mut Vec::new(), &mut question.errors);
+    }
     let mut body = Map::from_iter([("data".to_owned(), data)]);
     if !question.errors.is_empty() {
         body.insert("errors".to_owned(), Value::from(question.errors));
@@ -58,12 +64,12 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
     Ok(Reply::new(200, Value::from(body)))
 }
 
-fn document(name: &str, variables: &Map<String, Value>) -> Option<Document> {
+fn document(name: &str, variables: &Map<String, Value>, heads: Heads) -> Option<Document> {
     Some(match name {
-        "OwnerRepositories" => documents::owner_repositories(),
-        "ViewerRepositories" => documents::viewer_repositories(),
-        "RepositoriesById" => documents::repositories_by_id(),
-        "RepositoriesByName" => documents::repositories_by_name(variables.len() / 2),
+        "OwnerRepositories" => documents::owner_repositories(heads),
+        "ViewerRepositories" => documents::viewer_repositories(heads),
+        "RepositoriesById" => documents::repositories_by_id(heads),
+        "RepositoriesByName" => documents::repositories_by_name(variables.len() / 2, heads),
         "BotBranches" => documents::bot_branches(),
         "BranchHead" => documents::branch_head(),
         "PullRequests" => documents::pull_requests(variables.len() / PAIR_VARIABLES),
@@ -199,7 +205,13 @@ impl Question<'_> {
             Some(bare) => bare.head(&found.default_branch)?,
             None => None,
         };
-        let default_branch = head.as_ref().map(|head| ref_of(&found.default_branch, head));
+        let default_branch = head.as_ref().map(|head| {
+            let target = match self.heads {
+                Heads::Bare => json!({ "oid": head.as_str() }),
+                Heads::Checked => merging::checked(found, head),
+            };
+            json!({ "name": found.default_branch.as_str(), "target": target })
+        });
         Ok(json!({
             "id": Repository::node_id(id),
             "nameWithOwner": found.name.as_str(),
@@ -231,13 +243,13 @@ impl Question<'_> {
 
     fn branch_head(&mut self) -> Resolved {
         let (id, branch) = (self.text("id").to_owned(), self.text("branch").to_owned());
-        let Some((number, _)) = self.node(&id) else { return Ok(self.missing_node("node", &id)) };
+        let Some((number, found)) = self.node(&id) else { return Ok(self.missing_node("node", &id)) };
         let branch = branch.strip_prefix("refs/heads/").and_then(|name| name.parse::<BranchName>().ok());
         let head = match (self.world.bare(number)?, &branch) {
             (Some(bare), Some(branch)) => bare.head(branch)?,
             _ => None,
         };
-        Ok(json!({ "node": { "ref": head.map(|head| json!({ "target": { "oid": head.as_str() } })) } }))
+        Ok(json!({ "node": { "ref": head.map(|head| json!({ "target": merging::checked(found, &head) })) } }))
     }
 
     /// One alias per branch: the newest first, those that were not merged by pages, and the last that was.
@@ -265,7 +277,7 @@ impl Question<'_> {
             let merged: Result<Vec<_>, _> =
                 merged.into_iter().take(1).map(|it| self.pull_request(number, found, it)).collect();
             let value = json!({
-                "unmerged": self.without_hidden_checks(&alias, page(unmerged?, PULL_REQUESTS_FIRST, &after)),
+                "unmerged": page(unmerged?, PULL_REQUESTS_FIRST, &after),
                 "merged": { "nodes": merged? },
             });
             data.insert(alias, value);
@@ -352,10 +364,6 @@ impl Question<'_> {
 
 fn label_nodes(it: &HostedPullRequest) -> Vec<Value> {
     it.labels.iter().map(|label| json!({ "name": label })).collect()
-}
-
-fn ref_of(branch: &BranchName, head: &CommitId) -> Value {
-    json!({ "name": branch.as_str(), "target": { "oid": head.as_str() } })
 }
 
 /// One page of a connection; a cursor is the index of the last item before the next page.

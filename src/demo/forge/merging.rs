@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::graphql::Question;
 use super::http::Reply;
-use super::world::{Caller, HostedPullRequest, Permission, Repository, World, iso};
-use crate::domain::pull_request::{Pipeline, PullRequestState};
+use super::world::{Caller, HostedPullRequest, Repository, World, iso};
+use crate::domain::pull_request::{CommitId, Pipeline, PullRequestState};
 
 /// How the repositories of the embedded forge merge.
 const METHODS: [&str; 2] = ["MERGE", "SQUASH"];
@@ -17,35 +17,45 @@ pub(super) fn request(it: &HostedPullRequest) -> Value {
 
 /// `commits(last: 1)`
 pub(super) fn last_commit(found: &Repository, it: &HostedPullRequest) -> Value {
-    let state = found.checks.get(&it.head).and_then(|checks| match checks {
+    json!({ "nodes": [{ "commit": { "statusCheckRollup": rollup(found, &it.head) } }] })
+}
+
+/// A commit with its checks.
+pub(super) fn checked(found: &Repository, head: &CommitId) -> Value {
+    json!({ "oid": head.as_str(), "statusCheckRollup": rollup(found, head) })
+}
+
+fn rollup(found: &Repository, commit: &CommitId) -> Option<Value> {
+    let state = found.checks.get(commit).and_then(|checks| match checks {
         Pipeline::Absent | Pipeline::Unknown => None,
         Pipeline::Pending => Some("PENDING"),
         Pipeline::Passed => Some("SUCCESS"),
         Pipeline::Failed => Some("FAILURE"),
     });
-    let rollup = state.map(|state| json!({ "state": state }));
-    json!({ "nodes": [{ "commit": { "statusCheckRollup": rollup } }] })
+    state.map(|state| json!({ "state": state }))
+}
+
+/// An answer as an account sees it that may not read checks: `null`, and an error for each.
+pub(super) fn hide_checks(value: &mut Value, path: &mut Vec<Value>, errors: &mut Vec<Value>) {
+    let items: Vec<(Value, &mut Value)> = match value {
+        Value::Object(fields) => fields.iter_mut().map(|(name, value)| (json!(name), value)).collect(),
+        Value::Array(items) => items.iter_mut().enumerate().map(|(index, value)| (json!(index), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (step, value) in items {
+        path.push(step);
+        if path.last() == Some(&json!("statusCheckRollup")) {
+            *value = Value::Null;
+            let message = "Resource not accessible by integration";
+            errors.push(json!({ "type": "FORBIDDEN", "path": path, "message": message }));
+        } else {
+            hide_checks(value, path, errors);
+        }
+        path.pop();
+    }
 }
 
 impl Question<'_> {
-    /// A page of pull requests as an account sees it that may not read checks: `null`, and an error for each.
-    pub(super) fn without_hidden_checks(&mut self, alias: &str, mut page: Value) -> Value {
-        if !self.world.denied.contains(&Permission::ReadChecks) {
-            return page;
-        }
-        let nodes = page.get_mut("nodes").and_then(Value::as_array_mut).into_iter().flatten();
-        for (index, node) in nodes.enumerate() {
-            if let Some(commit) = node.pointer_mut("/commits/nodes/0/commit") {
-                *commit = json!({ "statusCheckRollup": null });
-                let path =
-                    json!([alias, "unmerged", "nodes", index, "commits", "nodes", 0, "commit", "statusCheckRollup"]);
-                let message = "Resource not accessible by integration";
-                self.errors.push(json!({ "type": "FORBIDDEN", "path": path, "message": message }));
-            }
-        }
-        page
-    }
-
     /// How a repository merges, and one of its pull requests.
     pub(super) fn merge_settings(&mut self) -> Value {
         let full = format!("{}/{}", self.text("owner"), self.text("name"));

@@ -13,6 +13,8 @@ pub struct Document {
 
 const BRANCH_PAGE: &str = include_str!("graphql/branch_page.graphql");
 const REPOSITORY_PARTS: &str = include_str!("graphql/repository_parts.graphql");
+const HEAD_PARTS: &str = include_str!("graphql/head_parts.graphql");
+const CHECKED_HEAD_PARTS: &str = include_str!("graphql/checked_head_parts.graphql");
 const PULL_REQUEST_PARTS: &str = include_str!("graphql/pull_request_parts.graphql");
 const PULL_REQUEST_PAGE: &str = include_str!("graphql/pull_request_page.graphql");
 const LABEL_PAGE: &str = include_str!("graphql/label_page.graphql");
@@ -23,31 +25,50 @@ const LABEL_PAGE: &str = include_str!("graphql/label_page.graphql");
 /// (<https://docs.github.com/en/graphql/overview/rate-limits-and-query-limits-for-the-graphql-api>).
 pub const PULL_REQUESTS_FIRST: usize = 5;
 
+/// What is asked about the heads of default branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heads {
+    Bare,
+    /// With how their checks stand, which no limit of GitHub's counts: there is one for each head.
+    Checked,
+}
+
+impl Heads {
+    pub const ALL: [Self; 2] = [Self::Bare, Self::Checked];
+
+    fn parts(self) -> &'static str {
+        match self {
+            Self::Bare => HEAD_PARTS,
+            Self::Checked => CHECKED_HEAD_PARTS,
+        }
+    }
+}
+
 fn document(name: &'static str, parts: &[&str]) -> Document {
     Document { name, text: parts.concat() }
 }
 
 /// All repositories of one owner. Variables: `owner`, `first`, `after`.
-pub fn owner_repositories() -> Document {
+pub fn owner_repositories(heads: Heads) -> Document {
     let query = include_str!("graphql/owner_repositories.graphql");
-    document("OwnerRepositories", &[query, REPOSITORY_PARTS, BRANCH_PAGE])
+    document("OwnerRepositories", &[query, REPOSITORY_PARTS, heads.parts(), BRANCH_PAGE])
 }
 
 /// All repositories that the token's account can see through a membership. Variables: `first`, `after`.
-pub fn viewer_repositories() -> Document {
+pub fn viewer_repositories(heads: Heads) -> Document {
     let query = include_str!("graphql/viewer_repositories.graphql");
-    document("ViewerRepositories", &[query, REPOSITORY_PARTS, BRANCH_PAGE])
+    document("ViewerRepositories", &[query, REPOSITORY_PARTS, heads.parts(), BRANCH_PAGE])
 }
 
 /// Up to 100 repositories by their node ids. Variable: `ids`.
-pub fn repositories_by_id() -> Document {
+pub fn repositories_by_id(heads: Heads) -> Document {
     let query = include_str!("graphql/repositories_by_id.graphql");
-    document("RepositoriesById", &[query, REPOSITORY_PARTS, BRANCH_PAGE])
+    document("RepositoriesById", &[query, REPOSITORY_PARTS, heads.parts(), BRANCH_PAGE])
 }
 
 /// Up to 100 repositories by their names, under the aliases `r0`, `r1`, …: GraphQL has no field that takes several
 /// names. Variables: `owner0`, `name0`, ….
-pub fn repositories_by_name(count: usize) -> Document {
+pub fn repositories_by_name(count: usize, heads: Heads) -> Document {
     let mut variables = String::new();
     let mut fields = String::new();
     for index in 0..count {
@@ -60,7 +81,7 @@ pub fn repositories_by_name(count: usize) -> Document {
         );
     }
     let query = format!("query RepositoriesByName({variables}) {{\n{fields}}}\n");
-    document("RepositoriesByName", &[&query, REPOSITORY_PARTS, BRANCH_PAGE])
+    document("RepositoriesByName", &[&query, REPOSITORY_PARTS, heads.parts(), BRANCH_PAGE])
 }
 
 /// The branches under `refrom/` of one repository, where there are more than the listing carries. Variables: `id`,

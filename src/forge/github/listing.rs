@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::account::Account;
-use super::documents;
+use super::documents::{self, Heads};
 use super::graph::{Graph, Segment, fields, item};
 use super::installations;
 use super::repository::{self, PageInfo, RepositoryParts};
@@ -23,6 +23,7 @@ const PAGES_MAX: usize = 1_000;
 struct Gathering<'a> {
     github: &'a GitHub,
     selection: &'a Selection,
+    heads: Heads,
     found: BTreeMap<RepoName, RepositoryHead>,
     problems: Vec<ListingProblem>,
     /// Stays small once it had to shrink: what was too much for one page is too much for the next.
@@ -34,7 +35,9 @@ struct Gathering<'a> {
 pub(super) async fn repositories(github: &GitHub, selection: &Selection) -> Result<Listing, ForgeError> {
     let wanted = Wanted::of(selection);
     let portion = Portion::full();
-    let mut gathering = Gathering { github, selection, found: BTreeMap::new(), problems: Vec::new(), portion };
+    let heads = if selection.pipelines { Heads::Checked } else { Heads::Bare };
+    let (found, problems) = (BTreeMap::new(), Vec::new());
+    let mut gathering = Gathering { github, selection, heads, found, problems, portion };
     match &github.signed_in {
         SignedIn::Token(account) => gathering.by_token(account, &wanted).await?,
         SignedIn::App(app) => {
@@ -65,7 +68,7 @@ impl Gathering<'_> {
     async fn by_token(&mut self, account: &Account, wanted: &Wanted) -> Result<(), ForgeError> {
         if wanted.is_everything {
             let path = fields(&["viewer", "repositories"]);
-            let (document, subject) = (documents::viewer_repositories(), "everything that the account sees");
+            let (document, subject) = (documents::viewer_repositories(self.heads), "everything that the account sees");
             if let Err(error) = self.pages(account, &document, &path, (json!({}), subject)).await {
                 self.whole_or_problem(subject, error)?;
             }
@@ -73,7 +76,7 @@ impl Gathering<'_> {
         }
         for owner in wanted.owners.values() {
             let path = fields(&["repositoryOwner", "repositories"]);
-            let (document, subject) = (documents::owner_repositories(), format!("{owner}/*"));
+            let (document, subject) = (documents::owner_repositories(self.heads), format!("{owner}/*"));
             let variables = json!({ "owner": owner });
             if let Err(error) = self.pages(account, &document, &path, (variables, &subject)).await {
                 self.whole_or_problem(&subject, error)?;
@@ -178,7 +181,7 @@ impl Gathering<'_> {
 
     /// Repositories with their ids and names.
     async fn by_id(&mut self, account: &Account, mut listed: &[(String, String)]) {
-        let document = documents::repositories_by_id();
+        let document = documents::repositories_by_id(self.heads);
         while !listed.is_empty() {
             let (asked, later) = self.portion.of(listed);
             let ids: Vec<&str> = asked.iter().map(|(id, _)| id.as_str()).collect();
@@ -246,7 +249,7 @@ impl Gathering<'_> {
             variables.insert(format!("name{index}"), Value::from(name));
         }
         let what = format!("{} repositories", names.len());
-        let document = documents::repositories_by_name(names.len());
+        let document = documents::repositories_by_name(names.len(), self.heads);
         let question = (&document, &Value::from(variables));
         let graph = match self.github.query_portion(account, question, &what, &mut self.portion).await {
             Ok(Some(graph)) => graph,

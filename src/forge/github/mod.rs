@@ -6,6 +6,7 @@
 mod account;
 mod answer;
 mod auto_merge;
+mod checks;
 mod comments;
 mod commits;
 pub mod documents;
@@ -38,7 +39,7 @@ use super::pace::Pace;
 use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchHead, BranchName, CommitId, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
@@ -241,7 +242,7 @@ impl Forge for GitHub {
         &self,
         repository: &RepositoryHead,
         branch: &BranchName,
-    ) -> Result<Option<CommitId>, ForgeError> {
+    ) -> Result<Option<BranchHead>, ForgeError> {
         repository::branch_head(self, repository, branch).await
     }
 

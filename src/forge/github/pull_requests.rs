@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::checks::Rollup;
 use super::documents;
 use super::graph::{Graph, fields};
 use super::repository::{PageInfo, protocol};
@@ -78,14 +79,7 @@ struct CommitNode {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Commit {
-    status_check_rollup: Option<Rollup>,
-}
-
-/// All checks and statuses of a commit together.
-#[derive(Debug, Deserialize)]
-struct Rollup {
-    /// `None`: this account may not see it.
-    state: Option<String>,
+    status_check_rollup: Rollup,
 }
 
 #[derive(Debug, Deserialize)]
@@ -161,16 +155,9 @@ impl PullRequestParts {
 }
 
 impl Commits {
-    /// What `StatusState` says of the last commit: no rollup where nothing was asked for.
+    /// How the checks of the last commit stand.
     fn pipeline(self) -> Pipeline {
-        let Some(last) = self.nodes.into_iter().next_back() else { return Pipeline::Unknown };
-        let Some(rollup) = last.commit.status_check_rollup else { return Pipeline::Absent };
-        match rollup.state.as_deref() {
-            Some("SUCCESS") => Pipeline::Passed,
-            Some("PENDING" | "EXPECTED") => Pipeline::Pending,
-            Some("FAILURE" | "ERROR") => Pipeline::Failed,
-            Some(_) | None => Pipeline::Unknown,
-        }
+        self.nodes.last().map_or(Pipeline::Unknown, |last| last.commit.status_check_rollup.pipeline())
     }
 }
 

@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::json;
 
+use super::checks::Rollup;
 use super::documents;
 use super::graph::{Graph, fields};
 use super::{Account, GitHub, owner_and_name};
-use crate::domain::pull_request::{BotBranch, BranchName, CommitId, NameError, RepoName, RepositoryHead};
+use crate::domain::pull_request::{BotBranch, BranchHead, BranchName, NameError, Pipeline, RepoName, RepositoryHead};
 use crate::forge::ForgeError;
 
 /// What stands for the default branch of a repository that has none, because nothing was pushed yet.
@@ -64,8 +65,11 @@ struct HeadRef {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Target {
     oid: String,
+    #[serde(default)]
+    status_check_rollup: Rollup,
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,6 +142,7 @@ impl RepositoryParts {
             id: self.id,
             default_branch: default_branch.parse().map_err(protocol)?,
             head: head.map(|target| target.oid.parse().map_err(protocol)).transpose()?,
+            pipeline: head.map_or(Pipeline::Unknown, |target| target.status_check_rollup.pipeline()),
             is_archived: self.is_archived,
             is_disabled: self.is_disabled,
             is_fork: self.is_fork,
@@ -169,7 +174,7 @@ pub(super) async fn branch_head(
     github: &GitHub,
     repository: &RepositoryHead,
     branch: &BranchName,
-) -> Result<Option<CommitId>, ForgeError> {
+) -> Result<Option<BranchHead>, ForgeError> {
     let (owner, _) = owner_and_name(&repository.name)?;
     let account = github.account(owner).await?;
     let what = format!("the branch `{branch}` of `{}`", repository.name);
@@ -178,7 +183,10 @@ pub(super) async fn branch_head(
     // The repository has to be there; its branch need not.
     graph.value::<serde_json::Value>(&fields(&["node"]), &format!("`{}`", repository.name))?;
     match graph.value::<Target>(&fields(&["node", "ref", "target"]), &what) {
-        Ok(target) => target.oid.parse().map(Some).map_err(protocol),
+        Ok(target) => {
+            let pipeline = target.status_check_rollup.pipeline();
+            Ok(Some(BranchHead { commit: target.oid.parse().map_err(protocol)?, pipeline }))
+        }
         Err(ForgeError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::documents::{self, BRANCH_NAMES_FIRST};
 use super::project::{LastCommit, Tree};
 use super::{GitLab, protocol};
-use crate::domain::pull_request::{BRANCH_PREFIX, BotBranch, BranchName, CommitId, RepoName, RepositoryHead};
+use crate::domain::pull_request::{BRANCH_PREFIX, BotBranch, BranchHead, BranchName, RepoName, RepositoryHead};
 use crate::forge::portion::Portion;
 use crate::forge::{ForgeError, ListingProblem};
 
@@ -79,15 +79,18 @@ pub(super) async fn head(
     gitlab: &GitLab,
     repository: &RepositoryHead,
     branch: &BranchName,
-) -> Result<Option<CommitId>, ForgeError> {
-    let of_branch = BTreeMap::from([(branch, vec![repository.id.as_str()])]);
-    let mut heads = heads(gitlab, of_branch).await;
-    let what = || ForgeError::NotFound { what: format!("`{}`", repository.name) };
-    let found = match heads.remove(&repository.id) {
-        Some(Err(ForgeError::NotFound { .. })) | None => return Err(what()),
-        Some(found) => found?,
+) -> Result<Option<BranchHead>, ForgeError> {
+    let id = repository.id.as_str();
+    let variables = json!({ "ids": [id], "ref": format!("refs/heads/{branch}") });
+    let what = format!("the branch `{branch}` of `{}`", repository.name);
+    let graph = gitlab.query(&documents::branch_head(), variables, &what).await?;
+    let not_found = || ForgeError::NotFound { what: format!("`{}`", repository.name) };
+    let root = match graph.projects(&["projects"], &what)?.by_id::<Rooted>(&[id]).remove(id) {
+        Some(Err(ForgeError::NotFound { .. })) | None => return Err(not_found()),
+        Some(root) => root?,
     };
-    Ok(found.into_iter().next().map(|found| found.head))
+    let Some(commit) = last_commit(&root) else { return Ok(None) };
+    Ok(Some(BranchHead { commit: commit.sha.parse().map_err(protocol)?, pipeline: commit.pipeline() }))
 }
 
 /// The names of our branches.
@@ -203,14 +206,17 @@ async fn ask_heads(gitlab: &GitLab, groups: &[(&BranchName, &[&str])]) -> Result
 
 fn bot_branch(name: &BranchName, root: &Result<Rooted, ForgeError>) -> Result<Option<BotBranch>, ForgeError> {
     let root = root.as_ref().map_err(ForgeError::for_another)?;
-    let commit = root.repository.as_ref().and_then(|it| it.tree.as_ref()).and_then(|tree| tree.last_commit.as_ref());
-    let Some(LastCommit { sha, author_email, committer_email }) = commit else { return Ok(None) };
+    let Some(LastCommit { sha, author_email, committer_email, .. }) = last_commit(root) else { return Ok(None) };
     Ok(Some(BotBranch {
         name: name.clone(),
         head: sha.parse().map_err(protocol)?,
         author_email: author_email.clone().unwrap_or_default(),
         committer_email: committer_email.clone().unwrap_or_default(),
     }))
+}
+
+fn last_commit(root: &Rooted) -> Option<&LastCommit> {
+    root.repository.as_ref()?.tree.as_ref()?.last_commit.as_ref()
 }
 
 /// An error stays, whatever else is found of the repository.

@@ -16,6 +16,8 @@ pub struct Document {
 }
 
 const PROJECT_PAGE: &str = include_str!("graphql/project_page.graphql");
+const HEAD_PARTS: &str = include_str!("graphql/head_parts.graphql");
+const CHECKED_HEAD_PARTS: &str = include_str!("graphql/checked_head_parts.graphql");
 const MERGE_REQUEST_PARTS: &str = include_str!("graphql/merge_request_parts.graphql");
 const OPENED_PAGE: &str = include_str!("graphql/opened_page.graphql");
 const CLOSED_PAGE: &str = include_str!("graphql/closed_page.graphql");
@@ -28,28 +30,55 @@ const BRANCH_HEAD_WEIGHT: usize = 2_000;
 /// What a question may weigh, in hundredths, with some room for the fields that grow heavier with a release.
 const WEIGHT_MAX: usize = 24_000;
 
+/// What is asked about the heads of default branches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heads {
+    Bare,
+    /// With their latest pipelines.
+    Checked,
+}
+
+impl Heads {
+    pub const ALL: [Self; 2] = [Self::Bare, Self::Checked];
+
+    fn parts(self) -> &'static str {
+        match self {
+            Self::Bare => HEAD_PARTS,
+            Self::Checked => CHECKED_HEAD_PARTS,
+        }
+    }
+}
+
 fn document(name: &'static str, parts: &[&str]) -> Document {
     Document { name, text: parts.concat() }
 }
 
 /// The projects of a group or a user. Variables: `namespace`, `subgroups`, `first`, `after`.
-pub fn namespace_projects() -> Document {
-    document("NamespaceProjects", &[include_str!("graphql/namespace_projects.graphql"), PROJECT_PAGE])
+pub fn namespace_projects(heads: Heads) -> Document {
+    let query = include_str!("graphql/namespace_projects.graphql");
+    document("NamespaceProjects", &[query, PROJECT_PAGE, heads.parts()])
 }
 
 /// The projects that the account is a member of. Variables: `first`, `after`.
-pub fn member_projects() -> Document {
-    document("MemberProjects", &[include_str!("graphql/member_projects.graphql"), PROJECT_PAGE])
+pub fn member_projects(heads: Heads) -> Document {
+    let query = include_str!("graphql/member_projects.graphql");
+    document("MemberProjects", &[query, PROJECT_PAGE, heads.parts()])
 }
 
 /// Up to [`NAMES_MAX`] projects by their names. Variables: `names`, `first`.
-pub fn named_projects() -> Document {
-    document("NamedProjects", &[include_str!("graphql/named_projects.graphql"), PROJECT_PAGE])
+pub fn named_projects(heads: Heads) -> Document {
+    let query = include_str!("graphql/named_projects.graphql");
+    document("NamedProjects", &[query, PROJECT_PAGE, heads.parts()])
 }
 
 /// The names of branches. Variables: `ids`, `first`, `pattern`, `offset`, `limit`.
 pub fn branch_names() -> Document {
     document("BranchNames", &[include_str!("graphql/branch_names.graphql")])
+}
+
+/// The head of one branch with its latest pipeline. Variables: `ids` (one), `ref`.
+pub fn branch_head() -> Document {
+    document("BranchHead", &[include_str!("graphql/branch_head.graphql"), CHECKED_HEAD_PARTS])
 }
 
 /// How many branches one [`branch_heads`] can ask for, each of so many repositories.

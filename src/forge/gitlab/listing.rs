@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::documents::{self, Heads};
 use super::graph::{Entry, Projects};
 use super::project::ProjectParts;
 use super::selection::{Depth, Wanted};
-use super::{GitLab, branches, documents};
+use super::{GitLab, branches};
 use crate::domain::pull_request::{RepoName, RepositoryHead};
 use crate::forge::portion::Portion;
 use crate::forge::{ForgeError, Listing, ListingProblem, Selection};
@@ -19,6 +20,7 @@ const PAGES_MAX: usize = 1_000;
 struct Gathering<'a> {
     gitlab: &'a GitLab,
     selection: &'a Selection,
+    heads: Heads,
     found: BTreeMap<RepoName, RepositoryHead>,
     problems: Vec<ListingProblem>,
     /// Stays small once it had to shrink: what was too much for one page is too much for the next.
@@ -30,16 +32,18 @@ struct Gathering<'a> {
 pub(super) async fn repositories(gitlab: &GitLab, selection: &Selection) -> Result<Listing, ForgeError> {
     let wanted = Wanted::of(selection);
     let portion = Portion::full();
-    let mut gathering = Gathering { gitlab, selection, found: BTreeMap::new(), problems: Vec::new(), portion };
+    let heads = if selection.pipelines { Heads::Checked } else { Heads::Bare };
+    let (found, problems) = (BTreeMap::new(), Vec::new());
+    let mut gathering = Gathering { gitlab, selection, heads, found, problems, portion };
     if wanted.is_everything {
         let subject = "everything that the account is a member of";
-        gathering.list(&documents::member_projects(), &["projects"], (json!({}), subject)).await?;
+        gathering.list(&documents::member_projects(heads), &["projects"], (json!({}), subject)).await?;
     } else {
         for (namespace, depth) in wanted.namespaces.values() {
             let variables = json!({ "namespace": namespace, "subgroups": *depth == Depth::Subgroups });
             let path = ["namespace", "projects"];
             let subject = format!("{namespace}/*");
-            gathering.list(&documents::namespace_projects(), &path, (variables, &subject)).await?;
+            gathering.list(&documents::namespace_projects(heads), &path, (variables, &subject)).await?;
         }
     }
     gathering.by_name(&wanted).await?;
@@ -125,7 +129,7 @@ impl Gathering<'_> {
             let texts: Vec<&str> = asked.iter().map(RepoName::as_str).collect();
             let variables = json!({ "names": texts, "first": texts.len() });
             let what = format!("{} repositories", texts.len());
-            let question = (&documents::named_projects(), variables);
+            let question = (&documents::named_projects(self.heads), variables);
             let answer = self.gitlab.query_portion(question, &what, &mut portion).await;
             match answer.and_then(|graph| graph.map(|graph| graph.projects(&["projects"], &what)).transpose()) {
                 Ok(None) => continue,

@@ -15,6 +15,7 @@ mod merge_request;
 mod merge_requests;
 mod notes;
 mod people;
+mod pipeline;
 mod project;
 mod selection;
 mod tally;
@@ -42,7 +43,8 @@ use super::pace::Pace;
 use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchHead, BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead,
+    Vocabulary,
 };
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;
@@ -243,7 +245,7 @@ impl Forge for GitLab {
         &self,
         repository: &RepositoryHead,
         branch: &BranchName,
-    ) -> Result<Option<CommitId>, ForgeError> {
+    ) -> Result<Option<BranchHead>, ForgeError> {
         branches::head(self, repository, branch).await
     }
 

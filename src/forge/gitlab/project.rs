@@ -2,8 +2,9 @@
 
 use serde::Deserialize;
 
+use super::pipeline::Latest;
 use super::protocol;
-use crate::domain::pull_request::RepositoryHead;
+use crate::domain::pull_request::{Pipeline, RepositoryHead};
 use crate::forge::ForgeError;
 
 /// What stands for the default branch of a repository that has none, because nothing was pushed yet.
@@ -46,6 +47,15 @@ pub(super) struct LastCommit {
     pub author_email: Option<String>,
     #[serde(default)]
     pub committer_email: Option<String>,
+    /// `None`: not asked for, or not for this account.
+    #[serde(default)]
+    pipelines: Option<Latest>,
+}
+
+impl LastCommit {
+    pub fn pipeline(&self) -> Pipeline {
+        self.pipelines.as_ref().map_or(Pipeline::Unknown, Latest::pipeline)
+    }
 }
 
 impl ProjectParts {
@@ -60,6 +70,7 @@ impl ProjectParts {
             name: self.full_path.parse().map_err(protocol)?,
             id: self.id,
             default_branch: default_branch.parse().map_err(protocol)?,
+            pipeline: head.as_ref().map_or(Pipeline::Unknown, LastCommit::pipeline),
             head: head.map(|commit| commit.sha.parse().map_err(protocol)).transpose()?,
             is_archived: self.archived.unwrap_or_default(),
             is_disabled,

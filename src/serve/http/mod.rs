@@ -23,6 +23,7 @@ use axum::routing::{get, post};
 
 use super::page::{self, StatusState};
 use super::service::Service;
+use super::waves::Rollout;
 
 pub use connections::{Limits, serve};
 
@@ -64,7 +65,8 @@ pub fn router(service: Arc<Service>) -> Router {
 
 impl FromRef<Arc<Service>> for StatusState {
     fn from_ref(service: &Arc<Service>) -> Self {
-        let notices = service.health().notices();
-        Self { store: Arc::clone(&service.parts().store), clock: Arc::clone(&service.setup.clock), notices }
+        let (notices, parts) = (service.health().notices(), service.parts());
+        let rollout = Rollout::of(&parts.config);
+        Self { store: Arc::clone(&parts.store), clock: Arc::clone(&service.setup.clock), rollout, notices }
     }
 }

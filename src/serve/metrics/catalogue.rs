@@ -54,6 +54,8 @@ pub const REPOSITORIES: Family = gauge("refrom_repositories", &[], "Repositories
 pub const PROBLEMS: Family =
     gauge("refrom_problems", &[], "What the last cycle over the whole fleet could not look up or do.");
 pub const PINS: Family = gauge("refrom_pins", &["state"], "Uses of images by state.");
+pub const FINDINGS: Family =
+    gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
 pub const DENIED_PINS: Family =
     gauge("refrom_denied_pins", &[], "Pins at digests that were taken back; 0 once a rollback is done.");
 pub const STALE_AGE: Family = gauge(
@@ -69,6 +71,10 @@ pub const TO_OPENED: Family =
     histogram("refrom_first_seen_to_opened_seconds", "From the first sight of a digest to its pull request.");
 pub const TO_MERGED: Family =
     histogram("refrom_first_seen_to_merged_seconds", "From the first sight of a digest to its merge: time to patch.");
+pub const WAVE_DIGESTS: Family =
+    gauge("refrom_wave_digests", &["wave"], "Digests that have reached this wave, and no later one.");
+pub const WAVE_BLOCKED: Family =
+    gauge("refrom_wave_blocked_digests", &["wave", "cause"], "Digests that wait for this wave to prove them.");
 pub const ACTIONS: Family = counter("refrom_actions_total", &["action", "outcome"], "What was done on forges.");
 pub const CYCLES: Family = counter("refrom_cycles_total", &["outcome"], "Cycles that ended.");
 pub const CYCLE_DURATION: Family = histogram("refrom_cycle_duration_seconds", "How long cycles took.");
@@ -109,6 +115,7 @@ pub const ALL: &[Family] = &[
     REPOSITORIES,
     PROBLEMS,
     PINS,
+    FINDINGS,
     DENIED_PINS,
     STALE_AGE,
     DIGESTS,
@@ -116,6 +123,8 @@ pub const ALL: &[Family] = &[
     PIPELINES,
     TO_OPENED,
     TO_MERGED,
+    WAVE_DIGESTS,
+    WAVE_BLOCKED,
     ACTIONS,
     CYCLES,
     CYCLE_DURATION,

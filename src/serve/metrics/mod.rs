@@ -19,9 +19,12 @@ use self::exposition::Samples;
 use self::histogram::{CYCLE_BOUNDS, Histogram, PATCH_BOUNDS};
 use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::freshness::{TagFinding, TagTrouble};
 use crate::domain::plan::Action;
 use crate::domain::pull_request::Pipeline;
+use crate::domain::waves::{UnderWay, WaveCause};
 use crate::net::{CallFailure, Calls, Tally, Target};
+use crate::serve::waves::Rollout;
 use crate::store::StoreFacts;
 
 pub use exposition::CONTENT_TYPE;
@@ -47,6 +50,9 @@ struct Seen {
     webhooks: BTreeMap<(String, String), u64>,
     /// What the store said when it last answered.
     facts: StoreFacts,
+    /// The names of the waves, and the digests on their way through them.
+    waves: Vec<String>,
+    under_way: Vec<UnderWay>,
 }
 
 #[derive(Debug)]
@@ -54,6 +60,7 @@ struct Repository {
     pins: PinCounts,
     figures: Figures,
     left_alone: usize,
+    findings: Vec<TagFinding>,
     denied: usize,
 }
 
@@ -85,6 +92,8 @@ impl Metrics {
             last_success: None,
             webhooks: BTreeMap::new(),
             facts: StoreFacts::default(),
+            waves: Vec::new(),
+            under_way: Vec::new(),
         }))
     }
 
@@ -111,6 +120,7 @@ impl Metrics {
                     pins: repository.pins,
                     figures: repository.figures.clone(),
                     left_alone: repository.plan.left_alone.len(),
+                    findings: repository.plan.findings.clone(),
                     denied: repository.denied.len(),
                 };
                 seen.repositories.insert(repository.plan.repository.clone(), known);
@@ -134,11 +144,21 @@ impl Metrics {
         });
     }
 
+    /// Notes the waves and the digests on their way through them.
+    pub fn observe_waves(&self, waves: Vec<String>, under_way: Vec<UnderWay>) {
+        self.with(|seen| (seen.waves, seen.under_way) = (waves, under_way));
+    }
+
     /// What a scrape is answered with. While the store does not answer, its figures stay as they were: one that falls
     /// would look like a restart, and one that rises again like a week's patches in a minute.
     pub async fn scrape(&self, parts: &Parts, now: Timestamp) -> String {
         match parts.store.facts().await {
             Ok(facts) => self.with(|seen| seen.facts = facts),
+            Err(error) => tracing::warn!(%error, "the store did not answer"),
+        }
+        let rollout = Rollout::of(&parts.config);
+        match rollout.under_way(parts.store.as_ref(), now).await {
+            Ok(under_way) => self.observe_waves(rollout.names(), under_way),
             Err(error) => tracing::warn!(%error, "the store did not answer"),
         }
         let facts = self.with(|seen| seen.facts.clone());
@@ -161,6 +181,7 @@ impl Metrics {
         self.with(|seen| {
             seen.fleet(&mut samples, facts, now);
             seen.history(&mut samples);
+            seen.waves(&mut samples);
         });
         store(&mut samples, facts);
         for (target, calls) in tally.snapshot() {
@@ -199,6 +220,11 @@ impl Seen {
         samples.gauge(catalogue::PINS, &["unknown"], sum(|it| it.pins.unknown));
         samples.gauge(catalogue::PINS, &["unpinned"], sum(|it| it.pins.unpinned));
         samples.gauge(catalogue::PINS, &["skipped"], sum(|it| it.pins.skipped));
+        for word in TagTrouble::WORDS {
+            let of_fleet = self.repositories.values().flat_map(|it| &it.findings);
+            let count = of_fleet.filter(|finding| finding.trouble.as_str() == word).count();
+            samples.gauge(catalogue::FINDINGS, &[word], number(count));
+        }
         samples.gauge(catalogue::DENIED_PINS, &[], sum(|it| it.denied));
         let stale_since = self.repositories.values().filter_map(|repository| repository.figures.stale_since).min();
         let age = stale_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)).unwrap_or_default();
@@ -235,6 +261,21 @@ impl Seen {
         }
         for ((source, outcome), count) in &self.webhooks {
             samples.count(catalogue::WEBHOOKS, &[source, outcome], *count);
+        }
+    }
+}
+
+impl Seen {
+    /// All causes of all waves are there, at zero.
+    fn waves(&self, samples: &mut Samples) {
+        for (index, wave) in self.waves.iter().enumerate() {
+            let here: Vec<&UnderWay> = self.under_way.iter().filter(|it| it.reached() == index).collect();
+            samples.gauge(catalogue::WAVE_DIGESTS, &[wave], number(here.len()));
+            for cause in WaveCause::WORDS {
+                let word = |it: &&&UnderWay| it.waits()?.blocked.as_ref().map(WaveCause::word);
+                let blocked = here.iter().filter(|it| word(it) == Some(cause)).count();
+                samples.gauge(catalogue::WAVE_BLOCKED, &[wave, cause], number(blocked));
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod overview;
 mod query;
 mod repository;
 mod routes;
+mod waves;
 
 use std::sync::LazyLock;
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Moment;
 use super::query::{Query, TEXT_LENGTH_MAX};
 use super::repository::{Frame, RepositoryView};
+use super::waves::UnderWayView;
 use crate::domain::pull_request::Pipeline;
 use crate::domain::status::{
     CycleStatus, Figures, Filter, FleetStatus, RepositoryStatus, Sort, Standing, StateFilter, duration, plural,
@@ -27,6 +28,8 @@ pub(super) struct Overview<'a> {
     /// What is to be said of the service itself.
     notices: &'a [String],
     tiles: Vec<Tile>,
+    /// The digests on their way through the waves; empty where there are none.
+    waves: Vec<UnderWayView<'a>>,
     form: Form,
     count: String,
     groups: Vec<Group<'a>>,
@@ -113,6 +116,7 @@ impl<'a> Overview<'a> {
             cycle: fleet.cycle.as_ref().map(|cycle| CycleView::new(cycle, now)),
             notices,
             tiles: tiles(&figures, now),
+            waves: fleet.waves.iter().map(|it| UnderWayView::new(it, now)).collect(),
             form: Form::new(&query.filter, &forges),
             count: count(fleet.repositories.len(), selected.len(), page * PAGE_LENGTH, shown.len()),
             groups: groups(&selected, &shown, query.filter.sort, &frame),

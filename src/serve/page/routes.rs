@@ -9,11 +9,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{Page, PageError, Query, message, render};
+use crate::domain::status::FleetStatus;
 use crate::serve::clock::Clock;
 use crate::serve::record::StatusRecord;
+use crate::serve::waves::{Rollout, WavesRecord};
 use crate::store::{Store, StoreError};
 
 /// What the routes need of the service.
@@ -21,17 +24,18 @@ use crate::store::{Store, StoreError};
 pub struct StatusState {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
+    pub rollout: Rollout,
     /// What is to be said of the service itself.
     pub notices: Vec<String>,
 }
 
-/// `GET /` and `GET /api/v1/status`.
+/// `GET /`, `GET /api/v1/status` and `GET /api/v1/waves`.
 pub fn routes<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     StatusState: FromRef<S>,
 {
-    Router::new().route("/", get(page)).route("/api/v1/status", get(record))
+    Router::new().route("/", get(page)).route("/api/v1/status", get(record)).route("/api/v1/waves", get(waves))
 }
 
 async fn page(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<String, String>>) -> Response {
@@ -39,8 +43,9 @@ async fn page(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<Str
         Ok(query) => query,
         Err(error) => return html(StatusCode::BAD_REQUEST, message("No such filter", &sentence(&error))),
     };
-    match state.store.status().await {
-        Ok(fleet) => html(StatusCode::OK, render(&fleet, &state.notices, &query, state.clock.now())),
+    let now = state.clock.now();
+    match fleet(&state, now).await {
+        Ok(fleet) => html(StatusCode::OK, render(&fleet, &state.notices, &query, now)),
         Err(error) => html(unavailable(&error), message("The store does not answer", &sentence(&error))),
     }
 }
@@ -54,6 +59,20 @@ async fn record(State(state): State<StatusState>, Pairs(pairs): Pairs<BTreeMap<S
         Ok(fleet) => (headers(), Json(StatusRecord::new(&fleet, &filter, state.clock.now()))).into_response(),
         Err(error) => refusal(unavailable(&error), &error.to_string()),
     }
+}
+
+async fn waves(State(state): State<StatusState>) -> Response {
+    let now = state.clock.now();
+    match state.rollout.under_way(state.store.as_ref(), now).await {
+        Ok(under_way) => (headers(), Json(WavesRecord::new(state.rollout.names(), &under_way, now))).into_response(),
+        Err(error) => refusal(unavailable(&error), &error.to_string()),
+    }
+}
+
+/// The fleet with the waves of its digests.
+async fn fleet(state: &StatusState, now: Timestamp) -> Result<FleetStatus, StoreError> {
+    let waves = state.rollout.under_way(state.store.as_ref(), now).await?;
+    Ok(FleetStatus { waves, ..state.store.status().await? })
 }
 
 /// Notes why; what is said to whoever asked.

@@ -2,23 +2,27 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::view::View;
-use super::{BUSY_TIMEOUT, MIGRATIONS, denial, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, denial, status};
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::FleetStatus;
-use crate::store::StoreError;
+use crate::store::{LedgerEntry, StoreError, WaveBooks};
 
 /// The first schema that has a status.
 const STATUS_SINCE: i64 = 2;
 /// The first schema in which the ledger tells what decisions need.
 const LEDGER_SINCE: i64 = 3;
+
+/// The first schema that knows of waves.
+const WAVES_SINCE: i64 = 3;
 
 /// A store that is only read. It takes no lock: with SQLite's write-ahead log a reader sees what the last transaction
 /// left, however busy a writer is, and never keeps it waiting.
@@ -60,6 +64,16 @@ impl SqliteReader {
         status::read(&self.pool).await.map_err(|error| super::sql_error(&self.name, "read", error))
     }
 
+    /// What the waves of digests are told from, with adoptions that hold or ended at this time or later; nothing where the
+    /// last cycle was an older refrom's.
+    pub async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        if self.format < WAVES_SINCE {
+            return Ok(WaveBooks::default());
+        }
+        let books = adoption::wave_books(&self.pool, ended_since).await;
+        books.map_err(|error| super::sql_error(&self.name, "read", error))
+    }
+
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
     pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
         if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
@@ -68,6 +82,16 @@ impl SqliteReader {
     /// What is known of a digest; nothing where the last cycle was an older refrom's.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    /// Every tag that was ever seen, by name; none where the last cycle was an older refrom's.
+    pub async fn tags(&self) -> Result<Vec<TagRef>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().tags().await }
+    }
+
+    /// What was seen of a tag, with what is known of the digests: by first sight, then by digest.
+    pub async fn entries(&self, tag: &TagRef) -> Result<Vec<LedgerEntry>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().entries(tag).await }
     }
 
     /// Every digest that was ever taken back, in the order in which that was recorded.

@@ -22,12 +22,15 @@ fn meaning(text: &str) -> String {
         commit,
         max_new_per_hour,
         poll,
+        waves,
+        advance,
         repository_may_set,
+        retention,
         serve,
         ..
     } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {repository_may_set:?} {serve:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {waves:?} {advance:?} {repository_may_set:?} {retention:?} {serve:?} {policies:?}"
     )
 }
 
@@ -114,6 +117,7 @@ fn the_example_and_the_schema_know_the_same_keys() {
             "schedule.every",
             "window[]",
             "freeze[]",
+            "waves[]",
             "denied[]",
         ];
         !is_alternative.iter().any(|part| path.contains(part)) && !path.starts_with(".repositories[].policy")

@@ -1,7 +1,12 @@
 //! One page: what it says, and that nobody's words become markup.
 
+use jiff::SignedDuration;
+use refrom::domain::candidates::RepositoryKey;
+use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::Pipeline;
+use refrom::domain::reference::TagRef;
 use refrom::domain::status::{CycleStatus, FleetStatus, PinState};
+use refrom::domain::waves::{UnderWay, WaveCause, WaveStanding};
 use refrom::serve::page::{self, Page, Query};
 
 use super::fleet::{behind, fleet, now, open, pin, repository};
@@ -93,6 +98,37 @@ fn a_repository_says_everything_that_is_known_of_it() {
     );
 }
 
+/// On its way from the canaries, one of which has failed.
+fn under_way() -> UnderWay {
+    let wave = |name: &str, have, of, blocked| WaveStanding { wave: name.to_owned(), have, of, blocked };
+    let failed = RepositoryKey { forge: "github".to_owned(), name: "acme/canary".parse().unwrap() };
+    UnderWay {
+        tag: TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() },
+        digest: Digest::of(b"new"),
+        first_seen: now() - SignedDuration::from_hours(50),
+        waves: vec![
+            wave("canary", 2, 2, None),
+            wave("internal", 1, 2, Some(WaveCause::Failed(failed))),
+            wave("rest", 0, 40, Some(WaveCause::Merged { have: 0, of: 40 })),
+        ],
+    }
+}
+
+#[test]
+fn the_waves_of_a_digest_and_what_the_next_one_waits_for_are_told() {
+    let html = page(&FleetStatus { waves: vec![under_way()], ..fleet() }).html;
+    let short = Digest::of(b"new").short();
+    says(
+        &text(&html),
+        &[
+            &format!("Waves dhi.io/nginx:1 {short} first seen 2 days ago"),
+            "canary ✓ 2 of 2 internal ✕ 1 of 2, failed rest ○ 0 of 40",
+            "rest waits for internal : the pipeline of github:acme/canary failed",
+        ],
+    );
+    assert!(!page(&fleet()).html.contains("id=\"waves\""), "nothing is on its way");
+}
+
 #[test]
 fn nobodys_words_become_markup() {
     let evil = "</title></style><script>alert(1)</script><img src=x onerror=alert(1)>\" onload='x' {{ 7*7 }}";
@@ -101,7 +137,7 @@ fn nobodys_words_become_markup() {
         "acme/web",
         vec![
             pin((evil, 1), "dhi.io/nginx:1", Some(evil), behind(1, evil, Some((evil, true)))),
-            pin((evil, 2), "dhi.io/node:1", None, PinState::Unknown { reason: evil.to_owned() }),
+            pin((evil, 2), "dhi.io/node:1", None, PinState::Unknown { reason: evil.to_owned(), needs_person: true }),
         ],
     );
     one.error = Some(evil.to_owned());
@@ -115,7 +151,7 @@ fn nobodys_words_become_markup() {
     other.repository.forge = evil.to_owned();
     let cycle = CycleStatus { started: now(), ended: now(), problems: vec![(evil.to_owned(), evil.to_owned())] };
     let pairs = [("q", evil), ("forge", evil)].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-    let fleet = FleetStatus { cycle: Some(cycle), repositories: vec![one, other] };
+    let fleet = FleetStatus { cycle: Some(cycle), repositories: vec![one, other], ..FleetStatus::default() };
     for query in [Query::default(), Query::read(&pairs).unwrap()] {
         let html = page::render(&fleet, &[], &query, now()).unwrap().html;
         for part in ["<script", "<img", "href=\"javascript", "href=\" java", "\"onclick"] {

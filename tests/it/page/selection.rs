@@ -76,7 +76,7 @@ fn thousands_of_repositories_are_shown_in_pages() {
         let pins = vec![pin(("Dockerfile", 1), "dhi.io/nginx:1", None, behind(number, "2", None))];
         repository("github", &format!("acme/r{number:04}"), pins)
     });
-    let fleet = FleetStatus { cycle: None, repositories: repositories.collect() };
+    let fleet = FleetStatus { cycle: None, repositories: repositories.collect(), ..FleetStatus::default() };
     let pairs = |page: &str| {
         let pairs = [("page", page), ("sort", "name"), ("state", "behind")];
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into()

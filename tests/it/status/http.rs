@@ -6,6 +6,7 @@ use refrom::demo::forge::Face;
 use refrom::demo::server::Server;
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::page::{StatusState, routes};
+use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteStore, Store as _};
 use serde_json::{Value, json};
 
@@ -23,7 +24,8 @@ impl Service {
         let store = SqliteStore::open(&directory.path().join("refrom.db"), now()).await.unwrap();
         let fleet = fleet();
         store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
-        let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(now())), notices: Vec::new() };
+        let (clock, rollout) = (Arc::new(Still(now())), Rollout::default());
+        let state = StatusState { store: Arc::new(store), clock, rollout, notices: Vec::new() };
         Self { server: Server::start(routes().with_state(state)).await.unwrap(), _directory: directory }
     }
 
@@ -99,7 +101,8 @@ async fn what_a_cycle_did_is_on_the_page(face: Face, sigil: char) {
     world.run().await;
     let at = || "2026-11-20T11:00:00Z".parse().unwrap();
     let store = SqliteStore::open(&world.state().join("refrom.db"), at()).await.unwrap();
-    let state = StatusState { store: Arc::new(store), clock: Arc::new(Still(at())), notices: Vec::new() };
+    let (clock, rollout) = (Arc::new(Still(at())), Rollout::default());
+    let state = StatusState { store: Arc::new(store), clock, rollout, notices: Vec::new() };
     let server = Server::start(routes().with_state(state)).await.unwrap();
     let client = net::client(&Network::default(), Redirects::Manual).unwrap();
     let html = client.get(server.url()).send().await.unwrap().text().await.unwrap();

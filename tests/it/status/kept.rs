@@ -39,7 +39,7 @@ async fn a_fleet_comes_back_as_it_was_put() {
 async fn some_repositories_are_replaced_and_a_whole_cycle_forgets_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("refrom.db")).await;
-    let FleetStatus { cycle, repositories } = fleet();
+    let FleetStatus { cycle, repositories, .. } = fleet();
     store.put_status(&repositories, cycle.as_ref()).await.unwrap();
     let changed = RepositoryStatus { error: Some("new".to_owned()), ..repositories[3].clone() };
     store.put_status(std::slice::from_ref(&changed), None).await.unwrap();
@@ -95,6 +95,7 @@ fn numbered(number: i64) -> FleetStatus {
     FleetStatus {
         cycle: Some(CycleStatus { started: at, ended: at, problems: Vec::new() }),
         repositories: repositories.map(|status| RepositoryStatus { looked_at: Some(at), ..status }).collect(),
+        ..FleetStatus::default()
     }
 }
 
@@ -108,7 +109,7 @@ async fn a_reader_sees_whole_cycles_while_another_process_writes() {
     if let Some(path) = std::env::var_os(CHILD) {
         let store = open(Path::new(&path)).await;
         for number in 0.. {
-            let FleetStatus { cycle, repositories } = numbered(number);
+            let FleetStatus { cycle, repositories, .. } = numbered(number);
             store.put_status(&repositories, cycle.as_ref()).await.unwrap();
             // Until the parent is gone.
             if std::io::stdout().write_all(b"\nwritten\n").is_err() {

@@ -8,8 +8,8 @@ use super::weight::{self, WEIGHT_MAX};
 use crate::demo::forge::http::Reply;
 use crate::demo::forge::world::{Caller, HostedPullRequest, Repository, World, iso};
 use crate::demo::git_repository::RepositoryError;
-use crate::domain::pull_request::{BranchName, PullRequestState};
-use crate::forge::gitlab::documents::{self, Document, NAMES_MAX};
+use crate::domain::pull_request::{BranchName, CommitId, PullRequestState};
+use crate::forge::gitlab::documents::{self, Document, Heads, NAMES_MAX};
 
 /// Nodes of a page at most.
 const PAGE: usize = 100;
@@ -27,6 +27,7 @@ struct Question<'a> {
     world: &'a World,
     caller: &'a Caller,
     variables: &'a Map<String, Value>,
+    heads: Heads,
 }
 
 /// Answers one document.
@@ -39,9 +40,10 @@ pub(super) fn answer(world: &mut World, caller: &Caller, body: &Value) -> Result
     let variables = body.get("variables").and_then(Value::as_object).unwrap_or(&empty);
     let (name, query) = (text("operationName"), text("query"));
     let refused = |message: String| Ok(Reply::new(200, json!({ "errors": [{ "message": message }] })));
-    if document(name, variables).is_none_or(|document| document.text != query) {
+    let is_asked = |heads: &Heads| document(name, variables, *heads).is_some_and(|document| document.text == query);
+    let Some(heads) = Heads::ALL.into_iter().find(is_asked) else {
         return refused(format!("the embedded forge does not know this document: {name}"));
-    }
+    };
     if query.chars().count() > DOCUMENT_CHARACTERS_MAX {
         return refused("Query too large".to_owned());
     }
@@ -54,16 +56,17 @@ pub(super) fn answer(world: &mut World, caller: &Caller, body: &Value) -> Result
     if names > NAMES_MAX {
         return refused(format!("You cannot provide more than {NAMES_MAX} full_paths"));
     }
-    let question = Question { world, caller, variables };
+    let question = Question { world, caller, variables, heads };
     Ok(Reply::new(200, json!({ "data": question.resolve(name)? })))
 }
 
-fn document(name: &str, variables: &Map<String, Value>) -> Option<Document> {
+fn document(name: &str, variables: &Map<String, Value>, heads: Heads) -> Option<Document> {
     Some(match name {
-        "NamespaceProjects" => documents::namespace_projects(),
-        "MemberProjects" => documents::member_projects(),
-        "NamedProjects" => documents::named_projects(),
+        "NamespaceProjects" => documents::namespace_projects(heads),
+        "MemberProjects" => documents::member_projects(heads),
+        "NamedProjects" => documents::named_projects(heads),
         "BranchNames" => documents::branch_names(),
+        "BranchHead" => documents::branch_head(),
         "BranchHeads" => documents::branch_heads(variables.len() / HEAD_VARIABLES),
         "MergeRequests" => documents::merge_requests(),
         "MoreOpened" => documents::more_opened(),
@@ -137,6 +140,10 @@ impl Question<'_> {
                 Ok(json!({ "projects": self.list(&named)? }))
             }
             "BranchNames" => self.of_ids(("ids", "first"), |id, found| self.branch_names(id, found)),
+            "BranchHead" => {
+                let (ids, branch) = (self.texts("ids"), self.text("ref"));
+                self.of(&ids, 1, |id, found| self.branch_head(id, found, branch))
+            }
             "BranchHeads" => {
                 let mut data = Map::new();
                 for index in 0..self.variables.len() / HEAD_VARIABLES {
@@ -176,7 +183,10 @@ impl Question<'_> {
 
     /// `projects(ids:)`: those that are there and seen, in an order of GitLab's own.
     fn of_ids(&self, (ids, first): (&str, &str), fields: impl Fn(u64, &Repository) -> Resolved) -> Resolved {
-        let (ids, first) = (self.texts(ids), self.number(first));
+        self.of(&self.texts(ids), self.number(first), fields)
+    }
+
+    fn of(&self, ids: &[&str], first: usize, fields: impl Fn(u64, &Repository) -> Resolved) -> Resolved {
         let meant = self.seen().into_iter().filter(|(id, _)| ids.contains(&gid(*id).as_str()));
         let nodes = meant.take(first.min(PAGE)).map(|(id, found)| {
             let mut node = fields(id, found)?;
@@ -195,7 +205,10 @@ impl Question<'_> {
             Some(bare) => bare.head(&found.default_branch)?,
             None => None,
         };
-        let last_commit = head.as_ref().map(|head| json!({ "sha": head.as_str() }));
+        let last_commit = head.as_ref().map(|head| match self.heads {
+            Heads::Bare => json!({ "sha": head.as_str() }),
+            Heads::Checked => json!({ "sha": head.as_str(), "pipelines": pipelines(found, head) }),
+        });
         let repository = json!({
             "rootRef": head.as_ref().map(|_| found.default_branch.as_str()),
             "empty": head.is_none(),
@@ -229,7 +242,12 @@ impl Question<'_> {
         let last_commit = match bare.head(&name)? {
             Some(head) => {
                 let (author, committer) = bare.emails(&head)?;
-                json!({ "sha": head.as_str(), "authorEmail": author, "committerEmail": committer })
+                json!({
+                    "sha": head.as_str(),
+                    "authorEmail": author,
+                    "committerEmail": committer,
+                    "pipelines": pipelines(found, &head),
+                })
             }
             None => Value::Null,
         };
@@ -267,7 +285,7 @@ impl Question<'_> {
                 "diffHeadSha": it.head.as_str(),
                 "mergeStatusEnum": merge_status(self.world, id, it)?.to_uppercase(),
                 "autoMergeEnabled": it.is_auto_merging,
-                "headPipeline": pipeline(found, it).map(|status| json!({ "status": status.to_uppercase() })),
+                "headPipeline": pipeline_node(found, &it.head),
                 "labels": page(labels, PAGE, ""),
             }),
             PullRequestState::Closed => json!({ "diffRefs": diff_refs, "labels": page(labels, PAGE, "") }),
@@ -278,6 +296,15 @@ impl Question<'_> {
         }
         Ok(node)
     }
+}
+
+fn pipeline_node(found: &Repository, head: &CommitId) -> Option<Value> {
+    pipeline(found, head).map(|status| json!({ "status": status.to_uppercase() }))
+}
+
+/// `pipelines(first: 1)`
+fn pipelines(found: &Repository, head: &CommitId) -> Value {
+    json!({ "nodes": pipeline_node(found, head).into_iter().collect::<Value>() })
 }
 
 fn gid(id: u64) -> String {

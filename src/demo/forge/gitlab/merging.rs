@@ -18,7 +18,7 @@ pub(super) fn merge(world: &mut World, asked: &Asked, place: (u64, u64)) -> Resu
         && merge_status(world, place.0, it)? != "cannot_be_merged"
         && repository.is_auto_merge_allowed;
     let is_automatic = asked.flag("auto_merge") || asked.flag("merge_when_pipeline_succeeds");
-    let pipeline = pipeline(repository, it);
+    let pipeline = pipeline(repository, &it.head);
     let is_now = pipeline == Some("success") || !is_automatic && !repository.are_checks_required;
     let is_later = is_automatic && pipeline == Some("running");
     if !is_mergeable || !(is_now || is_later) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::demo::forge::world::{HostedPullRequest, Repository, World, iso};
 use crate::demo::git_repository::RepositoryError;
-use crate::domain::pull_request::{Mergeable, Pipeline, PullRequestState};
+use crate::domain::pull_request::{CommitId, Mergeable, Pipeline, PullRequestState};
 
 /// What a fork's number is more than its origin's.
 const FORK: u64 = 1_000_000;
@@ -53,8 +53,8 @@ pub(super) fn merge_status(world: &World, id: u64, it: &HostedPullRequest) -> Re
 }
 
 /// As REST writes it; `None` where there is no pipeline.
-pub(super) fn pipeline(repository: &Repository, it: &HostedPullRequest) -> Option<&'static str> {
-    match repository.checks.get(&it.head)? {
+pub(super) fn pipeline(repository: &Repository, head: &CommitId) -> Option<&'static str> {
+    match repository.checks.get(head)? {
         Pipeline::Absent | Pipeline::Unknown => None,
         Pipeline::Pending => Some("running"),
         Pipeline::Passed => Some("success"),

@@ -22,7 +22,7 @@ enum Kind {
 fn kind(field: &str, is_below_a_namespace: bool) -> Kind {
     match field {
         "projects" if is_below_a_namespace => Kind::List(11),
-        "projects" => Kind::List(1),
+        "projects" | "pipelines" => Kind::List(1),
         // With a sort.
         "mergeRequests" => Kind::List(2),
         "branchNames" => Kind::Plain(170),
@@ -138,7 +138,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::forge::gitlab::documents;
+    use crate::forge::gitlab::documents::{self, Heads};
 
     fn weight(text: &str, variables: &Value) -> usize {
         of(text, variables.as_object().unwrap())
@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn the_documents_weigh_what_they_are_said_to() {
         let all = json!({ "first": 100 });
-        assert_eq!(weight(&documents::namespace_projects().text, &all), 77);
+        assert_eq!(weight(&documents::namespace_projects(Heads::Bare).text, &all), 77);
+        assert_eq!(weight(&documents::namespace_projects(Heads::Checked).text, &all), 83);
         assert_eq!(weight(&documents::merge_requests().text, &all), 194);
         assert_eq!(weight(&documents::branch_names().text, &json!({ "first": documents::BRANCH_NAMES_FIRST })), 245);
         let ids = json!({ "first0": 100, "first1": 1 });

@@ -1,0 +1,108 @@
+//! Which digests the fleet has on its base branches, and how their pipelines stand: what waves are made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::report::Report;
+use super::{Parts, Request};
+use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey};
+use crate::domain::digest::Digest;
+use crate::domain::reference::TagRef;
+use crate::domain::waves::{self, Adoptions, BasePipeline, Pinned, WaveFacts, Waves};
+use crate::store::{Store, StoreError};
+
+/// Notes what was read, and tells how the whole fleet stands: repositories that this cycle does not look at are as they
+/// were when one last did. Digests are noted without waves, too: a rollback goes back to what was there.
+pub async fn waves(
+    parts: &Parts,
+    request: &Request,
+    fleet: &[RepositoryFacts],
+    report: &Report,
+    now: Timestamp,
+) -> Result<Waves, StoreError> {
+    let store = parts.store.as_ref();
+    let mut adoptions = store.adoptions(parts.config.advance.counts_since(now)).await?;
+    let listed = listed(parts, request, report);
+    let changes = waves::changes(&adoptions, &pinned(fleet, &adoptions, &listed, report));
+    store.record_adoptions(&changes, &listed, now).await?;
+    if parts.config.waves.is_empty() {
+        return Ok(Waves::default());
+    }
+    changes.apply(&mut adoptions, now);
+    let known = store.listed_forges().await?;
+    let unlisted = parts.forges.iter().map(|forge| forge.name().to_owned()).filter(|forge| !known.contains(forge));
+    let facts = WaveFacts { adoptions, pipelines: pipelines(store, fleet, now).await?, unlisted: unlisted.collect() };
+    Ok(Waves::new(parts.config.waves.clone(), parts.config.advance, facts))
+}
+
+/// The forges of which this cycle saw every repository, or the repository's own problem.
+fn listed(parts: &Parts, request: &Request, report: &Report) -> BTreeSet<String> {
+    if !request.repositories.is_empty() {
+        return BTreeSet::new();
+    }
+    let is_listed = |forge: &&str| !report.problems.iter().any(|problem| problem.is_of_forge(forge));
+    parts.forges.iter().map(|forge| forge.name()).filter(is_listed).map(str::to_owned).collect()
+}
+
+/// What the repositories pin that were read, and nothing for those that are gone from a forge that was listed.
+fn pinned(fleet: &[RepositoryFacts], before: &Adoptions, listed: &BTreeSet<String>, report: &Report) -> Pinned {
+    let mut pinned = Pinned::new();
+    for key in before.values().flat_map(BTreeMap::keys).filter(|key| listed.contains(&key.forge)) {
+        let is_unread = |name| report.problems.iter().any(|problem| problem.repository_of(&key.forge).as_ref() == name);
+        if !is_unread(Some(&key.name)) {
+            pinned.insert(key.clone(), BTreeMap::new());
+        }
+    }
+    for facts in fleet {
+        let mut tags = if facts.policy.enabled { pins(facts) } else { BTreeMap::new() };
+        if !facts.problems.is_empty() {
+            // A pin that was not read is not gone.
+            keep(&mut tags, before, &facts.key());
+        }
+        pinned.insert(facts.key(), tags);
+    }
+    pinned
+}
+
+/// The digests of the followed pins, by the tag as a registry is asked for it.
+fn pins(facts: &RepositoryFacts) -> BTreeMap<TagRef, BTreeSet<Digest>> {
+    let mut pins: BTreeMap<TagRef, BTreeSet<Digest>> = BTreeMap::new();
+    for found in facts.files.iter().flat_map(|file| &file.uses) {
+        if let (Some(tag), Some(digest)) = (candidates::asked(found, &facts.policy), found.digest) {
+            pins.entry(tag).or_default().insert(digest);
+        }
+    }
+    pins
+}
+
+fn keep(tags: &mut BTreeMap<TagRef, BTreeSet<Digest>>, before: &Adoptions, key: &RepositoryKey) {
+    for (tag, repositories) in before {
+        let held = repositories.get(key).into_iter().flatten().filter(|row| row.holds());
+        let held: BTreeSet<Digest> = held.map(|row| row.digest).collect();
+        if !held.is_empty() {
+            tags.entry(tag.clone()).or_default().extend(held);
+        }
+    }
+}
+
+/// How the pipelines stand after this look.
+async fn pipelines(
+    store: &dyn Store,
+    fleet: &[RepositoryFacts],
+    now: Timestamp,
+) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
+    let mut all = store.base_pipelines().await?;
+    let mut changed = BTreeMap::new();
+    for facts in fleet {
+        let key = facts.key();
+        let before = all.get(&key).copied();
+        let after = BasePipeline::after(before, facts.head.pipeline, now);
+        if let Some(after) = after.filter(|_| after != before) {
+            changed.insert(key, after);
+        }
+    }
+    store.put_base_pipelines(&changed).await?;
+    all.extend(changed);
+    Ok(all)
+}

@@ -1,0 +1,131 @@
+//! How far each wave is with a digest.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Adoption, Advance, BasePipeline, Wave, WaveCause, Waves};
+use crate::domain::candidates::RepositoryKey;
+use crate::domain::digest::Digest;
+use crate::domain::ledger::History;
+use crate::domain::reference::TagRef;
+
+/// How far a wave is with a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveStanding {
+    /// Its name.
+    pub wave: String,
+    /// How many of its repositories are at the digest, or at one that came after it.
+    pub have: usize,
+    /// How many have a pin that could be.
+    pub of: usize,
+    /// What keeps the digest from going on to the next wave.
+    pub blocked: Option<WaveCause>,
+}
+
+/// A repository with a pin of the tag, and since when it is at the digest, or at one that came after it.
+type Follower<'a> = (&'a RepositoryKey, Option<Timestamp>);
+
+impl Waves {
+    /// How far the waves are, in their order. Repositories count that have a pin of the tag, or of one of `left`, which
+    /// are the tags that pins leave for it: who has one of those has not followed.
+    pub(super) fn standings(
+        &self,
+        tag: &TagRef,
+        left: &[&TagRef],
+        candidate: (&Digest, Option<&History>),
+        now: Timestamp,
+    ) -> Vec<WaveStanding> {
+        let adopted = self.holders(tag).map(|(repository, rows)| (repository, adopted_since(rows, candidate)));
+        let mut followers: BTreeMap<&RepositoryKey, Option<Timestamp>> = adopted.collect();
+        followers.extend(left.iter().flat_map(|left| self.holders(left)).map(|(repository, _)| (repository, None)));
+        let mut of_waves: Vec<Vec<Follower<'_>>> = self.waves.iter().map(|_| Vec::new()).collect();
+        for (repository, adopted) in followers {
+            if let Some(wave) = of_waves.get_mut(self.wave_of(repository)) {
+                wave.push((repository, adopted));
+            }
+        }
+        let standing = |(wave, followers): (&Wave, Vec<Follower<'_>>)| WaveStanding {
+            wave: wave.name.clone(),
+            have: followers.iter().filter(|(_, adopted)| adopted.is_some()).count(),
+            of: followers.len(),
+            blocked: self.blocked(&followers, now),
+        };
+        self.waves.iter().zip(of_waves).map(standing).collect()
+    }
+
+    /// The repositories that have a pin of a tag now.
+    fn holders(&self, tag: &TagRef) -> impl Iterator<Item = (&RepositoryKey, &[Adoption])> {
+        let all = self.facts.adoptions.get(tag).into_iter().flatten();
+        all.filter(|(_, rows)| rows.iter().any(Adoption::holds)).map(|(repository, rows)| (repository, rows.as_slice()))
+    }
+
+    /// What keeps a digest in a wave with these repositories: a failure first, then who has not merged it, then time.
+    fn blocked(&self, followers: &[Follower<'_>], now: Timestamp) -> Option<WaveCause> {
+        let of = followers.len();
+        let needed = self.advance.needed(of);
+        let mut have = 0;
+        let mut greens = Vec::new();
+        let mut not_green = None;
+        for (repository, adopted) in followers {
+            let Some(adopted) = *adopted else { continue };
+            have += 1;
+            match self.facts.pipelines.get(*repository) {
+                Some(BasePipeline::Failed { .. }) => return Some(WaveCause::Failed((*repository).clone())),
+                Some(BasePipeline::Green { since, seen }) if *seen >= adopted => greens.push(adopted.max(*since)),
+                Some(BasePipeline::Green { .. } | BasePipeline::Pending { .. }) => {
+                    not_green.get_or_insert_with(|| WaveCause::Pending((*repository).clone()));
+                }
+                None => {
+                    not_green.get_or_insert_with(|| WaveCause::Unknown((*repository).clone()));
+                }
+            }
+        }
+        if have < needed {
+            return Some(WaveCause::Merged { have, of });
+        }
+        greens.sort();
+        // Of an empty wave none is needed.
+        let last = needed.checked_sub(1)?;
+        match greens.get(last) {
+            None => not_green,
+            Some(green) => {
+                let until = green.saturating_add(self.advance.green_for).unwrap_or(Timestamp::MAX);
+                (until > now).then_some(WaveCause::Green { until })
+            }
+        }
+    }
+}
+
+impl Advance {
+    /// How many of so many repositories must have a digest.
+    fn needed(self, of: usize) -> usize {
+        of.saturating_mul(usize::from(self.merged_percent)).div_ceil(100)
+    }
+}
+
+/// Since when all pins are at a digest or at one that came after it, so that one that takes its place does not begin
+/// again; `None`: one of them is not, or cannot be told to be.
+fn adopted_since(rows: &[Adoption], (digest, history): (&Digest, Option<&History>)) -> Option<Timestamp> {
+    let first_seen = |digest: &Digest| history?.sighting(digest).map(|sighting| sighting.first_seen);
+    let came = first_seen(digest);
+    let is_at = |row: &&Adoption| {
+        row.digest == *digest || first_seen(&row.digest).zip(came).is_some_and(|(row, came)| row > came)
+    };
+    let (at, elsewhere): (Vec<&Adoption>, Vec<&Adoption>) = rows.iter().partition(is_at);
+    if elsewhere.iter().any(|row| row.holds()) {
+        return None;
+    }
+    let mut since = at.iter().filter(|row| row.holds()).map(|row| row.since).min()?;
+    // One of those before that lasted until then.
+    while let Some(earlier) = at
+        .iter()
+        .filter(|row| row.since < since && row.until.is_some_and(|until| until >= since))
+        .map(|row| row.since)
+        .min()
+    {
+        since = earlier;
+    }
+    let left = elsewhere.iter().filter_map(|row| row.until).max();
+    Some(left.map_or(since, |left| left.max(since)))
+}

@@ -1,0 +1,70 @@
+//! The digests that have not reached everybody yet, for people.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Adoption, WaveStanding, Waves};
+use crate::domain::digest::Digest;
+use crate::domain::ledger::Ledger;
+use crate::domain::reference::TagRef;
+
+/// How many digests of one tag are told, newest first: of a tag that moves each hour nobody reads more.
+const DIGESTS_MAX: usize = 5;
+
+/// A digest on its way through the waves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnderWay {
+    pub tag: TagRef,
+    pub digest: Digest,
+    /// When it was first seen for the tag.
+    pub first_seen: Timestamp,
+    /// In their order.
+    pub waves: Vec<WaveStanding>,
+}
+
+impl Waves {
+    /// The digests that somebody has or could have, and not everybody who pins the tag: by tag, then newest first.
+    /// `ledger` has the sightings of the tags that are pinned, at least those of their heads and of pinned digests.
+    pub fn under_way(&self, ledger: &Ledger, now: Timestamp) -> Vec<UnderWay> {
+        let mut all = Vec::new();
+        if self.is_empty() {
+            return all;
+        }
+        for (tag, repositories) in &self.facts.adoptions {
+            let Some(history) = ledger.history(tag) else { continue };
+            let pinned: BTreeSet<Digest> =
+                repositories.values().flatten().filter(|row| row.holds()).map(|row: &Adoption| row.digest).collect();
+            let head = history.head().map(|sighting| sighting.digest).filter(|_| !pinned.is_empty());
+            let is_told =
+                |digest: &Digest| (pinned.contains(digest) || head == Some(*digest)) && !history.is_withdrawn(digest);
+            let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
+            let under_way = newest_first.map(|sighting| UnderWay {
+                tag: tag.clone(),
+                digest: sighting.digest,
+                first_seen: sighting.first_seen,
+                waves: self.standings(tag, &[], (&sighting.digest, Some(history)), now),
+            });
+            all.extend(under_way.filter(|it| !it.is_everywhere()).take(DIGESTS_MAX));
+        }
+        all
+    }
+}
+
+impl UnderWay {
+    fn is_everywhere(&self) -> bool {
+        self.waves.iter().all(|wave| wave.have == wave.of)
+    }
+
+    /// The index of the last wave that it has reached.
+    pub fn reached(&self) -> usize {
+        let last = self.waves.len().saturating_sub(1);
+        self.waves.iter().position(|wave| wave.blocked.is_some()).unwrap_or(last).min(last)
+    }
+
+    /// What the wave after that waits for; `None`: there is none, it has reached the last one.
+    pub fn waits(&self) -> Option<&WaveStanding> {
+        let reached = self.reached();
+        self.waves.get(reached).filter(|_| reached + 1 < self.waves.len())
+    }
+}

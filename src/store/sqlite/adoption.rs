@@ -1,0 +1,134 @@
+//! Which digests repositories have on their base branches, and which forges were listed as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use sqlx::SqlitePool;
+
+use super::{SqliteStore, base_pipeline};
+use crate::domain::candidates::RepositoryKey;
+use crate::domain::digest::Digest;
+use crate::domain::ledger::{History, Ledger, Sighting};
+use crate::domain::pull_request::RepoName;
+use crate::domain::reference::TagRef;
+use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, WaveFacts};
+use crate::store::{StoreError, WaveBooks};
+
+type AdoptionRow = (String, String, String, String, String, i64, Option<i64>);
+type SightingRow = (String, String, String, i64, i64);
+
+impl SqliteStore {
+    pub(super) async fn read_adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
+        adoptions(&self.pool, ended_since).await.map_err(self.read_error())
+    }
+
+    pub(super) async fn read_wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+        wave_books(&self.pool, ended_since).await.map_err(self.read_error())
+    }
+
+    pub(super) async fn write_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
+        for (key, tag, digest) in &changes.ended {
+            let sql = "UPDATE adoption SET until = ? WHERE forge = ? AND repository = ? AND image = ? AND tag = ?
+                       AND digest = ? AND until IS NULL";
+            let query = sqlx::query(sql).bind(now.as_microsecond()).bind(&key.forge).bind(key.name.as_str());
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        for (key, tag, digest) in &changes.begun {
+            // The same look that ended one: it goes on.
+            let sql = "INSERT INTO adoption (forge, repository, image, tag, digest, since) VALUES (?, ?, ?, ?, ?, ?)
+                       ON CONFLICT DO UPDATE SET until = NULL";
+            let query = sqlx::query(sql).bind(&key.forge).bind(key.name.as_str());
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+            let query = query.bind(now.as_microsecond());
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        for forge in listed {
+            let query = sqlx::query("INSERT OR REPLACE INTO listed (forge, at) VALUES (?, ?)").bind(forge);
+            query.bind(now.as_microsecond()).execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        transaction.commit().await.map_err(self.write_error())
+    }
+
+    pub(super) async fn read_listed(&self) -> Result<BTreeSet<String>, StoreError> {
+        listed(&self.pool).await.map_err(self.read_error())
+    }
+
+    /// Lets go of adoptions that ended before this time, and of the pipelines of repositories without any.
+    pub(super) async fn forget_adoptions(&self, oldest: Timestamp) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM adoption WHERE until < ?").bind(oldest.as_microsecond());
+        query.execute(&self.pool).await.map_err(self.write_error())?;
+        let sql = "DELETE FROM base_pipeline
+                   WHERE (forge, repository) NOT IN (SELECT forge, repository FROM adoption)";
+        sqlx::query(sql).execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+}
+
+/// Adoptions that hold, and those that ended at this time or later.
+async fn adoptions(pool: &SqlitePool, ended_since: Timestamp) -> Result<Adoptions, sqlx::Error> {
+    let sql = "SELECT forge, repository, image, tag, digest, since, until FROM adoption
+               WHERE until IS NULL OR until >= ? ORDER BY since, digest";
+    let query = sqlx::query_as::<_, AdoptionRow>(sql).bind(ended_since.as_microsecond());
+    let mut adoptions = Adoptions::new();
+    for (forge, repository, image, tag, digest, since, until) in query.fetch_all(pool).await? {
+        let key = RepositoryKey { forge, name: repository.parse::<RepoName>().map_err(decode)? };
+        let digest = digest.parse::<Digest>().map_err(decode)?;
+        let row = Adoption { digest, since: time(since)?, until: until.map(time).transpose()? };
+        adoptions.entry(tag_of(&image, &tag)?).or_default().entry(key).or_default().push(row);
+    }
+    Ok(adoptions)
+}
+
+async fn listed(pool: &SqlitePool) -> Result<BTreeSet<String>, sqlx::Error> {
+    sqlx::query_scalar::<_, String>("SELECT forge FROM listed").fetch_all(pool).await.map(BTreeSet::from_iter)
+}
+
+/// Everything that the waves of digests are told from.
+pub(super) async fn wave_books(pool: &SqlitePool, ended_since: Timestamp) -> Result<WaveBooks, sqlx::Error> {
+    let facts = WaveFacts {
+        adoptions: adoptions(pool, ended_since).await?,
+        pipelines: base_pipeline::all(pool).await?,
+        unlisted: BTreeSet::new(),
+    };
+    Ok(WaveBooks { facts, listed: listed(pool).await?, ledger: ledger(pool).await? })
+}
+
+/// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
+async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
+    let sql = "SELECT image, tag, digest, first_seen, last_seen
+               FROM (SELECT DISTINCT image, tag FROM adoption WHERE until IS NULL) JOIN sighting USING (image, tag)
+               WHERE digest IN (SELECT digest FROM adoption a
+                                WHERE a.image = sighting.image AND a.tag = sighting.tag AND a.until IS NULL)
+               OR last_seen = (SELECT max(last_seen) FROM sighting s
+                               WHERE s.image = sighting.image AND s.tag = sighting.tag)";
+    let mut sightings: BTreeMap<TagRef, Vec<Sighting>> = BTreeMap::new();
+    for (image, tag, digest, first_seen, last_seen) in sqlx::query_as::<_, SightingRow>(sql).fetch_all(pool).await? {
+        let digest = digest.parse::<Digest>().map_err(decode)?;
+        let sighting = Sighting { digest, first_seen: time(first_seen)?, last_seen: time(last_seen)? };
+        sightings.entry(tag_of(&image, &tag)?).or_default().push(sighting);
+    }
+    let mut ledger = Ledger::default();
+    for (tag, sightings) in sightings {
+        ledger.insert(tag, History::new(sightings, BTreeMap::new()));
+    }
+    Ok(ledger)
+}
+
+fn tag_of(image: &str, tag: &str) -> Result<TagRef, sqlx::Error> {
+    Ok(TagRef { image: image.parse().map_err(decode)?, tag: tag.parse().map_err(decode)? })
+}
+
+pub(super) fn time(microseconds: i64) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_microsecond(microseconds).map_err(decode)
+}
+
+/// What stands in a column and cannot be.
+pub(super) fn decode(error: impl std::error::Error + Send + Sync + 'static) -> sqlx::Error {
+    sqlx::Error::Decode(error.into())
+}

@@ -1,0 +1,184 @@
+//! A digest goes through three waves: in each, by pull requests that people merge, once those before have proved it.
+
+use jiff::SignedDuration;
+use refrom::config::{Config, Secrets};
+use refrom::cycle::Report;
+use refrom::demo::forge::Face;
+use refrom::domain::digest::Digest;
+use refrom::domain::proposal::Reason;
+use refrom::domain::pull_request::Pipeline;
+use refrom::serve::waves::Rollout;
+use refrom::store::{SqliteReader, SqliteStore, Store as _};
+
+use super::world::{World, branch, environment, name, nginx};
+
+const IMAGE: &str = "dhi.io/nginx";
+const CANARY: &str = "acme/canary";
+const INTERNAL: &str = "acme/internal";
+const REST: &str = "acme/web";
+const WAVES: &str = "waves: [{ name: canary, match: [acme/canary] }, { name: internal, match: [acme/internal] }, \
+                     { name: rest, match: ['**'] }]\nadvance: { green_for: 6h }";
+
+on_both_forges!(
+    a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green,
+    a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovered,
+    a_cycle_over_one_repository_knows_the_others_waves,
+    a_fleet_that_was_never_listed_lets_no_later_wave_begin,
+    another_base_branch_has_a_pipeline_of_its_own,
+);
+
+/// Three repositories, each a wave, behind by one build, with green base branches.
+async fn three_waves(face: Face) -> (World, Digest) {
+    let mut world = World::on(face).await;
+    world.setting(WAVES);
+    let first = world.release(IMAGE, "1.27", "1");
+    for repository in [CANARY, INTERNAL, REST] {
+        world.repository(repository, &[("Dockerfile", &nginx("1.27.1", &first))]);
+        checks(&world, repository, Pipeline::Passed);
+    }
+    world.run().await;
+    world.wait_minutes(60);
+    let second = world.release(IMAGE, "1.27", "2");
+    (world, second)
+}
+
+/// How the checks of the base branch's head stand from now on.
+fn checks(world: &World, repository: &str, checks: Pipeline) {
+    let head = world.bare(repository).head(&branch("main")).unwrap().unwrap();
+    world.forge.set_checks(&name(repository), &head, checks).unwrap();
+}
+
+/// Somebody merges what is open, and its checks run.
+fn merge(world: &World, repository: &str) {
+    world.forge.merge(&name(repository), 1).unwrap();
+    checks(world, repository, Pipeline::Pending);
+}
+
+/// What a repository's pins wait for.
+fn waits(report: &Report, repository: &str) -> Vec<String> {
+    let of = report.repositories.iter().filter(|it| it.plan.repository.name.as_str() == repository);
+    let reasons = of.flat_map(|it| &it.plan.not_proposed).map(|pin| &pin.reason);
+    reasons.filter_map(|reason| if let Reason::Wave(wait) = reason { Some(wait.to_string()) } else { None }).collect()
+}
+
+fn opened(world: &World, repository: &str) -> bool {
+    !world.forge.pull_requests(&name(repository)).unwrap().is_empty()
+}
+
+async fn a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green(face: Face) {
+    let (mut world, second) = three_waves(face).await;
+    let short = second.short();
+    let report = world.run().await;
+    let opened_in = |world: &World| [CANARY, INTERNAL, REST].map(|repository| opened(world, repository));
+    assert_eq!(opened_in(&world), [true, false, false]);
+    let nobody = format!("wave `canary`: 0 of its 1 repositories have merged {short}");
+    assert_eq!([waits(&report, INTERNAL), waits(&report, REST)], [vec![nobody.clone()], vec![nobody]]);
+    merge(&world, CANARY);
+    world.wait_minutes(60);
+    let report = world.run().await;
+    let pending =
+        format!("wave `canary`: the pipeline of `{}:acme/canary` has not passed with {short} yet", world.forge_name());
+    assert_eq!(waits(&report, INTERNAL), [pending]);
+    checks(&world, CANARY, Pipeline::Passed);
+    let until = world.time() + SignedDuration::from_hours(6);
+    world.wait_minutes(60);
+    let report = world.run().await;
+    let green = format!("wave `canary`: its pipelines have to stay green until {until} with {short}");
+    assert_eq!([waits(&report, INTERNAL), waits(&report, REST)], [vec![green.clone()], vec![green]]);
+    world.wait_minutes(5 * 60);
+    world.run().await;
+    assert_eq!(opened_in(&world), [true, true, false]);
+    merge(&world, INTERNAL);
+    checks(&world, INTERNAL, Pipeline::Passed);
+    world.run().await;
+    world.wait_minutes(6 * 60);
+    let report = world.run().await;
+    assert_eq!((opened_in(&world), waits(&report, REST).len()), ([true; 3], 0));
+    world.forge.merge(&name(REST), 1).unwrap();
+    world.run().await;
+    assert_eq!(world.file(REST, "main", "Dockerfile"), nginx("1.27.2", &second));
+    world.finish();
+}
+
+async fn a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovered(face: Face) {
+    let (mut world, _) = three_waves(face).await;
+    world.run().await;
+    merge(&world, CANARY);
+    checks(&world, CANARY, Pipeline::Passed);
+    world.run().await;
+    world.wait_minutes(60);
+    checks(&world, CANARY, Pipeline::Failed);
+    world.run().await;
+    world.wait_minutes(24 * 60);
+    let failed = [format!("wave `canary`: the pipeline of `{}:acme/canary` failed", world.forge_name())];
+    assert_eq!(waits(&world.run().await, INTERNAL), failed);
+    world.commit(CANARY, "main", &[("README", "mended")]);
+    checks(&world, CANARY, Pipeline::Pending);
+    assert_eq!(waits(&world.run().await, INTERNAL), failed, "it runs, and has not passed");
+    checks(&world, CANARY, Pipeline::Passed);
+    assert!(waits(&world.run().await, INTERNAL)[0].contains("have to stay green"));
+    world.wait_minutes(6 * 60);
+    assert_eq!((waits(&world.run().await, INTERNAL), opened(&world, INTERNAL)), (vec![], true));
+    world.finish();
+}
+
+async fn a_cycle_over_one_repository_knows_the_others_waves(face: Face) {
+    let (mut world, _) = three_waves(face).await;
+    world.run().await;
+    assert!(waits(&world.run_only(&[REST]).await, REST)[0].contains("0 of its 1 repositories"));
+    merge(&world, CANARY);
+    checks(&world, CANARY, Pipeline::Passed);
+    assert!(waits(&world.run_only(&[INTERNAL]).await, INTERNAL)[0].contains("0 of its 1"), "nobody looked");
+    world.run_only(&[CANARY]).await;
+    assert!(waits(&world.run_only(&[INTERNAL]).await, INTERNAL)[0].contains("have to stay green"));
+    world.wait_minutes(6 * 60);
+    world.run_only(&[INTERNAL]).await;
+    assert!(opened(&world, INTERNAL) && !opened(&world, REST));
+    world.finish();
+}
+
+async fn a_fleet_that_was_never_listed_lets_no_later_wave_begin(face: Face) {
+    let (mut world, _) = three_waves(face).await;
+    world.forget();
+    let unlisted = format!("wave `canary`: the repositories of `{}` were not all listed yet", world.forge_name());
+    assert_eq!(waits(&world.run_only(&[REST]).await, REST), [unlisted]);
+    world.run_only(&[CANARY]).await;
+    assert!(opened(&world, CANARY), "the first one has nobody before it");
+    world.run().await;
+    assert!(waits(&world.run_only(&[REST]).await, REST)[0].contains("0 of its 1 repositories"));
+    // Who is gone is waited for by nobody.
+    world.forge.delete(&name(CANARY)).unwrap();
+    world.run().await;
+    assert!(opened(&world, INTERNAL) && !opened(&world, REST));
+    world.finish();
+}
+
+async fn another_base_branch_has_a_pipeline_of_its_own(face: Face) {
+    let (mut world, second) = three_waves(face).await;
+    let develop = world.bare(CANARY);
+    let main = develop.head(&branch("main")).unwrap().unwrap();
+    develop.set_branch(&branch("develop"), &main).unwrap();
+    world.commit(CANARY, "develop", &[("Dockerfile", &nginx("1.27.2", &second))]);
+    let head = develop.head(&branch("develop")).unwrap().unwrap();
+    world.forge.set_checks(&name(CANARY), &head, Pipeline::Failed).unwrap();
+    world.setting(&format!("{WAVES}\nrepositories: [{{ match: acme/canary, policy: {{ base: develop }} }}]"));
+    let report = world.run().await;
+    assert!(waits(&report, INTERNAL)[0].ends_with("acme/canary` failed"), "{:?}", waits(&report, INTERNAL));
+    world.finish();
+}
+
+#[tokio::test]
+async fn whoever_looks_sees_the_waves_of_a_digest() {
+    let (mut world, second) = three_waves(Face::GitHub).await;
+    world.run().await;
+    let file = world.state().join("refrom.db");
+    let store = SqliteStore::open(&file, world.time()).await.unwrap();
+    let books = store.wave_books(world.time()).await.unwrap();
+    assert_eq!(SqliteReader::open(&file).await.unwrap().wave_books(world.time()).await.unwrap(), books);
+    let config = Config::load(&world.configuration(), &environment, Secrets::Read).unwrap();
+    let under_way = Rollout::of(&config).told(books, world.time());
+    let [it] = under_way.as_slice() else { panic!("{under_way:?}") };
+    let standings: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
+    assert_eq!((it.digest, standings), (second, vec![("canary", 0, 1), ("internal", 0, 1), ("rest", 0, 1)]));
+    world.finish();
+}

@@ -1,0 +1,231 @@
+//! When a digest reaches the next wave.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use refrom::domain::pull_request::Pipeline;
+use refrom::domain::waves::Waves;
+
+use super::{Fleet, digest, key, tag};
+
+const ALL: [&str; 4] = ["a1", "a2", "b1", "c1"];
+
+/// Everybody is at `a`, has green pipelines, and the tag moved to `b`.
+fn fleet() -> Fleet {
+    let mut fleet = Fleet::new(100, SignedDuration::from_hours(24));
+    fleet.moves('a');
+    fleet.pins(&ALL, "a");
+    fleet.green(&ALL);
+    fleet.hours(100);
+    fleet.moves('b');
+    fleet
+}
+
+#[test]
+fn without_waves_everybody_gets_everything_at_once() {
+    let waves = Waves::default();
+    assert_eq!(
+        waves.reached(&key("c1"), &tag("1"), (&digest('b'), None), "2026-11-20T08:00:00Z".parse().unwrap()),
+        Ok(())
+    );
+}
+
+#[test]
+fn a_wave_is_reached_when_those_before_have_merged_and_stayed_green() {
+    let mut fleet = fleet();
+    let b = digest('b').short();
+    assert_eq!(fleet.reached("a1", 'b'), Ok(()));
+    assert_eq!(fleet.waits("b1", 'b'), format!("wave `canary`: 0 of its 2 repositories have merged {b}"));
+    fleet.pins(&["a1"], "b");
+    assert_eq!(fleet.waits("c1", 'b'), format!("wave `canary`: 1 of its 2 repositories have merged {b}"));
+    fleet.hours(1);
+    fleet.pins(&["a2"], "b");
+    fleet.green(&["a1"]);
+    assert_eq!(
+        fleet.waits("b1", 'b'),
+        format!("wave `canary`: the pipeline of `github:acme/a2` has not passed with {b} yet")
+    );
+    fleet.hours(1);
+    fleet.green(&["a2"]);
+    let until = "2026-11-25T13:00:00Z";
+    let expected = format!("wave `canary`: its pipelines have to stay green until {until} with {b}");
+    assert_eq!(fleet.waits("b1", 'b'), expected);
+    fleet.hours(22);
+    assert_eq!(fleet.waits("b1", 'b'), expected);
+    fleet.hours(1);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+    assert_eq!(fleet.waits("c1", 'b'), format!("wave `internal`: 0 of its 1 repositories have merged {b}"));
+    fleet.pins(&["b1"], "b");
+    fleet.green(&["b1"]);
+    fleet.hours(24);
+    assert_eq!(fleet.reached("c1", 'b'), Ok(()));
+}
+
+#[test]
+fn a_failed_pipeline_stops_the_next_wave_until_one_passes_and_the_time_begins_again() {
+    let mut fleet = fleet();
+    fleet.pins(&["a1", "a2"], "b");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(10);
+    fleet.pipeline("a2", Pipeline::Failed);
+    let failed = "wave `canary`: the pipeline of `github:acme/a2` failed";
+    assert_eq!(fleet.waits("b1", 'b'), failed);
+    fleet.hours(100);
+    fleet.pipeline("a2", Pipeline::Pending);
+    assert_eq!(fleet.waits("b1", 'b'), failed, "what runs has not passed");
+    fleet.green(&["a2"]);
+    fleet.hours(23);
+    assert!(fleet.waits("b1", 'b').contains("have to stay green"));
+    fleet.hours(1);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn a_failure_where_the_digest_is_not_says_nothing_of_it() {
+    let mut fleet = fleet();
+    fleet.advance.merged_percent = 50;
+    fleet.pins(&["a1"], "b");
+    fleet.green(&["a1"]);
+    fleet.pipeline("a2", Pipeline::Failed);
+    fleet.hours(24);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn a_later_digest_counts_and_begins_nothing_again() {
+    let mut fleet = fleet();
+    fleet.pins(&["a1", "a2"], "b");
+    fleet.green(&["a1", "a2"]);
+    for letter in ['c', 'd', 'e'] {
+        fleet.hours(20);
+        fleet.moves(letter);
+        fleet.pins(&["a1", "a2"], &letter.to_string());
+        fleet.green(&["a1", "a2"]);
+    }
+    let reached: Vec<char> = "bcde".chars().filter(|letter| fleet.reached("b1", *letter).is_ok()).collect();
+    assert_eq!(reached, ['b', 'c'], "`d` is there for twenty hours");
+}
+
+#[test]
+fn a_repository_that_went_back_begins_anew() {
+    let mut fleet = fleet();
+    fleet.advance.merged_percent = 50;
+    fleet.pins(&["a1"], "b");
+    fleet.green(&["a1"]);
+    fleet.hours(20);
+    fleet.pins(&["a1"], "a");
+    assert!(fleet.waits("b1", 'b').contains("0 of its 2"));
+    fleet.hours(1);
+    fleet.pins(&["a1"], "b");
+    fleet.green(&["a1"]);
+    fleet.hours(20);
+    assert!(fleet.waits("b1", 'b').contains("have to stay green"));
+    fleet.hours(4);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn all_pins_of_a_repository_have_to_follow() {
+    let mut fleet = fleet();
+    fleet.pins(&["a1", "a2"], "ab");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert!(fleet.waits("b1", 'b').contains("0 of its 2"));
+    fleet.pins(&["a1", "a2"], "b");
+    assert!(fleet.waits("b1", 'b').contains("has not passed with"), "since both are there");
+}
+
+#[test]
+fn what_has_no_pin_of_the_tag_does_not_count_and_an_empty_wave_is_passed() {
+    let mut fleet = fleet();
+    fleet.pinned.insert(key("a1"), BTreeMap::new());
+    fleet.pinned.insert(key("a2"), BTreeMap::from([(tag("2"), BTreeSet::from([digest('x')]))]));
+    fleet.look();
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+    assert!(fleet.waits("c1", 'b').starts_with("wave `internal`: 0 of its 1"));
+}
+
+#[test]
+fn some_percent_are_rounded_up() {
+    let mut fleet = fleet();
+    fleet.advance.merged_percent = 34;
+    fleet.pins(&["a3"], "a");
+    fleet.pins(&["a1"], "b");
+    fleet.green(&["a1"]);
+    fleet.hours(24);
+    assert!(fleet.waits("b1", 'b').contains("1 of its 3"), "34 % of three are two");
+    fleet.advance.merged_percent = 33;
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn repositories_without_pipelines_are_green_and_unknown_ones_are_told() {
+    let mut fleet = fleet();
+    fleet.pipelines.clear();
+    fleet.pins(&["a1", "a2"], "b");
+    fleet.pipeline("a1", Pipeline::Absent);
+    fleet.pipeline("a2", Pipeline::Unknown);
+    fleet.hours(24);
+    assert_eq!(fleet.waits("b1", 'b'), "wave `canary`: how the pipeline of `github:acme/a2` stands is not known");
+    fleet.advance.merged_percent = 50;
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn a_fleet_that_was_never_listed_has_unknown_waves() {
+    let mut fleet = fleet();
+    fleet.unlisted.insert("gitlab".to_owned());
+    assert_eq!(fleet.reached("a1", 'b'), Ok(()));
+    assert_eq!(fleet.waits("b1", 'b'), "wave `canary`: the repositories of `gitlab` were not all listed yet");
+}
+
+#[test]
+fn a_repository_of_no_wave_belongs_to_the_last_one() {
+    let mut fleet = fleet();
+    fleet.pins(&["z1"], "a");
+    assert!(fleet.waits("z1", 'b').starts_with("wave `canary`"));
+    fleet.pins(&["a1", "a2", "b1"], "b");
+    fleet.green(&ALL);
+    fleet.hours(24);
+    assert_eq!(fleet.reached("z1", 'b'), Ok(()));
+}
+
+#[test]
+fn another_tag_is_proved_by_those_that_left_the_same_tag() {
+    let mut fleet = fleet();
+    let reached = |fleet: &Fleet| {
+        let reached = fleet.waves().reached(&key("b1"), &tag("2"), (&digest('x'), None), fleet.now);
+        reached.err().map(|wait| wait.to_string()).unwrap_or_default()
+    };
+    assert!(reached(&fleet).contains("0 of its 2 repositories"));
+    let moved = BTreeMap::from([(tag("2"), BTreeSet::from([digest('x')]))]);
+    fleet.pinned.insert(key("a1"), moved.clone());
+    fleet.look();
+    assert!(reached(&fleet).contains("1 of its 2 repositories"));
+    fleet.pinned.insert(key("a2"), moved);
+    fleet.look();
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert_eq!(reached(&fleet), "");
+}
+
+#[test]
+fn what_is_under_way_is_told_with_each_wave() {
+    let mut fleet = fleet();
+    fleet.pins(&["a1"], "b");
+    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let [it] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((it.tag.clone(), it.digest, it.reached()), (tag("1"), digest('b'), 0));
+    let counts: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
+    assert_eq!(counts, [("canary", 1, 2), ("internal", 0, 1), ("rest", 0, 1)]);
+    assert_eq!(it.waits().map(|wave| wave.wave.as_str()), Some("canary"));
+    fleet.pins(&["a2", "b1"], "b");
+    fleet.green(&ALL);
+    fleet.hours(24);
+    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    assert_eq!((told[0].reached(), told[0].waits()), (2, None));
+    fleet.pins(&["c1"], "b");
+    assert_eq!(fleet.waves().under_way(&fleet.ledger, fleet.now), []);
+    fleet.moves('c');
+    assert_eq!(fleet.waves().under_way(&fleet.ledger, fleet.now)[0].digest, digest('c'), "nobody has it yet");
+}
