@@ -64,7 +64,6 @@ impl Repository {
                 is_fork: false,
                 topics: Vec::new(),
                 bot_branches: Vec::new(),
-                pipeline: Pipeline::Passed,
             },
             base,
             base_commit: first,
