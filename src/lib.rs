@@ -15,4 +15,5 @@ pub mod net;
 pub mod registry;
 pub mod secret;
 pub mod serve;
+pub mod simulate;
 pub mod store;

@@ -1,5 +1,7 @@
 //! The command line's grammar.
 
+mod simulate;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::domain::denial::ImageScope;
 use crate::domain::digest::Digest;
 use crate::domain::status::{Sort, StateFilter};
+
+pub use simulate::Simulate;
 
 /// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
 ///
@@ -64,6 +68,8 @@ pub enum Command {
     Rollback(Rollback),
     /// Undo a rollback: the digest may be proposed again.
     Allow(Allow),
+    /// What a configuration would have cost, and how fresh it would have kept the pins: replayed over a recorded ledger.
+    Simulate(Simulate),
     /// Check the configuration, show a repository's effective policy, print the JSON Schema.
     #[command(subcommand)]
     Config(Config),

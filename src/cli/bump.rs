@@ -76,7 +76,9 @@ fn bump(tree: &Tree, file: &WorkTreeFile, pins: &[Pin], dry_run: bool, output: &
     }
     replace(&file.location, &file.bytes, &after)?;
     for pin in pins {
-        output.line(format!("{}:{}: {} {} -> {}", file.shown, pin.line, pin.tag, pin.shown_old(), pin.new.short()))?;
+        let tag = pin.new_tag.as_ref().map(|tag| format!("{tag} ")).unwrap_or_default();
+        let (old, new) = (pin.shown_old(), pin.new.short());
+        output.line(format!("{}:{}: {} {old} -> {tag}{new}", file.shown, pin.line, pin.tag))?;
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::Failure;
 use crate::config::Config;
 use crate::cycle::Watcher;
-use crate::cycle::lookup;
 use crate::cycle::targets::{self, Depth, Group};
+use crate::cycle::{lookup, tags};
 use crate::domain::candidates::{self, FileUses, Observations};
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::Policy;
@@ -25,9 +25,12 @@ pub async fn pins(
     (files, depth): (&[(&Policy, &FileUses)], Depth<'_>),
     watcher: Watcher<'_>,
 ) -> Result<(Observations, Vec<Vec<Considered>>), Failure> {
-    let tags = files.iter().flat_map(|(policy, file)| lookup::tracked([*file], policy)).collect();
-    let observations = lookup::observe(session, tags, watcher).await;
-    let mut knowledge = Knowledge { observations, ..Knowledge::default() };
+    let followed = files.iter().flat_map(|(policy, file)| tags::followed([*file], policy)).collect();
+    let lists = tags::ask(session, tags::images(&followed)).await;
+    let tracked = files.iter().flat_map(|(policy, file)| lookup::tracked([*file], policy));
+    let observations =
+        lookup::observe(session, tracked.chain(tags::higher(&followed, &lists)).collect(), watcher).await;
+    let mut knowledge = Knowledge { observations, tags: lists, ..Knowledge::default() };
     let groups: Vec<Group<'_>> = files
         .iter()
         .map(|(policy, file)| {

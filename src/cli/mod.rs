@@ -21,6 +21,8 @@ mod run_record;
 pub mod schedule;
 mod serve;
 mod settings;
+mod simulate;
+mod simulate_record;
 mod status;
 mod table;
 mod use_record;
@@ -107,6 +109,7 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Waves(arguments) => waves::run(arguments, output).await,
         Command::Rollback(arguments) => rollback::run(arguments, output).await,
         Command::Allow(arguments) => allow::run(arguments, output).await,
+        Command::Simulate(arguments) => simulate::run(arguments, output),
         Command::Config(arguments) => config::run(arguments, output),
         Command::Demo(arguments) => demo::run(arguments, output).await,
     }

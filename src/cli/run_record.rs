@@ -226,7 +226,8 @@ fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     }
 }
 
-fn reason_word(reason: &Reason) -> &'static str {
+/// The reason's word in JSON.
+pub fn reason_word(reason: &Reason) -> &'static str {
     match reason {
         Reason::Unknown(_) => "unknown",
         Reason::Ambiguous => "ambiguous",

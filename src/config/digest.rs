@@ -50,36 +50,15 @@ pub fn platforms(checker: &mut Checker<'_>, path: &KeyPath, texts: &[String]) ->
     }
     let mut platforms = Vec::new();
     for (index, text) in texts.iter().enumerate() {
-        match platform(text) {
-            Some(platform) => platforms.push(platform),
-            None => checker.wrong(
+        match text.parse() {
+            Ok(platform) => platforms.push(platform),
+            Err(_) => checker.wrong(
                 &path.index(index),
                 format!("expected a platform like `linux/amd64` or `linux/arm/v7`, found `{text}`"),
             ),
         }
     }
     Some(platforms)
-}
-
-fn platform(text: &str) -> Option<Platform> {
-    let is_part = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
-    };
-    let parts: Vec<&str> = text.split('/').collect();
-    if !parts.iter().all(|part| is_part(part)) {
-        return None;
-    }
-    match parts.as_slice() {
-        [os, architecture] => {
-            Some(Platform { os: (*os).to_owned(), architecture: (*architecture).to_owned(), variant: None })
-        }
-        [os, architecture, variant] => Some(Platform {
-            os: (*os).to_owned(),
-            architecture: (*architecture).to_owned(),
-            variant: Some((*variant).to_owned()),
-        }),
-        _ => None,
-    }
 }
 
 pub fn denied(checker: &mut Checker<'_>, path: &KeyPath, files: &[DeniedFile]) -> Option<Vec<DeniedDigest>> {

@@ -58,6 +58,9 @@ pub use yaml::Place;
 /// The largest configuration, in bytes.
 pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// How often the whole fleet is looked at unless the configuration says otherwise.
+pub const DEFAULT_PACE: Duration = Duration::from_secs(15 * 60);
+
 /// How many patterns the configuration may have; large fleets have hundreds.
 const PATTERNS_MAX: usize = 10_000;
 
@@ -224,6 +227,12 @@ impl Config {
     /// How often a tag of this registry, by host and port, is asked for at most; `None`: in each cycle.
     pub fn poll_of(&self, registry: &str) -> Option<Duration> {
         self.registries.get(registry).and_then(|registry| registry.poll).or(self.poll)
+    }
+
+    /// How often a service looks at the whole fleet: as often as the registry that is asked most often.
+    pub fn pace(&self) -> Duration {
+        let of_registries = self.registries.values().filter_map(|registry| registry.poll);
+        of_registries.fold(self.poll.unwrap_or(DEFAULT_PACE), Duration::min)
     }
 
     /// What holds at a work tree without a configuration: the defaults, and whatever its own file says, since there is

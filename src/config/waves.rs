@@ -59,7 +59,9 @@ fn name(checker: &mut Checker<'_>, path: &KeyPath, text: Option<&str>) -> Option
 
 fn patterns(checker: &mut Checker<'_>, path: &KeyPath, texts: Option<&[String]>) -> Option<Vec<Pattern>> {
     match texts {
-        None => checker.missing(path, "missing: patterns over the repositories' full names, for example `[\"acme/*\"]`"),
+        None => {
+            checker.missing(path, "missing: patterns over the repositories' full names, for example `[\"acme/*\"]`")
+        }
         Some([]) => checker.wrong(path, "expected at least one pattern; `[\"**\"]` matches every repository"),
         Some(texts) => return Some(checker.patterns(path, texts)),
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Step, Watcher};
+use super::{Step, Watcher, evidence};
 use crate::domain::candidates::{self, FileUses, Move, Observations, Unanswered, Unknown};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
@@ -16,7 +16,7 @@ use crate::registry::{Failure, RegistryError, Session};
 use crate::store::Store;
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
-const CONCURRENCY: usize = 64;
+pub(super) const CONCURRENCY: usize = 64;
 
 /// The distinct tags that these files follow, as registries are asked for them.
 pub fn tracked<'a>(files: impl IntoIterator<Item = &'a FileUses>, policy: &Policy) -> BTreeSet<TagRef> {
@@ -45,8 +45,8 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
     observations
 }
 
-/// What the digests of these moves hold. Content never changes under a digest, so what the store knows is not asked
-/// again.
+/// What the digests of these moves hold, and whether mirrors have the new ones. Content never changes under a digest, so
+/// what the store knows is not asked again.
 pub async fn evidence(
     session: &Session,
     store: Option<&dyn Store>,
@@ -54,7 +54,9 @@ pub async fn evidence(
     watcher: Watcher<'_>,
 ) -> EvidenceByMove {
     let ask = |name, digest| async move { image(session, store, &name, &digest).await };
-    evidence_by(moves, watcher, ask).await
+    let mut evidence = evidence_by(moves, watcher, ask).await;
+    evidence::add_mirrors(session, &mut evidence).await;
+    evidence
 }
 
 /// The same with kinds and platforms alone, for one request each: enough to tell whether a digest may follow another.
@@ -63,7 +65,9 @@ pub async fn kinds(session: &Session, moves: &BTreeSet<Move>, watcher: Watcher<'
         let (kind, manifests) = session.kind(&name, &digest).await?;
         Ok(Image { manifests, ..Image::bare(digest, kind) })
     };
-    evidence_by(moves, watcher, ask).await
+    let mut evidence = evidence_by(moves, watcher, ask).await;
+    evidence::add_mirrors(session, &mut evidence).await;
+    evidence
 }
 
 async fn evidence_by<F>(
@@ -141,7 +145,8 @@ fn no_image(error: &RegistryError) -> NoImage {
     }
 }
 
-fn unknown(error: &RegistryError) -> Unknown {
+/// Why a registry's answer is not known, with every cause.
+pub fn unknown(error: &RegistryError) -> Unknown {
     let mut reason = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

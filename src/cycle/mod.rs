@@ -9,6 +9,7 @@ mod adoption;
 mod api_commit;
 mod build;
 mod denials;
+pub mod evidence;
 mod figures;
 mod gather;
 pub mod lookup;
@@ -20,6 +21,7 @@ mod poll;
 mod report;
 mod scan;
 mod status;
+pub mod tags;
 pub mod targets;
 mod turns;
 
@@ -171,7 +173,10 @@ async fn know(
     let waves = adoption::waves(parts, request, gathered, report, now).await?;
     let denials = denials::know(store, request).await?;
     let mut knowledge = Knowledge { denials, waves, ..Knowledge::default() };
-    let (known, asked) = poll::known(parts, request, poll::pinned(gathered), now).await?;
+    let followed = tags::followed_by(gathered);
+    knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
+    let higher = tags::higher(&followed, &knowledge.tags);
+    let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, &asked, &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));

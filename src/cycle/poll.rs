@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{CadenceMode, Parts, Request, lookup};
 use crate::domain::candidates::{self, Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
-use crate::domain::reference::TagRef;
+use crate::domain::reference::{ImageName, TagRef};
 use crate::store::{Store, StoreError};
 
 /// The part of `poll` by which a tag may be asked for too early: a job that runs every hour starts some seconds sooner or
@@ -39,6 +39,22 @@ pub fn pinned(fleet: &[RepositoryFacts]) -> Pinned {
     pinned
 }
 
+/// The same, with these tags that nobody pins yet.
+pub fn pinned_and(tags: BTreeSet<TagRef>, fleet: &[RepositoryFacts]) -> Pinned {
+    let mut pinned = pinned(fleet);
+    for tag in tags {
+        pinned.entry(tag).or_default();
+    }
+    pinned
+}
+
+/// Whether a look at an image is so short ago that it is not repeated.
+pub fn is_recent((parts, request): (&Parts, &Request), image: &ImageName, at: Timestamp, now: Timestamp) -> bool {
+    let poll = parts.config.poll_of(image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
+    let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(image);
+    poll.filter(|_| !is_wanted).is_some_and(|poll| is_short_ago(at, poll, now))
+}
+
 /// What is known of these tags from a look that is short ago, and the tags that have to be asked for, with their pins.
 pub async fn known(
     parts: &Parts,
@@ -49,12 +65,8 @@ pub async fn known(
     let (mut known, mut asked) = (BTreeMap::new(), Pinned::new());
     let store = parts.store.as_ref();
     for (tag, digests) in pinned {
-        let poll = parts.config.poll_of(tag.image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
-        let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(&tag.image);
-        let last = match poll.filter(|_| !is_wanted) {
-            Some(poll) => store.last_sighting(&tag).await?.filter(|(_, at)| is_short_ago(*at, poll, now)),
-            None => None,
-        };
+        let last = store.last_sighting(&tag).await?;
+        let last = last.filter(|(_, at)| is_recent((parts, request), &tag.image, *at, now));
         match last {
             Some((digest, _)) if !is_overtaken(store, &tag, &digests).await? => drop(known.insert(tag, digest)),
             Some(_) | None => drop(asked.insert(tag, digests)),

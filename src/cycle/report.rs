@@ -176,6 +176,8 @@ impl PinCounts {
         for found in facts.files.iter().flat_map(|file| &file.uses) {
             match found.status {
                 Status::Pinned => {}
+                // What gets a digest is counted with those that are behind.
+                Status::Unpinned if found.tracked().is_some() => {}
                 Status::Unpinned => counts.unpinned += 1,
                 Status::Skipped(_) => counts.skipped += 1,
             }

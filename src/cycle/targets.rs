@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Watcher, lookup};
+use super::{Watcher, evidence, lookup};
 use crate::domain::candidates::{self, Candidate, Move, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::plan::Knowledge;
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Policy, Unchanged};
 use crate::domain::proposal::EvidenceByMove;
 use crate::domain::reference::TagRef;
 use crate::domain::target::{self, LOOKED_UP_MAX, Rules};
@@ -30,6 +30,15 @@ pub enum Depth<'a> {
     Kinds,
     /// Everything that is shown and written of it; what the store knows is not asked again.
     Images(Option<&'a dyn Store>),
+}
+
+impl<'a> Depth<'a> {
+    fn store(self) -> Option<&'a dyn Store> {
+        match self {
+            Self::Kinds => None,
+            Self::Images(store) => store,
+        }
+    }
 }
 
 impl<'a> Group<'a> {
@@ -75,15 +84,24 @@ pub async fn look_up(
     watcher: Watcher<'_>,
 ) {
     for _ in 0..LOOKED_UP_MAX {
-        let wanted = groups.iter().flat_map(|group| {
+        let (mut moves, mut compared) = (BTreeSet::new(), BTreeSet::new());
+        for group in groups {
             let rules = group.rules(knowledge, now);
-            group.pins.iter().flat_map(move |pin| target::wanted(pin, &rules))
-        });
-        let moves: BTreeSet<Move> = wanted.collect();
+            for (pin, wanted) in
+                group.pins.iter().flat_map(|pin| target::wanted(pin, &rules).into_iter().map(move |it| (pin, it)))
+            {
+                if group.policy.unchanged == Unchanged::Content {
+                    compared.insert((wanted.clone(), pin.in_use.clone()));
+                }
+                moves.insert(wanted);
+            }
+        }
         if moves.is_empty() {
             return;
         }
+        moves.retain(|wanted| !knowledge.evidence.contains_key(wanted));
         knowledge.evidence.extend(ask(session, depth, &moves, watcher).await);
+        evidence::add_contents(session, depth.store(), &mut knowledge.evidence, &compared).await;
     }
 }
 

@@ -5,10 +5,12 @@ use std::fmt;
 
 use super::branch::Subject;
 use super::digest::Digest;
+use super::image::Platform;
 use super::image_use::ImageUse;
 use super::policy::{Grouping, Policy};
 use super::pull_request::{AutoMergesFrom, BranchName, CommitId, RepoName, RepositoryHead, Vocabulary};
 use super::reference::{ImageName, Tag, TagRef};
+use super::unchanged;
 
 /// What was read of one repository.
 #[derive(Debug, Clone)]
@@ -97,6 +99,8 @@ pub struct Candidate {
     /// `None`: it has no digest yet, and shall get one.
     pub old: Option<Digest>,
     pub state: UseState,
+    /// The platforms that it is built for; all of the image's, where none is named.
+    pub in_use: Vec<Platform>,
     /// Where its digest begins in the file, or where the one begins that it gets: uses of the same bytes change together or not at all.
     pub place: usize,
 }
@@ -192,7 +196,8 @@ fn pins_of(file: &FileUses, policy: &Policy, observations: &Observations) -> Vec
         let together = states.remove(&place).map_or_else(|| state.clone(), |other| together(other, &state));
         states.insert(place, together);
         let (path, line, can_change_tag) = (file.path.clone(), found.line, found.can_change_tag());
-        pins.push(Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, place });
+        let in_use = unchanged::in_use(found.platform.as_deref(), &policy.platforms);
+        pins.push(Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, in_use, place });
     }
     for pin in &mut pins {
         pin.state = states.get(&pin.place).unwrap_or(&pin.state).clone();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -88,6 +89,32 @@ impl Image {
 
     pub fn platforms(&self) -> BTreeSet<&Platform> {
         self.manifests.keys().collect()
+    }
+}
+
+/// Why a text is no [`Platform`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a platform like `linux/amd64` or `linux/arm/v7`")]
+pub struct PlatformError;
+
+impl FromStr for Platform {
+    type Err = PlatformError;
+
+    /// Reads `os/architecture[/variant]`.
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let is_part = |part: &&str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+        };
+        let parts: Vec<&str> = text.split('/').collect();
+        let (os, architecture, variant) = match parts.as_slice() {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some((*variant).to_owned())),
+            _ => return Err(PlatformError),
+        };
+        if !parts.iter().all(is_part) {
+            return Err(PlatformError);
+        }
+        Ok(Self { os: (*os).to_owned(), architecture: (*architecture).to_owned(), variant })
     }
 }
 

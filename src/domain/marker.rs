@@ -260,6 +260,24 @@ mod tests {
         assert_eq!(new.replace_in(&body), format!("by hand <!-- note -->\r\n{}\r\nend", new.write()));
     }
 
+    #[test]
+    fn a_block_tells_the_tag_that_changes_and_the_first_digest() {
+        let of = |new_tag: Option<&str>, old| {
+            let mut marker = marker("Dockerfile");
+            for pin in &mut marker.pins {
+                (pin.new_tag, pin.old) = (new_tag.map(|tag| tag.parse().unwrap()), old);
+            }
+            marker
+        };
+        for marker in [of(Some("1.28--alpine"), Some(Digest::of(b"old"))), of(None, None), of(Some("1.28"), None)] {
+            assert_eq!(Marker::read(&marker.write()), Ok(marker));
+        }
+        // Blocks of before have neither of the two names, and are written as they were.
+        let before = of(None, Some(Digest::of(b"old"))).write();
+        assert!(!before.contains("new_tag") && before.contains("\"old\":"), "{before}");
+        assert!(!of(None, None).write().contains("\"old\":"));
+    }
+
     proptest! {
         #[test]
         fn a_block_reads_back_whatever_stands_around_it(

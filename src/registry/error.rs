@@ -23,7 +23,7 @@ pub enum Failure {
     #[error("not found")]
     NotFound,
     /// The registry knows no repository of this name, or shows it to nobody like us: says nothing about the tag or digest.
-    #[error("its registry has no such repository")]
+    #[error("no such repository")]
     NoRepository,
     /// 404 without a word about what is missing: neither the tag or digest nor the repository is known to be gone.
     #[error("`{host}` answered 404 and does not say what it has not: {message}")]

@@ -6,12 +6,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::wake::Pending;
-use crate::config::Config;
 use crate::cycle::Report;
 use crate::domain::candidates::RepositoryKey;
 
-/// How often the whole fleet is looked at unless the configuration says otherwise.
-pub const DEFAULT_PACE: Duration = Duration::from_secs(15 * 60);
 /// How long after a cycle a woken one over single repositories begins: a merge tells of itself with several events
 /// within a second, and whoever floods the webhooks gets one small cycle in this time and not more.
 pub const WAKE_PAUSE: SignedDuration = SignedDuration::from_secs(5);
@@ -50,13 +47,6 @@ pub struct Agenda {
     failures: u32,
     /// When repositories that have something waiting become due.
     looks: BTreeMap<RepositoryKey, Timestamp>,
-}
-
-/// How often the whole fleet is looked at: as often as the registry that is asked most often.
-pub fn pace(config: &Config) -> Duration {
-    let of_registries = config.registries.values().filter_map(|registry| registry.poll);
-    let whole = config.poll.unwrap_or(DEFAULT_PACE);
-    of_registries.fold(whole, Duration::min)
 }
 
 /// When which repositories of this report should be looked at again because something there waits for its time.
@@ -168,6 +158,7 @@ fn after(at: Timestamp, pause: SignedDuration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, DEFAULT_PACE};
 
     const MINUTE: i64 = 60;
 
@@ -287,7 +278,7 @@ mod tests {
     fn the_pace_is_that_of_the_registry_that_is_asked_most_often() {
         let pace_of = |text: &str| {
             let config = Config::from_text(text, std::path::Path::new("a"), &|_| None, crate::config::Secrets::Skip);
-            pace(&config.unwrap()).as_secs()
+            config.unwrap().pace().as_secs()
         };
         assert_eq!(pace_of("policy: {}"), DEFAULT_PACE.as_secs());
         assert_eq!(pace_of("poll: 1h"), 3600);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
-use super::agenda::{self, Agenda, Next, Scope};
+use super::agenda::{Agenda, Next, Scope};
 use super::instruments::CycleEnd;
 use super::reload;
 use super::service::Service;
@@ -52,7 +52,7 @@ pub(super) struct Scheduler {
 
 impl Scheduler {
     pub fn new(service: Arc<Service>, signals: mpsc::Receiver<Signal>) -> Self {
-        let agenda = Agenda::new(agenda::pace(&service.parts().config), service.setup.clock.now());
+        let agenda = Agenda::new(service.parts().config.pace(), service.setup.clock.now());
         Self { service, signals, agenda }
     }
 
@@ -88,7 +88,7 @@ impl Scheduler {
 
     async fn reload(&mut self) {
         if reload::reload(&self.service).await == reload::Reloaded::New {
-            let pace = agenda::pace(&self.service.parts().config);
+            let pace = self.service.parts().config.pace();
             self.agenda.start_over(pace, self.service.setup.clock.now());
         }
     }

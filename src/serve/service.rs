@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::agenda;
 use super::clock::Clock;
 use super::denials::Denials;
 use super::health::{Health, Readiness};
@@ -166,7 +165,7 @@ impl Service {
         let (parts, now) = (self.parts(), self.setup.clock.now());
         let store_error = parts.store.opened_since(now).await.err().map(|error| error.to_string());
         let health = self.health().clone();
-        health.readiness(agenda::pace(&parts.config), store_error, now)
+        health.readiness(parts.config.pace(), store_error, now)
     }
 }
 

@@ -31,6 +31,13 @@ ALTER TABLE pinned ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
 UPDATE pinned
 SET since = coalesce((SELECT max(last_seen) FROM sighting WHERE image = pinned.image AND tag = pinned.tag), 0);
 
+-- The tags of images for which `follow` needed them, in the last list.
+CREATE TABLE tag_list (
+    image TEXT PRIMARY KEY,
+    at    INTEGER NOT NULL,
+    tags  TEXT NOT NULL -- JSON
+) STRICT, WITHOUT ROWID;
+
 -- Pinned digests that their registry did not have, until it has them again.
 CREATE TABLE missing (
     image  TEXT NOT NULL, -- as it is written in files

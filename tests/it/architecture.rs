@@ -14,7 +14,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["domain", "net", "secret", "registry", "git", "forge", "store"]),
     ("cycle", &["config", "domain", "net", "secret", "registry", "git", "forge", "store"]),
     ("serve", &["config", "cycle", "domain", "net", "secret", "registry", "git", "forge", "store"]),
-    ("cli", &["config", "cycle", "demo", "serve", "domain", "net", "secret", "registry", "git", "forge", "store"]),
+    ("simulate", &["config", "domain"]),
+    (
+        "cli",
+        &[
+            "config", "cycle", "demo", "serve", "simulate", "domain", "net", "secret", "registry", "git", "forge",
+            "store",
+        ],
+    ),
     ("demo", &["config", "cycle", "domain", "net", "secret", "registry", "git", "forge", "store"]),
 ];
 

@@ -9,6 +9,7 @@ mod logs;
 mod rollback;
 mod run;
 mod schedule;
+mod simulate;
 mod streams;
 mod work_trees;
 

@@ -25,6 +25,7 @@ mod cadence;
 mod checks;
 mod failures;
 mod figures;
+mod following;
 mod images;
 mod interrupted;
 pub mod meddling;

@@ -150,7 +150,7 @@ async fn what_is_not_there_is_not_found(registry: &Stocked, registries: &Registr
     registry.publish("known", "1", &ImageSpec::index(&["linux/amd64"], "known")).await;
     let session = registries.session();
     for (repository, wanted, said, is_gone) in
-        [("known", "2", "not found", true), ("unknown", "1", "its registry has no such repository", false)]
+        [("known", "2", "not found", true), ("unknown", "1", "no such repository", false)]
     {
         let error = session.digest(&tag(&registry.host(), repository, wanted)).await.unwrap_err();
         assert_eq!(error.is_not_found(), is_gone, "{error}");

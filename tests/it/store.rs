@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
-use refrom::domain::image::{Configuration, Image, ManifestKind, Platform};
+use refrom::domain::image::{Configuration, Content, Image, ManifestKind, Platform};
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::domain::status::FleetStatus;
@@ -78,6 +78,23 @@ fn image(content: &[u8]) -> Image {
 }
 
 #[tokio::test]
+async fn the_last_list_of_tags_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let tags = |tags: &[&str]| tags.iter().map(|tag| tag.parse().unwrap()).collect();
+    let store = open(&path).await;
+    assert_eq!(store.tag_list(&nginx()).await.unwrap(), None);
+    store.put_tag_list(&nginx(), &tags(&["1.27"]), now()).await.unwrap();
+    let later = now() + SignedDuration::from_hours(1);
+    store.put_tag_list(&nginx(), &tags(&["1.28", "1.27-alpine"]), later).await.unwrap();
+    store.close().await;
+    let store = open(&path).await;
+    assert_eq!(store.tag_list(&nginx()).await.unwrap(), Some((tags(&["1.27-alpine", "1.28"]), later)));
+    assert_eq!(store.tag_list(&"dhi.io/node".parse().unwrap()).await.unwrap(), None);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn what_was_put_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state/refrom.db");
@@ -89,12 +106,16 @@ async fn what_was_put_is_there_after_reopening() {
     store.put_scan("github", &web(), &main(), &scan('b')).await.unwrap();
     store.put_image(&nginx(), &image(b"full")).await.unwrap();
     store.put_image(&nginx(), &bare).await.unwrap();
+    let content = Content { config: Digest::of(b"config"), layers: vec![Digest::of(b"low"), Digest::of(b"high")] };
+    store.put_content(&nginx(), &bare.digest, &content).await.unwrap();
     store.close().await;
 
     let store = open(&path).await;
     assert_eq!(store.scan("github", &web(), &main()).await.unwrap(), Some(scan('b')));
     assert_eq!(store.scan("other", &web(), &main()).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), Some(image(b"full")));
+    assert_eq!(store.content(&nginx(), &bare.digest).await.unwrap(), Some(content));
+    assert_eq!(store.content(&nginx(), &Digest::of(b"full")).await.unwrap(), None);
     assert_eq!(store.image(&nginx(), &bare.digest).await.unwrap(), Some(bare));
     assert_eq!(store.image(&"dhi.io/node".parse().unwrap(), &Digest::of(b"full")).await.unwrap(), None);
 }

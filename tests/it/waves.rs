@@ -12,9 +12,7 @@ use refrom::domain::ledger::{History, Ledger};
 use refrom::domain::pattern::Pattern;
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::reference::TagRef;
-use refrom::domain::waves::{
-    Adoptions, Advance, BasePipeline, Pinned, Wave, WaveFacts, WaveWait, Waves, changes,
-};
+use refrom::domain::waves::{Adoptions, Advance, BasePipeline, Pinned, Wave, WaveFacts, WaveWait, Waves, changes};
 
 /// A fleet with one image, whose cycles look at everything that is told to them.
 struct Fleet {
@@ -31,10 +29,8 @@ struct Fleet {
 
 /// `acme/a1` and `acme/a2` are of the first wave, `b…` of the second; all others of the last.
 fn waves() -> Vec<Wave> {
-    let wave = |name: &str, pattern: &str| Wave {
-        name: name.to_owned(),
-        repositories: vec![Pattern::new(pattern).unwrap()],
-    };
+    let wave =
+        |name: &str, pattern: &str| Wave { name: name.to_owned(), repositories: vec![Pattern::new(pattern).unwrap()] };
     vec![wave("canary", "acme/a*"), wave("internal", "acme/b*"), wave("rest", "acme/c*")]
 }
 

@@ -42,9 +42,9 @@ pub(super) fn answer(world: &mut World, asked: &Asked) -> Result<Reply, Reply> {
     let empty = Map::new();
     let variables = asked.body.get("variables").and_then(Value::as_object).unwrap_or(&empty);
     let name = text("operationName");
-    let heads = Heads::ALL.into_iter().find(|heads| {
-        document(name, variables, *heads).is_some_and(|document| document.text == text("query"))
-    });
+    let heads = Heads::ALL
+        .into_iter()
+        .find(|heads| document(name, variables, *heads).is_some_and(|document| document.text == text("query")));
     let Some(heads) = heads.filter(|_| asked.method == "POST") else {
         let error = json!({ "message": format!("the embedded forge does not know this document: {name}") });
         return Ok(Reply::new(200, json!({ "errors": [error] })));

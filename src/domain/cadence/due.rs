@@ -112,6 +112,11 @@ impl Cadence {
         Some((opening.stretch, opening.closed_by.into_iter().map(|closed| closed.rule).collect()))
     }
 
+    /// Until when the opening that holds at a time lasts, or the next one does; `None`: there is none.
+    pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
+        self.stretch_from(at).map(|(stretch, _)| stretch.until)
+    }
+
     pub(super) fn zoned(&self, at: Timestamp) -> Zoned {
         at.to_zoned(self.zone.clone())
     }

@@ -7,9 +7,13 @@ use serde::Serialize;
 use super::template::TemplateKind;
 use super::{escape, words};
 use crate::domain::branch::Subject;
+use crate::domain::hidden::{self, Changed, HiddenChange};
 use crate::domain::image::Image;
 use crate::domain::proposal::Pin;
 use crate::domain::pull_request::Vocabulary;
+
+/// What a title says of hidden changes, in characters: it is there to make people read the list.
+const HIDDEN_LENGTH_MAX: usize = 80;
 
 /// The variables of a template. Everything is text or a number; what is not known is an empty text.
 #[derive(Debug, Clone, Serialize)]
@@ -18,6 +22,10 @@ pub(super) struct Context {
     count: usize,
     /// The first of them: `dhi.io/nginx:1.27-alpine`.
     image: String,
+    /// `refresh`; `update` where every pin gets another tag; `pin` where every one gets its first digest.
+    change: &'static str,
+    /// The tag that they get, where all of them get the same one.
+    new_tag: String,
     /// The file, where the pull request is about one (`group: file`).
     file: String,
     /// Different images with their old and new digests.
@@ -33,6 +41,8 @@ pub(super) struct Context {
     remarks: String,
     digests: String,
     instructions: &'static str,
+    /// What the new digests change besides: in the body all of it, as Markdown; elsewhere the grave changes in short.
+    hidden: String,
 }
 
 /// A pin, or an image. In the body the texts are Markdown code.
@@ -44,6 +54,8 @@ struct Row {
     place: String,
     name: String,
     tag: String,
+    /// The tag that it gets, where that changes.
+    new_tag: String,
     /// `dhi.io/nginx:1.27-alpine`
     reference: String,
     old: String,
@@ -60,10 +72,49 @@ struct Row {
     size: String,
     /// Whether the old digest is gone from its registry.
     is_old_gone: bool,
+    /// What the new digest changes besides, the gravest first.
+    hidden: Vec<HiddenRow>,
+}
+
+/// A change that a digest hides. Names and values are in the body Markdown code; a value is empty where there was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct HiddenRow {
+    /// `distribution`, `user`; a variable's name.
+    what: String,
+    old: String,
+    new: String,
+    is_grave: bool,
+    /// `user 0 → 65532`
+    short: String,
+}
+
+impl HiddenRow {
+    fn new(change: &HiddenChange, text: fn(&str) -> String) -> Self {
+        let what = match &change.what {
+            Changed::Variable(name) => text(name),
+            what => what.to_string(),
+        };
+        let (old, new, is_grave) = (text(&change.old), text(&change.new), change.is_grave());
+        Self { what, old, new, is_grave, short: text(&change.in_short()) }
+    }
+
+    fn example() -> Self {
+        Self {
+            what: "user".to_owned(),
+            old: "root".to_owned(),
+            new: "65532".to_owned(),
+            is_grave: true,
+            short: "user root → 65532".to_owned(),
+        }
+    }
 }
 
 impl Row {
     fn new(pin: &Pin, text: fn(&str) -> String) -> Self {
+        // The version of another tag stands in its name.
+        let is_hidden = |change: &HiddenChange| pin.new_tag.is_none() || change.what != Changed::MajorVersion;
+        let changes = pin.old_image.iter().flat_map(|old| hidden::changes(old, &pin.new_image));
+
         let name = pin.tag.image.familiar();
         let version = |image: Option<&Image>| image.and_then(|image| image.version.clone()).unwrap_or_default();
         let (old_version, new_version) = (version(pin.old_image.as_ref()), version(Some(&pin.new_image)));
@@ -79,6 +130,7 @@ impl Row {
             line: pin.line,
             name: text(&name),
             tag: text(pin.tag.tag.as_str()),
+            new_tag: pin.new_tag.as_ref().map(|tag| text(tag.as_str())).unwrap_or_default(),
             old: text(&pin.old.map(|old| old.to_string()).unwrap_or_default()),
             new: text(&pin.new.to_string()),
             old_short: text(&pin.shown_old()),
@@ -88,6 +140,7 @@ impl Row {
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
+            hidden: changes.filter(is_hidden).map(|change| HiddenRow::new(&change, text)).collect(),
         }
     }
 
@@ -101,6 +154,7 @@ impl Row {
             line,
             name: name.to_owned(),
             tag: "1.27-alpine".to_owned(),
+            new_tag: if line > 1 { "1.28-alpine".to_owned() } else { String::new() },
             old: digest("a"),
             new: digest("b"),
             old_short: "a".repeat(12),
@@ -110,8 +164,41 @@ impl Row {
             created: "2026-11-20".to_owned(),
             size: "12.3 MB".to_owned(),
             is_old_gone: line > 1,
+            hidden: (line > 1).then(HiddenRow::example).into_iter().collect(),
         }
     }
+}
+
+impl Row {
+    /// With the tag that it gets: `dhi.io/nginx:1.27` → `1.28`.
+    fn way(&self) -> String {
+        let Self { reference, new_tag, .. } = self;
+        if new_tag.is_empty() { reference.clone() } else { format!("{reference} → {new_tag}") }
+    }
+}
+
+/// What all of these come to, in one word.
+fn change(rows: &[Row]) -> &'static str {
+    if rows.iter().all(|row| row.old.is_empty()) {
+        "pin"
+    } else if rows.iter().all(|row| !row.new_tag.is_empty()) {
+        "update"
+    } else {
+        "refresh"
+    }
+}
+
+/// The grave changes of all images, each once; how many they are where that is too long for a title.
+fn hidden_in_short(images: &[Row]) -> String {
+    let grave = images.iter().flat_map(|image| &image.hidden).filter(|change| change.is_grave);
+    let mut shorts: Vec<&str> = Vec::new();
+    for change in grave {
+        if !shorts.contains(&change.short.as_str()) {
+            shorts.push(&change.short);
+        }
+    }
+    let text = shorts.join(", ");
+    if text.chars().count() <= HIDDEN_LENGTH_MAX { text } else { words::hidden_count(shorts.len()) }
 }
 
 impl Context {
@@ -143,14 +230,20 @@ impl Context {
     fn of(kind: TemplateKind, file: String, (mut pins, mut images): (Vec<Row>, Vec<Row>), shown: usize) -> Self {
         let count = images.iter().map(|row| &row.reference).collect::<BTreeSet<_>>().len();
         let image = images.first().map(|row| row.reference.clone()).unwrap_or_default();
-        let summary = words::summary(pins.len());
+        let new_tags: BTreeSet<&String> = images.iter().map(|row| &row.new_tag).collect();
+        let new_tag = new_tags.first().filter(|_| new_tags.len() == 1).map(ToString::to_string).unwrap_or_default();
+        let change = change(&images);
+        let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
+        let hidden = hidden_in_short(&images);
         pins.truncate(shown);
         images.truncate(shown);
         let left_out = all.saturating_sub(shown);
         let mut context = Self {
             count,
             image,
+            change,
+            new_tag,
             file,
             images,
             pins,
@@ -161,11 +254,13 @@ impl Context {
             remarks: String::new(),
             digests: String::new(),
             instructions: words::instructions(Vocabulary::PullRequest),
+            hidden,
         };
         if kind == TemplateKind::Body {
             context.table = context.table();
             context.remarks = context.remarks();
             context.digests = context.digests();
+            context.hidden = context.hidden();
         }
         context
     }
@@ -196,15 +291,23 @@ impl Context {
             "|---|---|---|---|---|---|---|".to_owned(),
         ];
         for pin in &self.pins {
-            let Row { place, reference, old_short, new_short, versions, created, size, .. } = pin;
-            lines.push(format!(
-                "| {place} | {reference} | {old_short} | {new_short} | {versions} | {created} | {size} |"
-            ));
+            let (way, Row { place, old_short, new_short, versions, created, size, .. }) = (pin.way(), pin);
+            lines.push(format!("| {place} | {way} | {old_short} | {new_short} | {versions} | {created} | {size} |"));
         }
         if self.left_out > 0 {
             lines.push(format!("\n{}", words::left_out(self.left_out)));
         }
         lines.join("\n")
+    }
+
+    /// What the images change besides, one line each.
+    fn hidden(&self) -> String {
+        let of_image = |Row { reference, hidden, .. }: &Row| {
+            let lines = hidden.iter().map(|HiddenRow { what, old, new, .. }| words::hidden(what, old, new));
+            (!hidden.is_empty()).then(|| format!("- {reference}\n{}", lines.collect::<Vec<_>>().join("\n")))
+        };
+        let lines: Vec<String> = self.images.iter().filter_map(of_image).collect();
+        if lines.is_empty() { String::new() } else { format!("{}\n\n{}", words::HIDDEN, lines.join("\n")) }
     }
 
     fn remarks(&self) -> String {
@@ -217,8 +320,10 @@ impl Context {
     }
 
     fn digests(&self) -> String {
-        let lines =
-            self.images.iter().map(|Row { reference, old, new, .. }| format!("- {reference}<br>{old} →<br>{new}"));
+        let lines = self.images.iter().map(|image| {
+            let (way, Row { old, new, .. }) = (image.way(), image);
+            if old.is_empty() { format!("- {way}<br>{new}") } else { format!("- {way}<br>{old} →<br>{new}") }
+        });
         format!("<details><summary>Full digests</summary>\n\n{}\n\n</details>", lines.collect::<Vec<_>>().join("\n"))
     }
 }

@@ -17,7 +17,7 @@ use context::Context;
 use template::{forbid_comments, render};
 
 pub use template::{TemplateKind, validate_template};
-pub use words::{closing_sentence, foreign_commit, unreadable_refusal};
+pub use words::{closed_as_denied, closing_sentence, foreign_commit, unreadable_refusal};
 
 /// The longest title in characters; GitHub takes 256, GitLab 255 with its `Draft: `.
 pub const TITLE_LENGTH_MAX: usize = 248;

@@ -13,14 +13,17 @@ const FUEL: u64 = 500_000;
 /// How deep a template may nest.
 const RECURSION_MAX: usize = 20;
 
-pub(super) const TITLE: &str = "build(deps): refresh {% if count == 1 %}base image {{ image }}{% else %}\
-{{ count }} base images{% endif %}{% if file %} in {{ file }}{% endif %}";
+pub(super) const TITLE: &str = "build(deps): {{ change }} {% if count != 1 %}{{ count }} base images\
+{% elif new_tag %}{{ images[0].name }} {{ images[0].tag }} → {{ new_tag }}{% else %}base image {{ image }}{% endif %}\
+{% if file %} in {{ file }}{% endif %}{% if hidden %} ({{ hidden }}){% endif %}";
 
 pub(super) const BODY: &str = "{{ summary }}
 
 {{ table }}
 
-{% if remarks %}{{ remarks }}
+{% if hidden %}{{ hidden }}
+
+{% endif %}{% if remarks %}{{ remarks }}
 
 {% endif %}{{ digests }}
 
@@ -31,9 +34,10 @@ pub(super) const BODY: &str = "{{ summary }}
 
 pub(super) const COMMIT_MESSAGE: &str = "{{ title }}
 {% for image in images %}
-{{ image.reference }}{% if image.versions %} ({{ image.versions }}){% endif %}
-  {{ image.old }}
-  {{ image.new }}
+{{ image.reference }}{% if image.new_tag %} → {{ image.new_tag }}{% endif %}\
+{% if image.versions %} ({{ image.versions }}){% endif %}
+{% if image.old %}  {{ image.old }}
+{% endif %}  {{ image.new }}
 {% endfor %}{% if left_out %}
 and {{ left_out }} more
 {% endif %}";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::escape;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
@@ -60,16 +61,26 @@ pub fn closing_sentence(cause: ClosingCause, base: &BranchName, vocabulary: Voca
         }
         ClosingCause::OtherBase => format!("pins are now followed on `{base}`"),
         ClosingCause::Disabled => "it is switched off for this repository (`enabled: false`)".to_owned(),
-        ClosingCause::Denied => "a digest that it proposes was taken back".to_owned(),
+        ClosingCause::Denied => "a digest that it proposes is denied".to_owned(),
         ClosingCause::NotProposable => "what its pins would move to now cannot be proposed".to_owned(),
     };
     format!("refrom closes this {noun}, because {because}. This refuses no digest.")
 }
 
-/// The first sentence of a body.
-pub(super) fn summary(pins: usize) -> String {
-    match pins {
-        1 => "The tag of a pinned base image points to a newer digest.".to_owned(),
+/// The same where somebody said why a digest that it proposes is denied.
+pub fn closed_as_denied(reason: &str, vocabulary: Vocabulary) -> String {
+    let (noun, reason) = (vocabulary.noun(), escape::code(reason));
+    format!("refrom closes this {noun}, because a digest that it proposes is denied: {reason}. This refuses no digest.")
+}
+
+/// The first sentence of a body, about what all pins come to.
+pub(super) fn summary(change: &str, pins: usize) -> String {
+    match (change, pins) {
+        ("pin", 1) => "A base image gets the digest that its tag points to.".to_owned(),
+        ("pin", _) => format!("{pins} base images get the digests that their tags point to."),
+        ("update", 1) => "There is a higher version of a pinned base image.".to_owned(),
+        ("update", _) => format!("There are higher versions of {pins} pinned base images."),
+        (_, 1) => "The tag of a pinned base image points to a newer digest.".to_owned(),
         _ => format!("The tags of {pins} pinned base images point to newer digests."),
     }
 }
@@ -85,6 +96,23 @@ pub(super) fn old_gone(old: &str, reference: &str) -> String {
         "> The pinned digest {old} of {reference} is gone from its registry, so its kind and its platforms could not be \
          compared with the new one's."
     )
+}
+
+/// Above the list of what new digests change besides.
+pub(super) const HIDDEN: &str = "**The new digests change more than packages:**";
+
+/// One line of that list; the values are Markdown, and empty where there is none.
+pub(super) fn hidden(what: &str, old: &str, new: &str) -> String {
+    let value = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
+    match (old, new) {
+        ("", "") => format!("  - {what}"),
+        _ => format!("  - {what}: {} → {}", value(old), value(new)),
+    }
+}
+
+/// In a title, in the place of changes that are too many for it.
+pub(super) fn hidden_count(changes: usize) -> String {
+    if changes == 1 { "1 hidden change".to_owned() } else { format!("{changes} hidden changes") }
 }
 
 /// Bytes as people read them: `12.3 MB`.

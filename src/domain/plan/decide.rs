@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::denied;
 use super::kept::{Sorted, Standing, kept};
 use super::put_off;
 use super::seen::{Branches, Seen};
-use super::{
-    Action, Closing, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate,
-};
+use super::{Action, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::{RepositoryFacts, Unknown};
 use crate::domain::digest::Digest;
-use crate::domain::marker::{Marker, MarkerPin};
+use crate::domain::marker::MarkerPin;
 use crate::domain::message;
-use crate::domain::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
+use crate::domain::proposal::{EvidenceByMove, Pin, Reason, Urgency};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState};
 use crate::domain::reference::{ImageName, Tag};
 use crate::domain::target::{self, Rules};
@@ -31,9 +30,9 @@ pub(super) struct Decided {
 }
 
 /// A pin's place, whatever its digests are.
-type Place = (String, ImageName, Tag);
+pub(super) type Place = (String, ImageName, Tag);
 
-fn place(pin: &MarkerPin) -> Place {
+pub(super) fn place(pin: &MarkerPin) -> Place {
     (pin.file.clone(), pin.image.clone(), pin.tag.clone())
 }
 
@@ -57,6 +56,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
     let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
     let rules = Rules { repository: Some(&plan.repository), policy: &facts.policy, knowledge, now };
+    let denied = denied::proposed(&targets.pins, &seen, &rules);
     let Sorted { pins, standing, not_proposed } = Sorted::of(targets.pins, &seen, &rules);
     plan.not_proposed = not_proposed;
     if let Some(unknown) = unread {
@@ -71,6 +71,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         seen: &seen,
         evidence: &knowledge.evidence,
         standing,
+        denied,
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
@@ -85,16 +86,18 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
 
 /// The decision about one repository while it is made.
 pub(super) struct Decision<'a> {
-    facts: &'a RepositoryFacts,
-    branches: &'a Branches<'a>,
-    seen: &'a [Seen<'a>],
+    pub(super) facts: &'a RepositoryFacts,
+    pub(super) branches: &'a Branches<'a>,
+    pub(super) seen: &'a [Seen<'a>],
     evidence: &'a EvidenceByMove,
     /// Pins that stay in their pull requests as they were proposed.
     standing: Vec<Standing>,
+    /// What open pull requests propose and is denied, each with the reason.
+    pub(super) denied: BTreeMap<MarkerPin, Option<String>>,
     /// Places that an open pull request holds which must not be touched.
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
-    behind: BTreeSet<Place>,
+    pub(super) behind: BTreeSet<Place>,
     /// Branches that would be written if it were time.
     pub(super) waiting: BTreeSet<BranchName>,
     pub(super) plan: RepositoryPlan,
@@ -160,6 +163,10 @@ impl<'a> Decision<'a> {
             return;
         }
         if let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins))) {
+            if open.iter().any(|seen| self.proposes_denied(seen)) {
+                self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
+                return self.close(open);
+            }
             return self.put_off(branch, open, pins, &reason);
         }
         let mut elsewhere = elsewhere.into_iter();
@@ -195,8 +202,12 @@ impl<'a> Decision<'a> {
         let mut proposable = Vec::new();
         for pin in pins {
             let covered = self.covered.get(&place(&pin.marked())).cloned();
-            let refusal =
-                refused.get(&pin.new).filter(|_| !open.contains(&pin.new)).map(|number| Reason::Refused(*number));
+            let refusal = match pin.urgency {
+                // Whoever refused the digest as a step forward did not refuse the way back to it.
+                Some(Urgency::RolledBack(_)) => self.refused_way(&pin),
+                Some(Urgency::Gone) | None => refused.get(&pin.new).copied(),
+            };
+            let refusal = refusal.filter(|_| !open.contains(&pin.new)).map(Reason::Refused);
             let merged = self.branches.just_merged(&pin).map(Reason::Merged);
             match covered.or(merged).or(refusal) {
                 Some(reason) => self.plan.not_proposed.push(pin.refused(reason)),
@@ -208,58 +219,8 @@ impl<'a> Decision<'a> {
         proposable
     }
 
-    /// Closes what is open on a branch where nothing is to be proposed, unless that is not certain.
-    fn nothing_to_propose(&mut self, open: &[&Seen<'_>]) {
-        let unsettled = open.iter().find_map(|seen| self.unsettled(seen).first().map(|(_, reason)| reason.clone()));
-        if let Some(reason) = unsettled {
-            return self.leave_alone(open, Vec::new(), &reason);
-        }
-        // What takes its place waits, and so does the closing.
-        let is_replaced = || open.iter().any(|seen| self.cause(seen) == ClosingCause::Regrouped);
-        if let Some(reason) = self.time_to_wait().filter(|_| is_replaced()) {
-            return self.leave_alone(open, Vec::new(), &reason);
-        }
-        for (index, seen) in open.iter().enumerate() {
-            let mut closing = self.closing(seen, self.cause(seen));
-            if index + 1 == open.len() {
-                closing.delete = self.branches.head(&seen.pull_request.branch);
-            }
-            self.plan.actions.push(Action::Close(closing));
-        }
-    }
-
-    fn cause(&self, seen: &Seen<'_>) -> ClosingCause {
-        let places: BTreeSet<Place> = marker_pins(Some(seen)).map(place).collect();
-        let waits =
-            |pin: &NotProposed| places.contains(&(pin.path.clone(), pin.tag.image.clone(), pin.tag.tag.clone()));
-        let is_subject =
-            |pin: &Place| Subject::of(self.facts.policy.group, &pin.1, &pin.0).branch() == seen.pull_request.branch;
-        if !self.facts.policy.enabled {
-            ClosingCause::Disabled
-        } else if places.iter().any(|pin| self.behind.contains(pin) && !is_subject(pin)) {
-            ClosingCause::Regrouped
-        } else if self.plan.not_proposed.iter().any(waits) {
-            ClosingCause::NotProposable
-        } else {
-            ClosingCause::NothingBehind
-        }
-    }
-
-    /// The closing of a pull request whose branch stays.
-    fn closing(&self, seen: &Seen<'_>, cause: ClosingCause) -> Closing {
-        let PullRequest { number, url, branch, title, body, .. } = seen.pull_request.clone();
-        let body = match &seen.marker {
-            Ok(marker) if !marker.is_withdrawn => {
-                Some(Marker { is_withdrawn: true, ..marker.clone() }.replace_in(&body))
-            }
-            Ok(_) | Err(_) => None,
-        };
-        let sentence = message::closing_sentence(cause, &self.facts.base, self.facts.vocabulary);
-        Closing { number, url, branch, title, body, sentence, cause, delete: None }
-    }
-
     /// The pins of a pull request that stay in it as they are, and why nothing newer is known or may be proposed.
-    fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Reason)> {
+    pub(super) fn unsettled<'s>(&self, seen: &'s Seen<'_>) -> Vec<(&'s MarkerPin, Reason)> {
         let reason = |pin: &MarkerPin| {
             let unread = self.facts.problems.get(&pin.file).cloned().map(Reason::Unknown);
             let stays = self.standing.iter().find(|standing| content(&standing.held) == content(pin));

@@ -101,7 +101,7 @@ pub(super) fn kept(seen: &Seen<'_>, standing: &[Standing], evidence: &EvidenceBy
 }
 
 /// What a pull request proposes for a pin.
-fn held_by<'s>(seen: &'s Seen<'_>, candidate: &Candidate) -> Option<&'s MarkerPin> {
+pub(super) fn held_by<'s>(seen: &'s Seen<'_>, candidate: &Candidate) -> Option<&'s MarkerPin> {
     let Candidate { path, tag, old, .. } = candidate;
     let mut pins = seen.marker.iter().flat_map(|marker| &marker.pins);
     pins.find(|pin| (&pin.file, &pin.image, &pin.tag, &pin.old) == (path, &tag.image, &tag.tag, old))

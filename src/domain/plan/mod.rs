@@ -25,7 +25,9 @@
 //! templates of an open pull request follow with its next content.
 
 mod caps;
+mod closings;
 mod decide;
+mod denied;
 mod kept;
 mod merging;
 mod put_off;

@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Rules;
-use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
+use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
 use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
+use crate::domain::image::Image;
 use crate::domain::ledger::{History, Sighting};
-use crate::domain::policy::Follow;
+use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
+use crate::domain::unchanged;
 
 /// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
 /// that an older one is free of.
@@ -77,16 +79,8 @@ impl Search {
             search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
         }
-        for trail in higher(candidate, rules) {
-            if let Some(tag) = trail.new_tag.clone().filter(|_| !candidate.can_change_tag) {
-                // Its own tag can still move.
-                search.stop(&trail.asked, None, Reason::TagNotEditable(tag));
-                break;
-            }
-            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
-            if let Next::End = search.along(candidate, rules, &trail, &sightings) {
-                return search;
-            }
+        if let Next::End = search.higher_tags(candidate, rules) {
+            return search;
         }
         search.own_tag(candidate, rules);
         search
@@ -109,6 +103,46 @@ impl Search {
         }
         let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
         self.stop(&trail.asked, None, reason);
+        Next::Trail
+    }
+
+    /// The digests of higher tags, as far as the policy follows them. What is wrong with one of these keeps the pin's own
+    /// tag from nothing.
+    fn higher_tags(&mut self, candidate: &Candidate, rules: &Rules<'_>) -> Next {
+        let (follow, image) = (rules.policy.follow, &candidate.asked.image);
+        let tags = match rules.knowledge.tags.get(image).filter(|_| follow::has_higher(candidate.tag(), follow)) {
+            Some(Ok(tags)) => tags,
+            Some(Err(unknown)) => {
+                let reason = format!("its tags could not be listed: {unknown}");
+                self.stop(&candidate.asked, None, Reason::Unknown(Unknown { reason }));
+                return Next::Trail;
+            }
+            None => return Next::Trail,
+        };
+        for tag in follow::higher(candidate.tag(), tags, follow) {
+            let asked = TagRef { image: image.clone(), tag: tag.clone() };
+            if !candidate.can_change_tag {
+                self.stop(&asked, None, Reason::TagNotEditable(tag));
+                return Next::Trail;
+            }
+            match rules.knowledge.observations.get(&asked) {
+                Some(Ok(_)) => {}
+                Some(Err(Unanswered::Unknown(unknown))) => {
+                    self.stop(&asked, None, Reason::Unknown(unknown.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::HeldBack(words))) => {
+                    self.stop(&asked, None, Reason::HeldBack(words.clone()));
+                    continue;
+                }
+                Some(Err(Unanswered::Gone)) | None => continue,
+            }
+            let trail = Trail::of(rules, asked, Some(tag));
+            let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
+            if let Next::End = self.along(candidate, rules, &trail, &sightings) {
+                return Next::End;
+            }
+        }
         Next::Trail
     }
 
@@ -165,12 +199,18 @@ impl Search {
         self.looked_up += 1;
         let wanted = trail.move_of(candidate, digest);
         let evidence = rules.knowledge.evidence.get(&wanted);
-        if evidence.is_none() {
+        let judged = proposal::judge(digest, evidence)
+            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
+            .and_then(|images| match rules.unchanged(candidate, evidence) {
+                // Whoever has to leave the pinned digest leaves it for the same content, too.
+                Some(rule) if urgency.is_none() => Err(Reason::Unchanged(rule)),
+                Some(_) | None => Ok(images),
+            });
+        let lacks_contents = || urgency.is_none() && judged.is_ok() && rules.lacks_contents(candidate, evidence);
+        if evidence.is_none() || lacks_contents() {
             self.missing = Some(wanted);
         }
-        match proposal::judge(digest, evidence)
-            .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
-        {
+        match judged {
             Ok((old_image, new_image)) => {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
@@ -209,22 +249,6 @@ impl<'a> Trail<'a> {
     fn move_of(&self, candidate: &Candidate, digest: Digest) -> Move {
         Move::new(&candidate.tag, &self.asked, candidate.old, digest)
     }
-}
-
-/// The higher tags that the policy follows and that answered, highest first.
-fn higher<'a>(candidate: &Candidate, rules: &Rules<'a>) -> Vec<Trail<'a>> {
-    if rules.policy.follow == Follow::Digest {
-        return Vec::new();
-    }
-    let image = &candidate.asked.image;
-    let Some(Ok(tags)) = rules.knowledge.tags.get(image) else { return Vec::new() };
-    let higher = follow::higher(candidate.tag(), tags, rules.policy.follow).into_iter();
-    let trails = higher.filter_map(|tag| {
-        let asked = TagRef { image: image.clone(), tag: tag.clone() };
-        let is_answered = matches!(rules.knowledge.observations.get(&asked), Some(Ok(_)));
-        is_answered.then(|| Trail::of(rules, asked, Some(tag)))
-    });
-    trails.collect()
 }
 
 impl<'a> Rules<'a> {
@@ -280,7 +304,22 @@ impl<'a> Rules<'a> {
         reached.map_err(Reason::Wave)
     }
 
-    /// Whether the mirror and the policy let a digest pass that may follow the pinned one.
+    /// By which of the policy's rules a digest changes nothing for the platforms that the pin is built for.
+    fn unchanged(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> Option<Unchanged> {
+        let (evidence, images) = both(evidence)?;
+        unchanged::is_unchanged(images, &candidate.in_use, &evidence.contents, self.policy.unchanged)
+    }
+
+    /// Whether that rule compares contents that nobody asked for yet.
+    fn lacks_contents(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> bool {
+        let Some((evidence, images)) = both(evidence).filter(|_| self.policy.unchanged == Unchanged::Content) else {
+            return false;
+        };
+        let compared = unchanged::compared(images, &candidate.in_use);
+        compared.iter().any(|manifest| !evidence.contents.contains_key(manifest))
+    }
+
+    /// Whether the mirror lets a digest pass that may follow the pinned one.
     fn may_come(&self, trail: &Trail<'_>, digest: Digest, evidence: Option<&Evidence>) -> Result<(), Reason> {
         let since = trail.history.sighting(&digest).map_or(self.now, |sighting| sighting.first_seen);
         match evidence.and_then(|evidence| evidence.in_mirror.as_ref()) {
@@ -292,4 +331,10 @@ impl<'a> Rules<'a> {
             Some(Ok(true)) | None => Ok(()),
         }
     }
+}
+
+/// Evidence with the images of both ends, the old and the new one.
+fn both(evidence: Option<&Evidence>) -> Option<(&Evidence, (&Image, &Image))> {
+    let evidence = evidence?;
+    Some((evidence, (evidence.old.as_ref().ok()?, evidence.new.as_ref().ok()?)))
 }

@@ -118,8 +118,11 @@ fn adopted_since(rows: &[Adoption], (digest, history): (&Digest, Option<&History
     }
     let mut since = at.iter().filter(|row| row.holds()).map(|row| row.since).min()?;
     // One of those before that lasted until then.
-    while let Some(earlier) =
-        at.iter().filter(|row| row.since < since && row.until.is_some_and(|until| until >= since)).map(|row| row.since).min()
+    while let Some(earlier) = at
+        .iter()
+        .filter(|row| row.since < since && row.until.is_some_and(|until| until >= since))
+        .map(|row| row.since)
+        .min()
     {
         since = earlier;
     }

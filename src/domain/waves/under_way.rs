@@ -36,9 +36,8 @@ impl Waves {
             let pinned: BTreeSet<Digest> =
                 repositories.values().flatten().filter(|row| row.holds()).map(|row: &Adoption| row.digest).collect();
             let head = history.head().map(|sighting| sighting.digest).filter(|_| !pinned.is_empty());
-            let is_told = |digest: &Digest| {
-                (pinned.contains(digest) || head == Some(*digest)) && !history.is_withdrawn(digest)
-            };
+            let is_told =
+                |digest: &Digest| (pinned.contains(digest) || head == Some(*digest)) && !history.is_withdrawn(digest);
             let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
             let under_way = newest_first.map(|sighting| UnderWay {
                 tag: tag.clone(),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::documents::{self, Heads};
 use super::graph::{Entry, Projects};
 use super::project::ProjectParts;
 use super::selection::{Depth, Wanted};
-use super::documents::{self, Heads};
 use super::{GitLab, branches};
 use crate::domain::pull_request::{RepoName, RepositoryHead};
 use crate::forge::portion::Portion;

@@ -43,7 +43,8 @@ use super::pace::Pace;
 use super::portion::Portion;
 use super::{ApiCommit, Forge, ForgeError, Listing, Opened, Selection};
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchHead, BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchHead, BranchName, CommitId, NameError, NewPullRequest, PullRequest, RepoName, RepositoryHead,
+    Vocabulary,
 };
 use crate::net::{self, Network, NetworkError, Redirects, Remote, RetryPolicy, Tally, TargetKind};
 use crate::secret::Secret;

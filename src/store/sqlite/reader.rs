@@ -74,14 +74,6 @@ impl SqliteReader {
         books.map_err(|error| super::sql_error(&self.name, "read", error))
     }
 
-    /// Every digest that was ever taken back, in the order in which that was recorded.
-    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
-        if self.format < denial::DENIALS_SINCE {
-            return Ok(Vec::new());
-        }
-        denial::all(&self.name, &self.pool).await
-    }
-
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
     pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
         if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
@@ -90,6 +82,14 @@ impl SqliteReader {
     /// What is known of a digest; nothing where the last cycle was an older refrom's.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    /// Every digest that was ever taken back, in the order in which that was recorded.
+    pub async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {
+        if self.format < denial::DENIALS_SINCE {
+            return Ok(Vec::new());
+        }
+        denial::all(&self.name, &self.pool).await
     }
 
     fn view(&self) -> View<'_> {

@@ -143,7 +143,7 @@ async fn what_cannot_be_told_stays_and_the_rest_moves() {
     let unknown = pin("dhi.io/other:1", GONE);
     shop.world.write("Dockerfile", (pin("dhi.io/nginx:1", old) + &unknown + "FROM busybox\n").as_bytes());
     let answer = shop.refrom(&["bump"]).ended(3);
-    assert_eq!(answer.stderr, "Dockerfile:2: `dhi.io/other:1`: not found\n");
+    assert_eq!(answer.stderr, "Dockerfile:2: `dhi.io/other:1`: no such repository\n");
     assert_eq!(shop.world.text("Dockerfile"), pin("dhi.io/nginx:1", new) + &unknown + "FROM busybox\n");
 }
 

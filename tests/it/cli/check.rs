@@ -30,7 +30,7 @@ async fn the_json_has_the_uses_with_their_state_and_what_was_left_out() {
     assert_eq!((told(2), told(3)), (json!([null, null]), json!([null, null])));
     assert_eq!((&uses[2]["status"], &uses[3]["reason"]), (&json!("unpinned"), &json!("no-tag")));
     assert_eq!(uses[4]["current"], Value::Null);
-    assert!(uses[4]["error"] == "not found", "{}", uses[4]["error"]);
+    assert!(uses[4]["error"] == "no such repository", "{}", uses[4]["error"]);
     assert_eq!(answer["left_out"], json!([{ "path": "large/Dockerfile", "reason": "too-large" }]));
 }
 
@@ -143,7 +143,7 @@ async fn the_table_says_what_is_behind_and_why_something_is_unknown() {
     STATE     FILE              IMAGE           PINNED        CURRENT       WHY
     behind    web/Dockerfile:1  dhi.io/nginx:1  1f025670fc39  a40c4f5f6c2c
     unpinned  web/Dockerfile:2  busybox
-    unknown   web/Dockerfile:3  dhi.io/node:22  aaaaaaaaaaaa                not found
+    unknown   web/Dockerfile:3  dhi.io/node:22  aaaaaaaaaaaa                no such repository
 
     1 behind, 0 current, 1 unknown, 1 not followed
     ");

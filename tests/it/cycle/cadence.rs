@@ -95,12 +95,12 @@ async fn a_turn_in_which_a_registry_was_down_is_not_used_up() {
 }
 
 #[tokio::test]
-async fn a_tag_that_is_gone_takes_the_schedule_from_no_repository() {
+async fn a_pin_that_stays_unknown_takes_the_schedule_from_no_repository() {
     let mut world = behind(&[WEB]).await;
-    let gone = format!("FROM dhi.io/nginx:0.1@{}\n", Digest::of(b"gone"));
-    world.commit(WEB, "main", &[("gone.Dockerfile", &gone)]);
+    let retired = format!("FROM dhi.io/retired:1@{}\n", Digest::of(b"retired"));
+    world.commit(WEB, "main", &[("retired.Dockerfile", &retired)]);
     world.policy(&["schedule: weekly", "jitter: 0s"]);
-    let unknown = ["acme/web: gone.Dockerfile: unknown"];
+    let unknown = ["acme/web: retired.Dockerfile: unknown"];
     world.run_with_problems(&unknown).await;
     world.expect_pull_requests(WEB, &[BODY]);
     let third = world.release(IMAGE, "1.27", "3");
@@ -110,6 +110,22 @@ async fn a_tag_that_is_gone_takes_the_schedule_from_no_repository() {
     world.release(IMAGE, "1.27", "4");
     world.wait_minutes(HOUR);
     let report = world.run_with_problems(&unknown).await;
+    assert_eq!(waits(&report, WEB), "not due until 2026-11-23 00:00 UTC: schedule `weekly`");
+    assert_eq!(world.costs().writes, 0);
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_tag_that_is_gone_is_an_answer_and_the_turn_is_over() {
+    let mut world = behind(&[WEB]).await;
+    let gone = format!("FROM dhi.io/nginx:0.1@{}\n", Digest::of(b"gone"));
+    world.commit(WEB, "main", &[("gone.Dockerfile", &gone)]);
+    world.policy(&["schedule: weekly", "jitter: 0s"]);
+    world.run().await;
+    world.expect_pull_requests(WEB, &[BODY]);
+    world.release(IMAGE, "1.27", "3");
+    world.wait_minutes(HOUR);
+    let report = world.run().await;
     assert_eq!(waits(&report, WEB), "not due until 2026-11-23 00:00 UTC: schedule `weekly`");
     assert_eq!(world.costs().writes, 0);
     world.finish();

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use refrom::demo::forge::{Fault, FaultKind, Flag};
 use refrom::demo::registry::{Fault as RegistryFault, FaultKind as RegistryFaultKind, Registry};
 use refrom::domain::digest::Digest;
+use refrom::domain::proposal::Reason;
 
 use super::meddling::Meddling;
 use super::world::{World, name, nginx};
@@ -54,10 +55,12 @@ async fn a_registry_that_wants_to_be_left_alone_for_an_hour_leaves_the_others_al
 }
 
 #[tokio::test]
-async fn a_tag_that_is_gone_is_unknown_and_nothing_else() {
+async fn a_tag_that_is_gone_is_told_and_nothing_else_waits_for_it() {
     let (mut world, second) = two().await;
     other(&world).delete_tag("cgr.dev/static", "latest");
-    world.run_with_problems(&["acme/tools: Dockerfile: unknown"]).await;
+    let report = world.run().await;
+    let not_proposed = report.repositories.iter().flat_map(|repository| &repository.plan.not_proposed);
+    assert_eq!(not_proposed.map(|pin| &pin.reason).collect::<Vec<_>>(), [&Reason::TagGone]);
     expect_web_alone(&world, &second);
     world.finish();
 }

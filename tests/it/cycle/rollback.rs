@@ -125,7 +125,7 @@ async fn what_proposes_it_is_closed_with_a_sentence_and_refuses_nothing(face: Fa
     world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
     world.expect_branches(WEB, &[]);
     let said: String = world.pull_request(WEB, 1).comments.into_iter().map(|(_, text)| text).collect();
-    assert!(said.contains("was taken back") && said.contains("This refuses no digest."), "{said}");
+    assert!(said.contains(&format!("is denied: `{WHY}`")) && said.contains("This refuses no digest."), "{said}");
     allow(&world, &second).await;
     world.run().await;
     world.expect_proposal(WEB, 2, &nginx("1.27.2", &second));

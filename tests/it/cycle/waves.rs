@@ -8,7 +8,7 @@ use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
 use refrom::domain::pull_request::Pipeline;
 use refrom::serve::waves::Rollout;
-use refrom::store::{SqliteReader, SqliteStore, Store as _};
+use refrom::store::{SqliteReader, SqliteStore, WaveStore as _};
 
 use super::world::{World, branch, environment, name, nginx};
 
@@ -76,10 +76,8 @@ async fn a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green(face: F
     merge(&world, CANARY);
     world.wait_minutes(60);
     let report = world.run().await;
-    let pending = format!(
-        "wave `canary`: the pipeline of `{}:acme/canary` has not passed with {short} yet",
-        world.forge_name()
-    );
+    let pending =
+        format!("wave `canary`: the pipeline of `{}:acme/canary` has not passed with {short} yet", world.forge_name());
     assert_eq!(waits(&report, INTERNAL), [pending]);
     checks(&world, CANARY, Pipeline::Passed);
     let until = world.time() + SignedDuration::from_hours(6);

@@ -70,6 +70,7 @@ pub struct World {
     /// Everything that was asked, and what was asked in the last cycle.
     asked: Vec<Exchange>,
     last: Vec<Exchange>,
+    registry_asked: Vec<String>,
     costs: Costs,
     logs: Logs,
     _logging: tracing::subscriber::DefaultGuard,
@@ -170,6 +171,7 @@ impl World {
             of_registries: String::new(),
             asked: Vec::new(),
             last: Vec::new(),
+            registry_asked: Vec::new(),
             costs: Costs::default(),
             logs,
             _logging: logging,

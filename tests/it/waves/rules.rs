@@ -24,7 +24,10 @@ fn fleet() -> Fleet {
 #[test]
 fn without_waves_everybody_gets_everything_at_once() {
     let waves = Waves::default();
-    assert_eq!(waves.reached(&key("c1"), &tag("1"), (&digest('b'), None), "2026-11-20T08:00:00Z".parse().unwrap()), Ok(()));
+    assert_eq!(
+        waves.reached(&key("c1"), &tag("1"), (&digest('b'), None), "2026-11-20T08:00:00Z".parse().unwrap()),
+        Ok(())
+    );
 }
 
 #[test]
@@ -38,7 +41,10 @@ fn a_wave_is_reached_when_those_before_have_merged_and_stayed_green() {
     fleet.hours(1);
     fleet.pins(&["a2"], "b");
     fleet.green(&["a1"]);
-    assert_eq!(fleet.waits("b1", 'b'), format!("wave `canary`: the pipeline of `github:acme/a2` has not passed with {b} yet"));
+    assert_eq!(
+        fleet.waits("b1", 'b'),
+        format!("wave `canary`: the pipeline of `github:acme/a2` has not passed with {b} yet")
+    );
     fleet.hours(1);
     fleet.green(&["a2"]);
     let until = "2026-11-25T13:00:00Z";

@@ -24,6 +24,7 @@ impl World {
     /// Looks what happened, and that it was nothing outside of refrom's own branches.
     pub fn end(&mut self, before: &BTreeMap<String, String>) {
         let registry = self.take_registries();
+        self.registry_asked = registry.iter().map(|it| format!("{} {}", it.method, it.path)).collect();
         self.last = self.forge.traffic().take();
         let is_write = |it: &&Exchange| meddling::is_write(&it.method, &it.path, &it.request_body);
         self.costs = Costs {
@@ -53,6 +54,11 @@ impl World {
     /// How many requests of the last cycle are known by this.
     pub fn asked(&self, on: &str) -> usize {
         self.last.iter().filter(|exchange| meddling::known_by(exchange).contains(on)).count()
+    }
+
+    /// How many requests of the last cycle to registries were like this.
+    pub fn registry_asked(&self, request: &str) -> usize {
+        self.registry_asked.iter().filter(|asked| asked.contains(request)).count()
     }
 
     /// All refs of all repositories, with their target and its committer.

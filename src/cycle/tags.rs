@@ -1,0 +1,92 @@
+//! Which tags there are of the images for which `follow` needs that, and the higher ones that pins may move to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use jiff::Timestamp;
+
+use super::report::Report;
+use super::{Parts, Request, lookup, poll};
+use crate::domain::candidates::{self, FileUses, RepositoryFacts, Unknown};
+use crate::domain::follow;
+use crate::domain::policy::{Follow, Policy};
+use crate::domain::reference::{ImageName, Tag, TagRef};
+use crate::domain::tag_version::TagVersion;
+use crate::registry::Session;
+use crate::store::StoreError;
+
+/// Lists under way at once; one may have hundreds of pages.
+const CONCURRENCY: usize = 8;
+
+/// Tags that pins may leave for higher ones, as registries are asked for them, and how far.
+pub type Followed = BTreeSet<(TagRef, Follow)>;
+
+/// The tags of images, or why they could not be listed.
+pub type Lists = BTreeMap<ImageName, Result<BTreeSet<Tag>, Unknown>>;
+
+/// The tags of these files that can have higher ones under this policy.
+pub fn followed<'a>(files: impl IntoIterator<Item = &'a FileUses>, policy: &Policy) -> Followed {
+    let uses = files.into_iter().flat_map(|file| &file.uses);
+    let tags = uses.filter_map(|found| candidates::asked(found, policy));
+    tags.filter(|tag| follow::has_higher(&tag.tag, policy.follow)).map(|tag| (tag, policy.follow)).collect()
+}
+
+/// The same for what is not switched off in the fleet.
+pub fn followed_by(fleet: &[RepositoryFacts]) -> Followed {
+    fleet.iter().filter(|facts| facts.policy.enabled).flat_map(|facts| followed(&facts.files, &facts.policy)).collect()
+}
+
+/// Asks for the tags of the images that these are of.
+pub async fn ask(session: &Session, images: BTreeSet<ImageName>) -> Lists {
+    let answers = stream::iter(images).map(|image| async move {
+        let answer = session.tags(&image).await;
+        // What begins with no version is never higher than anything; a list has a hundred times as much of that.
+        let tags = answer.map(|tags| tags.into_iter().filter(|tag| TagVersion::read(tag).is_some()).collect());
+        (image, tags.map_err(|error| lookup::unknown(&error)))
+    });
+    answers.buffer_unordered(CONCURRENCY).collect().await
+}
+
+/// The lists of tags that a cycle needs: those that were asked for short ago as they were then, the others anew. A list
+/// that fails is a problem, and keeps nothing from moving to the newer digest of its own tag.
+pub async fn list(
+    parts: &Parts,
+    (session, request): (&Session, &Request),
+    followed: &Followed,
+    now: Timestamp,
+    report: &mut Report,
+) -> Result<Lists, StoreError> {
+    let (mut lists, mut asked) = (Lists::new(), BTreeSet::new());
+    for image in images(followed) {
+        match parts.store.tag_list(&image).await? {
+            Some((tags, at)) if poll::is_recent((parts, request), &image, at, now) => {
+                lists.insert(image, Ok(tags));
+            }
+            Some(_) | None => drop(asked.insert(image)),
+        }
+    }
+    for (image, answer) in ask(session, asked).await {
+        match &answer {
+            Ok(tags) => parts.store.put_tag_list(&image, tags, now).await?,
+            Err(unknown) => report.problem(image.to_string(), format!("its tags could not be listed: {unknown}")),
+        }
+        lists.insert(image, answer);
+    }
+    Ok(lists)
+}
+
+/// The images that these tags are of.
+pub fn images(followed: &Followed) -> BTreeSet<ImageName> {
+    followed.iter().map(|(tag, _)| tag.image.clone()).collect()
+}
+
+/// The higher tags that pins may move to: what they point to has to be known, too.
+pub fn higher(followed: &Followed, lists: &Lists) -> BTreeSet<TagRef> {
+    let higher = followed.iter().flat_map(|(from, follow)| {
+        let tags = lists.get(&from.image).and_then(|list| list.as_ref().ok());
+        let higher = tags.map(|tags| follow::higher(&from.tag, tags, *follow)).unwrap_or_default();
+        higher.into_iter().map(|tag| TagRef { image: from.image.clone(), tag })
+    });
+    higher.collect()
+}

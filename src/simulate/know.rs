@@ -1,0 +1,80 @@
+//! What a cycle would look up, from the recording.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::replay::{Followed, Replay};
+use super::repository::Repository;
+use super::track::Look;
+use crate::domain::candidates::{self, Move, RepositoryFacts};
+use crate::domain::image::{Image, ManifestKind};
+use crate::domain::plan::{self, Knowledge};
+use crate::domain::policy::Follow;
+use crate::domain::proposal::{Evidence, NoImage};
+use crate::domain::reference::ImageName;
+use crate::domain::target::{self, LOOKED_UP_MAX, Rules};
+
+impl Replay<'_> {
+    /// Looks up what these repositories' plans need.
+    pub(super) fn know(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
+        self.knowledge.evidence.clear();
+        for index in wanted {
+            let Some(repository) = self.repositories.get_mut(*index) else { continue };
+            let head = |track: usize, look| self.tracks.get(track).and_then(|track| track.track.head(look));
+            repository.begin_pins(head, look, now);
+            for index in followed(repository, &self.by_image) {
+                let Some(Followed { asked, track }) = self.tracks.get(index) else { continue };
+                let Some(digest) = track.head(look) else { continue };
+                self.knowledge.observations.insert(asked.clone(), Ok(digest));
+                self.knowledge.ledger.insert(asked.clone(), track.history(look, &self.grid));
+                if let Ok(tags) = self.knowledge.tags.entry(asked.image.clone()).or_insert(Ok(BTreeSet::new())) {
+                    tags.insert(asked.tag.clone());
+                }
+            }
+        }
+        self.look_up(wanted, now);
+    }
+
+    /// Adds the evidence that the targets depend on, digest after digest where the first may not be proposed.
+    fn look_up(&mut self, wanted: &BTreeSet<usize>, now: Timestamp) {
+        let facts = || wanted.iter().filter_map(|index| self.repositories.get(*index)).map(|it| &it.facts);
+        for _ in 0..LOOKED_UP_MAX {
+            let moves: BTreeSet<Move> = facts().flat_map(|facts| missing(facts, &self.knowledge, now)).collect();
+            if moves.is_empty() {
+                break;
+            }
+            self.knowledge.evidence.extend(moves.into_iter().map(|wanted| (wanted.clone(), evidence(&wanted))));
+        }
+        let held: BTreeSet<Move> = facts().flat_map(|facts| plan::held_moves(facts, &self.knowledge, now)).collect();
+        self.knowledge.evidence.extend(held.into_iter().map(|wanted| (wanted.clone(), evidence(&wanted))));
+    }
+}
+
+/// What has to be looked up before the targets of a repository's pins can be told.
+fn missing(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Move> {
+    let key = facts.key();
+    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
+    let pins = candidates::behind(facts, &knowledge.observations).pins;
+    pins.iter().flat_map(|pin| target::wanted(pin, &rules)).collect()
+}
+
+/// The tracks that may move a repository's pins: those of their tags, and of all tags of their images where the policy
+/// follows versions.
+pub(super) fn followed(repository: &Repository, by_image: &BTreeMap<ImageName, Vec<usize>>) -> BTreeSet<usize> {
+    let own = repository.pins.iter().map(|pin| pin.track);
+    let images = repository.pins.iter().filter(|_| repository.facts.policy.follow != Follow::Digest);
+    let others = images.filter_map(|pin| by_image.get(&repository.facts.policy.mirrors.asked(&pin.tag).image));
+    own.chain(others.flatten().copied()).collect()
+}
+
+/// Every digest of a recording is there, and is an index of which nothing else is known.
+fn evidence(wanted: &Move) -> Evidence {
+    let image = |digest| Image::bare(digest, ManifestKind::Index);
+    Evidence {
+        new: Ok(image(wanted.new)),
+        old: wanted.old.map(image).ok_or(NoImage::Unpinned),
+        in_mirror: wanted.mirror.as_ref().map(|_| Ok(true)),
+        contents: BTreeMap::new(),
+    }
+}

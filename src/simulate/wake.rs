@@ -1,0 +1,89 @@
+//! When something can change for a repository, so that it is planned then and not at every look.
+//!
+//! Besides the times in here a repository is planned when a tag of its images moves and when a pull request of its own is
+//! merged; where waves are configured, when one of its digests is merged elsewhere; and where the hourly cap put it off, as
+//! soon as there is room.
+
+use jiff::Timestamp;
+
+use super::track::{Grid, Look, Track};
+use crate::domain::cadence::Due;
+use crate::domain::candidates::RepositoryFacts;
+use crate::domain::plan::RepositoryPlan;
+use crate::domain::proposal::Reason;
+use crate::domain::waves::WaveCause;
+
+/// The looks after this one in which a repository has to be planned again, if nothing else happens. `turn`: when it had
+/// its last turn.
+pub(super) fn next<'a>(
+    facts: &RepositoryFacts,
+    plan: &RepositoryPlan,
+    tracks: impl Iterator<Item = &'a Track>,
+    (turn, look): (Option<Timestamp>, Look),
+    grid: &Grid,
+) -> Vec<Look> {
+    let ages = (facts.policy.min_age, facts.policy.settle);
+    let has_ages = !(ages.0.is_zero() && ages.1.is_zero());
+    let ripe = tracks.filter(|_| has_ages).flat_map(|track| track.ripens(look, grid, ages));
+    let waits = plan.not_proposed.iter().map(|pin| &pin.reason).chain(plan.left_alone.iter().map(|left| &left.reason));
+    let times = waits.filter_map(until).chain(due(facts, plan, turn, grid.at(look)));
+    let times = times.chain(closing(facts, plan, grid.at(look)));
+    times.map(|at| grid.look_from(at)).chain(ripe).filter(|next| *next > look).collect()
+}
+
+/// When a window closes or a freeze begins, where that changes what pins wait for.
+fn closing(facts: &RepositoryFacts, plan: &RepositoryPlan, now: Timestamp) -> Option<Timestamp> {
+    let is_waiting = matches!(plan.due, Due::Now { .. }) && !plan.not_proposed.is_empty();
+    is_waiting.then(|| facts.policy.cadence.open_until(now)).flatten().filter(|until| *until < Timestamp::MAX)
+}
+
+/// When its turn comes.
+fn due(facts: &RepositoryFacts, plan: &RepositoryPlan, turn: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let later = |due: &Due| match due {
+        Due::Later(wait) => Some(wait.until.timestamp()),
+        Due::Now { .. } => None,
+    };
+    match &plan.due {
+        // The turn that was due may be used up now.
+        Due::Now { .. } => later(&facts.policy.cadence.due(&facts.key(), turn, now)),
+        due @ Due::Later(_) => later(due),
+    }
+}
+
+/// Until when a reason holds.
+fn until(reason: &Reason) -> Option<Timestamp> {
+    match reason {
+        Reason::TooYoung { from, .. } | Reason::Unsettled { from, .. } => Some(*from),
+        Reason::Pair { until, .. } | Reason::MinInterval { until } => Some(*until),
+        Reason::Waits(wait) => Some(wait.until.timestamp()),
+        Reason::Wave(wait) => match wait.cause {
+            WaveCause::Green { until } => Some(until),
+            WaveCause::Merged { .. } | WaveCause::Pending(_) | WaveCause::Failed(_) => None,
+        },
+        // These change with a tag, a merge or the cap.
+        Reason::Unknown(_)
+        | Reason::Ambiguous
+        | Reason::SinglePlatform
+        | Reason::NoLongerIndex
+        | Reason::PlatformsGone(_)
+        | Reason::Backwards
+        | Reason::Denied { .. }
+        | Reason::NoWayBack { .. }
+        | Reason::HeldBack(_)
+        | Reason::NotInMirror { .. }
+        | Reason::Unchanged(_)
+        | Reason::TagGone
+        | Reason::DigestGone(_)
+        | Reason::TagNotEditable(_)
+        | Reason::Refused(_)
+        | Reason::Merged(_)
+        | Reason::Hold(_)
+        | Reason::ForeignCommit(_)
+        | Reason::ForeignBranch(_)
+        | Reason::Moved(_)
+        | Reason::UnreadableMarker(..)
+        | Reason::MaxOpen(_)
+        | Reason::MaxNewPerHour(_)
+        | Reason::TooMany => None,
+    }
+}
