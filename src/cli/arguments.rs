@@ -1,5 +1,6 @@
 //! The command line's grammar.
 
+mod ledger;
 mod simulate;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use crate::domain::denial::ImageScope;
 use crate::domain::digest::Digest;
 use crate::domain::status::{Sort, StateFilter};
 
+pub use ledger::{History, Ledger};
 pub use simulate::Simulate;
 
 /// Keeps pinned base images fresh: new digests become pull requests, with the version comment rewritten too.
@@ -62,6 +64,11 @@ pub enum Command {
     Schedule(Schedule),
     /// How the fleet stands, as the last cycles left it: from the store, offline, also while a cycle runs.
     Status(Status),
+    /// What refrom saw of a tag, digest by digest: from the store, offline, also while a cycle runs.
+    History(History),
+    /// Move what refrom saw of all tags from one store to another.
+    #[command(subcommand)]
+    Ledger(Ledger),
     /// How far digests are on their way through the waves, and what they wait for: from the store, offline.
     Waves(Waves),
     /// Take a digest back: it is denied, and every repository that has it goes back by pull request.

@@ -98,6 +98,8 @@ fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize,
             Choice::Propose(_) | Choice::Nothing => None,
         };
         let state = match &pin.state {
+            // There is a higher tag, and the policy follows it.
+            UseState::Current if matches!(choice, Choice::Propose(_)) => Some("behind"),
             UseState::Current => Some("current"),
             UseState::Behind { .. } => Some("behind"),
             UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) => Some("unknown"),

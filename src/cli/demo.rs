@@ -31,12 +31,12 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
 
     heading(output, "The plan: refrom run --dry-run")?;
     let planned = demo.cycle(Mode::DryRun).await?;
-    run::print(&planned, output)?;
+    run::print(&planned, Timestamp::now(), output)?;
 
     heading(output, "The first cycle: refrom run")?;
     demo.forget();
     let first = demo.cycle(Mode::Act).await?;
-    run::print(&first, output)?;
+    run::print(&first, Timestamp::now(), output)?;
     demo.print_costs(output)?;
     demo.print_diffs(&first, output)?;
     demo.print_body(output)?;
@@ -44,7 +44,7 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
     heading(output, "The second cycle: nothing is new")?;
     demo.forget();
     let second = demo.cycle(Mode::Act).await?;
-    run::print(&second, output)?;
+    run::print(&second, Timestamp::now(), output)?;
     demo.print_costs(output)?;
     let writes = demo.writes();
 
@@ -52,7 +52,7 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
     fleet.release(NGINX, "3", "2026-11-04");
     demo.forget();
     let third = demo.cycle(Mode::Act).await?;
-    run::print(&third, output)?;
+    run::print(&third, Timestamp::now(), output)?;
     demo.print_costs(output)?;
     demo.print_diffs(&third, output)?;
 

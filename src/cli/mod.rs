@@ -9,11 +9,17 @@ pub mod config;
 mod demo;
 mod diff;
 pub mod exit;
+mod history;
+mod history_record;
+mod image_record;
+mod ledger;
+mod ledger_line;
 mod list;
 mod logging;
 mod metrics_file;
 pub mod output;
 mod progress;
+mod reason_word;
 mod rollback;
 mod rollback_record;
 mod run;
@@ -106,6 +112,8 @@ async fn run_command(command: &Command, output: &mut Output) -> Result<Outcome, 
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Schedule(arguments) => schedule::run(arguments, output),
         Command::Status(arguments) => status::run(arguments, output).await,
+        Command::History(arguments) => history::run(arguments, output).await,
+        Command::Ledger(arguments) => ledger::run(arguments, output).await,
         Command::Waves(arguments) => waves::run(arguments, output).await,
         Command::Rollback(arguments) => rollback::run(arguments, output).await,
         Command::Allow(arguments) => allow::run(arguments, output).await,

@@ -275,7 +275,7 @@ fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
         output.line(acts(holder))?;
     }
     if let Some(report) = report {
-        run::print(report, output)?;
+        run::print(report, Timestamp::now(), output)?;
     }
     let mut table = Table::new(["REPOSITORY", "WHERE", "IMAGE", "GOES TO", "PULL REQUEST", "REMARK"]);
     for pin in pins {

@@ -18,9 +18,11 @@ use crate::cycle::{
     self, AssemblyError, CadenceMode, Deed, Host, Mode, Noticed, PinCounts, Report, RepositoryReport, Request,
 };
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::freshness::TagFinding;
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::{RepoName, Vocabulary};
+use crate::domain::status::Wait;
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
@@ -40,7 +42,7 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
     drop(progress);
     match arguments.format {
         Format::Json => output.json(&RunRecord::from(&report))?,
-        Format::Table => print(&report, output)?,
+        Format::Table => print(&report, Timestamp::now(), output)?,
     }
     note(&report, output);
     if let Some(path) = &arguments.metrics_file {
@@ -73,10 +75,12 @@ pub fn assembly_failure(error: AssemblyError) -> Failure {
     }
 }
 
-/// The report for people.
-pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
+/// The report for people who read it at `now`.
+pub fn print(report: &Report, now: Timestamp, output: &mut Output) -> anyhow::Result<()> {
     for repository in &report.repositories {
-        print_repository(repository, output)?;
+        print_actions(repository, output)?;
+        print_waiting(repository, now, output)?;
+        print_remarks(repository, output)?;
     }
     let total = |count: fn(&PinCounts) -> usize| report.repositories.iter().map(|it| count(&it.pins)).sum::<usize>();
     output.line(format!(
@@ -90,15 +94,15 @@ pub fn print(report: &Report, output: &mut Output) -> anyhow::Result<()> {
     ))
 }
 
-fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
+fn print_actions(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
     let plan = &repository.plan;
     let name = &plan.repository.name;
-    let numbered = |number| plan.vocabulary.numbered(number);
     for (action, deed) in plan.actions.iter().zip(&repository.deeds) {
         output.line(format!("{name}: {}", action_line(action, deed, plan.vocabulary)))?;
         for pin in pins_of(action) {
+            let new_tag = pin.new_tag.as_ref().map(|tag| format!("{tag} ")).unwrap_or_default();
             output.line(format!(
-                "    {}:{}  {}:{}  {} -> {}",
+                "    {}:{}  {}:{}  {} -> {new_tag}{}",
                 pin.path,
                 pin.line,
                 pin.tag.image.familiar(),
@@ -111,6 +115,14 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
             output.line(format!("    warning: {warning}"))?;
         }
     }
+    Ok(())
+}
+
+fn print_waiting(repository: &RepositoryReport, now: Timestamp, output: &mut Output) -> anyhow::Result<()> {
+    let plan = &repository.plan;
+    let name = &plan.repository.name;
+    let numbered = |number| plan.vocabulary.numbered(number);
+    let told = |reason: &Reason| Wait::new(reason, plan.vocabulary, now).told_at(now);
     if let Some(wait) = plan.waits() {
         output.line(format!("{name}: {wait}"))?;
     }
@@ -121,8 +133,7 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
         output.line(match &left.reason {
             Reason::Waits(_) => format!("{name}: {} waits as it is  {}", numbered(left.number), left.url),
             reason => {
-                let (number, reason) = (numbered(left.number), reason.told(plan.vocabulary));
-                format!("{name}: {number} is left alone: {reason}  {}", left.url)
+                format!("{name}: {} is left alone: {}  {}", numbered(left.number), told(reason), left.url)
             }
         })?;
     }
@@ -132,9 +143,18 @@ fn print_repository(repository: &RepositoryReport, output: &mut Output) -> anyho
             // Until when and why stands above, once.
             Reason::Waits(_) => "waits".to_owned(),
             Reason::Unknown(_) => format!("unknown: {}", shown_reason(tag, reason, plan.vocabulary)),
-            _ => format!("not proposed: {}", shown_reason(tag, reason, plan.vocabulary)),
+            _ => format!("not proposed: {}", told(reason)),
         };
         output.line(format!("{name}: {path}:{line}  {}:{}  {why}", tag.image.familiar(), tag.tag))?;
+    }
+    Ok(())
+}
+
+fn print_remarks(repository: &RepositoryReport, output: &mut Output) -> anyhow::Result<()> {
+    let plan = &repository.plan;
+    let name = &plan.repository.name;
+    for TagFinding { tag, trouble } in &plan.findings {
+        output.line(format!("{name}: {}:{}  {trouble}", tag.image.familiar(), tag.tag))?;
     }
     for Noticed { path, image_use } in &repository.noticed {
         let (image, status) = (image_use.shown(), image_use.shown_status());

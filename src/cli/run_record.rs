@@ -1,15 +1,18 @@
 //! The JSON of `run`: a contract with the programs that read it.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use super::reason_word::reason_word;
 use super::use_record::UseRecord;
 use crate::cycle::{Deed, LeftOut, Outcome, PinCounts, Problem, Report, RepositoryReport};
-use crate::domain::cadence::{self, Due, WaitCause};
+use crate::domain::cadence::{self, Due};
 use crate::domain::digest::Digest;
 use crate::domain::plan::{Action, ClosingCause, DeletionCause, MergeTarget};
-use crate::domain::proposal::{NotProposed, Pin, Reason};
+use crate::domain::proposal::{NotProposed, Pin, Urgency};
 use crate::domain::pull_request::{BranchName, Vocabulary};
 use crate::domain::reference::TagRef;
+use crate::serve::record::FindingRecord;
 
 /// A cycle. Absent values are `null`.
 #[derive(Debug, Serialize)]
@@ -29,6 +32,7 @@ struct RepositoryRecord {
     up_to_date: Vec<StandingRecord>,
     left_alone: Vec<LeftAloneRecord>,
     not_proposed: Vec<NotProposedRecord>,
+    findings: Vec<FindingRecord>,
     noticed: Vec<UseRecord>,
     warnings: Vec<String>,
     error: Option<String>,
@@ -94,8 +98,12 @@ struct PinRecord {
     registry: String,
     repository: String,
     tag: String,
+    /// The tag that it gets; absent where that stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_tag: Option<String>,
     old: Option<String>,
     new: Option<String>,
+    urgent: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,6 +112,7 @@ struct NotProposedRecord {
     pin: PinRecord,
     reason: &'static str,
     message: String,
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -151,6 +160,7 @@ impl From<&RepositoryReport> for RepositoryRecord {
             up_to_date: up_to_date.collect(),
             left_alone: left_alone.collect(),
             not_proposed: plan.not_proposed.iter().map(|pin| NotProposedRecord::new(pin, plan.vocabulary)).collect(),
+            findings: plan.findings.iter().map(FindingRecord::from).collect(),
             noticed: report.noticed.iter().map(|noticed| UseRecord::new(&noticed.path, &noticed.image_use)).collect(),
             warnings: plan.warnings.clone(),
             error: plan.problem.as_ref().map(ToString::to_string),
@@ -226,45 +236,6 @@ fn pull_request_of(action: &Action) -> Option<(u64, String)> {
     }
 }
 
-/// The reason's word in JSON.
-pub fn reason_word(reason: &Reason) -> &'static str {
-    match reason {
-        Reason::Unknown(_) => "unknown",
-        Reason::Ambiguous => "ambiguous",
-        Reason::SinglePlatform => "single-platform",
-        Reason::NoLongerIndex => "no-longer-index",
-        Reason::PlatformsGone(_) => "platforms-gone",
-        Reason::Backwards => "backwards",
-        Reason::TooYoung { .. } => "min-age",
-        Reason::Unsettled { .. } => "settle",
-        Reason::Denied { .. } => "denied",
-        Reason::NoWayBack { .. } => "no-way-back",
-        Reason::HeldBack(_) => "held-back",
-        Reason::NotInMirror { .. } => "not-in-mirror",
-        Reason::Unchanged(_) => "unchanged",
-        Reason::Pair { .. } => "pair",
-        Reason::MinInterval { .. } => "min-interval",
-        Reason::Wave(_) => "wave",
-        Reason::TagGone => "tag-gone",
-        Reason::DigestGone(_) => "digest-gone",
-        Reason::TagNotEditable(_) => "tag-not-editable",
-        Reason::Refused(_) => "refused",
-        Reason::Merged(_) => "merged",
-        Reason::Hold(_) => "hold",
-        Reason::ForeignCommit(_) | Reason::ForeignBranch(_) => "foreign-commit",
-        Reason::Moved(_) => "moved",
-        Reason::UnreadableMarker(..) => "unreadable-marker",
-        Reason::MaxOpen(_) => "max-open",
-        Reason::MaxNewPerHour(_) => "max-new-per-hour",
-        Reason::TooMany => "too-many",
-        Reason::Waits(wait) => match wait.cause {
-            WaitCause::Schedule => "not-due",
-            WaitCause::Window => "window",
-            WaitCause::Freeze => "freeze",
-        },
-    }
-}
-
 fn closing_word(cause: ClosingCause) -> &'static str {
     match cause {
         ClosingCause::NothingBehind => "nothing-behind",
@@ -292,22 +263,31 @@ impl PinRecord {
             registry: tag.image.registry().to_owned(),
             repository: tag.image.repository().to_owned(),
             tag: tag.tag.to_string(),
+            new_tag: None,
             old: old.map(|digest| digest.to_string()),
             new: new.map(|digest| digest.to_string()),
+            urgent: None,
         }
     }
 }
 
 impl From<&Pin> for PinRecord {
     fn from(pin: &Pin) -> Self {
-        Self::new((&pin.path, pin.line), &pin.tag, pin.old, Some(pin.new))
+        let new_tag = pin.new_tag.as_ref().map(ToString::to_string);
+        let urgent = pin.urgency.as_ref().map(|urgency| match urgency {
+            Urgency::Gone => "gone",
+            Urgency::RolledBack(_) => "rolled-back",
+        });
+        Self { new_tag, urgent, ..Self::new((&pin.path, pin.line), &pin.tag, pin.old, Some(pin.new)) }
     }
 }
 
 impl NotProposedRecord {
     fn new(waiting: &NotProposed, vocabulary: Vocabulary) -> Self {
         let pin = PinRecord::new((&waiting.path, waiting.line), &waiting.tag, waiting.old, waiting.new);
-        Self { pin, reason: reason_word(&waiting.reason), message: waiting.reason.told(vocabulary).to_string() }
+        let NotProposed { reason, .. } = waiting;
+        let message = reason.told(vocabulary).to_string();
+        Self { pin, reason: reason_word(reason), message, until: reason.until() }
     }
 }
 

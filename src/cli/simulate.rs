@@ -9,7 +9,7 @@ use super::Failure;
 use super::arguments::{Format, Simulate};
 use super::exit::Outcome;
 use super::output::Output;
-use super::run_record::reason_word;
+use super::reason_word::reason_word;
 use super::settings::{self, Secrets};
 use super::simulate_record::SimulationRecord;
 use super::table::Table;

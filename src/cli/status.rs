@@ -8,6 +8,7 @@ use super::exit::Outcome;
 use super::output::Output;
 use super::settings::{self, Secrets};
 use super::table::Table;
+use crate::domain::freshness::TagFinding;
 use crate::domain::status::{
     Figures, Filter, FleetStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, due, duration, error_count,
     plural,
@@ -68,14 +69,14 @@ fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [S
         PinState::Current => "current".to_owned(),
         PinState::Behind { newest, since, waits, .. } => {
             let since = since.map(|since| format!(" for {}", duration(since, now))).unwrap_or_default();
-            let why = waits.as_ref().map_or("in a pull request", |wait| wait.why.as_str());
+            let why = waits.as_ref().map_or_else(|| "in a pull request".to_owned(), |wait| wait.told_at(now));
             format!("behind{since}, newest {}: {why}", newest.short())
         }
-        PinState::Unknown { reason } => format!("unknown: {reason}"),
+        PinState::Unknown { reason, .. } => format!("unknown: {reason}"),
         PinState::Denied { reason, to, pull_request, waits } => {
             let to = to.map(|to| format!(", goes back to {}", to.short())).unwrap_or_default();
             let in_one = pull_request.map(|number| format!("in {}", repository.vocabulary.numbered(number)));
-            let why = waits.as_ref().map(|wait| wait.why.clone()).or(in_one);
+            let why = waits.as_ref().map(|wait| wait.told_at(now)).or(in_one);
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
             format!("denied ({reason}){to}{why}")
         }
@@ -92,7 +93,7 @@ fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [S
 }
 
 fn pull_request_row(repository: &RepositoryStatus, open: &PullRequestStatus, now: Timestamp) -> [String; 6] {
-    let left_alone = open.left_alone.as_ref().map(|wait| format!("left alone: {}", wait.why));
+    let left_alone = open.left_alone.as_ref().map(|wait| format!("left alone: {}", wait.told_at(now)));
     let auto_merge = open.is_auto_merging.then(|| "merges by itself".to_owned());
     [
         repository.repository.name.to_string(),
@@ -114,6 +115,9 @@ fn remarks(repository: &RepositoryStatus, now: Timestamp) -> Vec<String> {
         let at = repository.due_at.filter(|at| *at > now && *at < Timestamp::MAX);
         let at = at.map(|at| format!(" ({at:.0})")).unwrap_or_default();
         lines.push(format!("due {}{at}: {}", due(repository.due_at, now), repository.due_because));
+    }
+    for TagFinding { tag, trouble } in &repository.findings {
+        lines.push(format!("{}:{}  {trouble}", tag.image.familiar(), tag.tag));
     }
     for noticed in &repository.noticed {
         lines.push(format!("{}:{}  {}  {}", noticed.path, noticed.line, noticed.image, noticed.what));

@@ -46,6 +46,8 @@ pub struct ConfigFile {
     pub policy: Option<PolicyFile>,
     /// Overrides for some repositories, in order; for each key the last match wins.
     pub repositories: Option<Vec<OverrideFile>>,
+    /// What is remembered of tags.
+    pub ledger: Option<LedgerFile>,
     /// `refrom serve`: where it listens, and who may wake it.
     pub serve: Option<ServeFile>,
 }
@@ -214,6 +216,14 @@ pub struct AuthorFile {
     pub name: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
+}
+
+/// What is remembered of tags.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields, expecting = "`{ retention: DURATION }`")]
+pub struct LedgerFile {
+    /// How long a digest is remembered after its tag last pointed to it: `400d`.
+    pub retention: Option<String>,
 }
 
 /// An override for some repositories.

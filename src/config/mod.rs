@@ -12,6 +12,7 @@ mod digest_file;
 mod effective;
 mod file;
 mod layer;
+mod ledger;
 mod mistake;
 mod policy_file;
 mod policy_key;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use url::Url;
 
 use crate::domain::cadence::Freeze;
@@ -90,6 +92,8 @@ pub struct Config {
     /// When a digest reaches the next wave.
     pub advance: Advance,
     pub repository_may_set: BTreeSet<PolicyKey>,
+    /// How long a digest is remembered after its tag last pointed to it.
+    pub retention: SignedDuration,
     pub serve: ServeConfig,
     /// As it was given.
     file: PathBuf,
@@ -220,6 +224,7 @@ impl Config {
         let mut mistakes = checker.mistakes;
         if mistakes.is_empty() {
             mistakes = config.conflicts();
+            mistakes.extend(ledger::conflict(&config, &tree));
         }
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, mistakes)) }
     }

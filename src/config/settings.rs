@@ -12,6 +12,7 @@ use super::file::{
     AppFile, ConfigFile, ForgeAuthFile, ForgeFile, ForgeKind, NetworkFile, OverrideFile, PolicyKey, SelectionFile,
 };
 use super::layer::{Layer, layer};
+use super::ledger::retention;
 use super::mistake::KeyPath;
 use super::registries::{mirrors, registries};
 use super::serve::serve;
@@ -76,6 +77,7 @@ pub fn config(checker: &mut Checker<'_>, file: &ConfigFile, path: &Path) -> Conf
         waves,
         advance: waves::advance(checker, &top.key("advance"), file.advance.as_ref()),
         repository_may_set: may_set(file),
+        retention: retention(checker, &top.key("ledger"), file.ledger.as_ref()),
         serve: serve(checker, &top.key("serve"), file.serve.as_ref()),
         file: path.to_owned(),
         freezes: cadence::freezes(checker, &top.key("freeze"), file.freeze.as_deref().unwrap_or_default()),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::Request;
 use super::report::{Outcome, RepositoryReport};
 use super::status::waiting;
@@ -51,8 +53,13 @@ pub async fn know(store: &dyn Store, request: &Request) -> Result<Denials, Store
 }
 
 /// The pins of a repository that are at a denied digest, after what was done.
-pub fn pins(facts: &RepositoryFacts, knowledge: &Knowledge, report: &RepositoryReport) -> Vec<DeniedPin> {
-    let waits = waiting(report);
+pub fn pins(
+    facts: &RepositoryFacts,
+    knowledge: &Knowledge,
+    report: &RepositoryReport,
+    now: Timestamp,
+) -> Vec<DeniedPin> {
+    let waits = waiting(report, now);
     let read = knowledge.pull_requests.get(&facts.key()).and_then(|read| read.as_ref().ok());
     let read = read.map(Vec::as_slice).unwrap_or_default();
     let mut pins = Vec::new();

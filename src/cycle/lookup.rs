@@ -106,7 +106,8 @@ where
     with_evidence.collect()
 }
 
-async fn image(
+/// What a digest holds, from the store or else from its registry; the store keeps it.
+pub async fn image(
     session: &Session,
     store: Option<&dyn Store>,
     name: &ImageName,

@@ -11,7 +11,9 @@ mod build;
 mod denials;
 pub mod evidence;
 mod figures;
+mod freshness;
 mod gather;
+mod liveness;
 pub mod lookup;
 mod open;
 mod own;
@@ -42,6 +44,7 @@ use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
 use crate::store::{Store, StoreError};
+use liveness::Looked;
 use targets::{Depth, Group};
 use turns::Turns;
 
@@ -49,7 +52,7 @@ pub use crate::domain::cadence::CadenceMode;
 pub use build::pin_move;
 pub use denials::DeniedPin;
 pub use figures::Figures;
-pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_store, registries};
+pub use parts::{AssemblyError, assemble, assemble_over, assemble_with, open_sqlite, open_store, registries};
 pub use report::{Deed, LeftOut, Noticed, Outcome, PinCounts, Problem, Report, RepositoryReport};
 
 /// Everything that a cycle works with.
@@ -140,7 +143,7 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     for (target, at) in parts.tally.expiring(now) {
         report.notes.push(format!("the credentials for `{}` expire at {at}", target.name));
     }
-    report.describe(&gathered, &knowledge);
+    report.describe(&gathered, &knowledge, now);
     let at = (host.clock)();
     figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report, at).await?;
     if request.mode == Mode::Act {
@@ -180,8 +183,12 @@ async fn know(
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, &asked, &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
+    let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
+    knowledge.missing = liveness::missing(parts, &session, request, looked, now).await?;
+    knowledge.denials = denials::know(store, request).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
+    freshness::remember(&session, store, gathered, &mut knowledge).await?;
     targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     let open = store.open_pull_requests().await?;
     let wanted: Vec<_> = gathered
@@ -193,6 +200,10 @@ async fn know(
         .collect();
     knowledge.pull_requests = pull_requests(parts, &wanted).await;
     patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
+    let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
+    knowledge.refused = read.map(|(key, read)| (key, plan::refusals(read))).collect();
+    // A refused version leaves the way to what is below it.
+    targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     for (repository, result) in &knowledge.pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
@@ -205,6 +216,7 @@ async fn know(
     knowledge.told_to_merge = own::told_to_merge(parts, gathered).await?;
     knowledge.unfinished = own::unfinished(parts).await?;
     knowledge.turns = store.turns().await?;
+    knowledge.last_opened = own::last_opened(parts, gathered, &knowledge.pull_requests).await?;
     Ok(knowledge)
 }
 

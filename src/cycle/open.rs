@@ -41,7 +41,7 @@ pub fn after(report: &RepositoryReport, read: &[PullRequest], at: Timestamp) -> 
     }
     for left in &report.plan.left_alone {
         if let Some(status) = open.get_mut(&left.number) {
-            status.left_alone = Some(Wait::new(&left.reason, report.plan.vocabulary));
+            status.left_alone = Some(Wait::new(&left.reason, report.plan.vocabulary, at));
         }
     }
     open.into_values().rev().collect()

@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Parts;
+use jiff::{SignedDuration, Timestamp};
+
 use super::report::Report;
+use super::{Parts, patch_times};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 use crate::domain::policy::{AutoMerge, CommitMode};
 use crate::domain::pull_request::{BranchName, CommitId};
@@ -64,6 +66,26 @@ pub async fn unfinished(parts: &Parts) -> Result<BTreeMap<RepositoryKey, BTreeSe
     for forge in &parts.forges {
         for (name, branch) in parts.store.openings(forge.name()).await? {
             all.entry(RepositoryKey { forge: forge.name().to_owned(), name }).or_default().insert(branch);
+        }
+    }
+    Ok(all)
+}
+
+/// When a pull request was last opened in each repository: as far as it is noted, and as far as the forge still shows
+/// it. Asked only where an interval is kept.
+pub async fn last_opened(
+    parts: &Parts,
+    fleet: &[RepositoryFacts],
+    pull_requests: &patch_times::Read,
+) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+    if !fleet.iter().any(|facts| facts.policy.min_interval > SignedDuration::ZERO) {
+        return Ok(BTreeMap::new());
+    }
+    let mut all = parts.store.last_opened().await?;
+    for (key, read) in pull_requests {
+        let shown = read.iter().flatten().filter(|it| it.branch.is_ours()).filter_map(|it| it.opened_at).max();
+        if let Some(last) = all.get(key).copied().into_iter().chain(shown).max() {
+            all.insert(key.clone(), last);
         }
     }
     Ok(all)

@@ -44,10 +44,15 @@ pub async fn assemble_with(config: Config, now: Timestamp, retry: RetryPolicy) -
 
 /// Takes the store: from here on no other process can.
 pub async fn open_store(config: &Config, now: Timestamp) -> Result<Arc<dyn Store>, AssemblyError> {
+    Ok(Arc::new(open_sqlite(config, now).await?))
+}
+
+/// The same as what it is, for those who move ledgers.
+pub async fn open_sqlite(config: &Config, now: Timestamp) -> Result<SqliteStore, AssemblyError> {
     let state = &config.state_dir;
     let failed = |source| AssemblyError::StateDirectory { path: state.display().to_string(), source };
     std::fs::create_dir_all(state).map_err(failed)?;
-    Ok(Arc::new(SqliteStore::open(&config.store, now).await?))
+    Ok(SqliteStore::open_keeping(&config.store, config.retention, now).await?)
 }
 
 /// Everything else, over a store that is held already, and a tally that goes on.

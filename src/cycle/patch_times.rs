@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::{RepositoryKey, Unknown};
 use crate::domain::digest::Digest;
-use crate::domain::marker::Marker;
+use crate::domain::marker::{Marker, MarkerPin};
 use crate::domain::plan::Proposal;
 use crate::domain::pull_request::{BranchName, PullRequest, PullRequestState};
 use crate::domain::reference::TagRef;
@@ -33,7 +33,7 @@ pub async fn opened(
     (number, proposal): (u64, &Proposal),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let pins = proposal.changes.values().flatten().map(|pin| (pin.tag.clone(), pin.new));
+    let pins = proposal.changes.values().flatten().map(|pin| (pin.asked.clone(), pin.new));
     let first_seen = first_sight(store, pins).await?.map_or(now, |seen| seen.min(now));
     let branch = proposal.branch.clone();
     let times = PullRequestTimes { number, branch, first_seen, opened: now, ended: None };
@@ -82,7 +82,8 @@ async fn unnoted(store: &dyn Store, pull_request: &PullRequest) -> Result<Option
     let (Some(opened), Ok(marker)) = (pull_request.opened_at, Marker::read(&pull_request.body)) else {
         return Ok(None);
     };
-    let pins = marker.pins.into_iter().map(|pin| (TagRef { image: pin.image, tag: pin.tag }, pin.new));
+    let asked = |pin: MarkerPin| (TagRef { image: pin.image, tag: pin.new_tag.unwrap_or(pin.tag) }, pin.new);
+    let pins = marker.pins.into_iter().map(asked);
     let latest = opened.saturating_add(CLOCK_SKEW).unwrap_or(opened);
     let first_seen = first_sight(store, pins).await?.filter(|seen| *seen <= latest).map(|seen| seen.min(opened));
     let (number, branch) = (pull_request.number, pull_request.branch.clone());
@@ -118,7 +119,6 @@ async fn first_sight(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::marker::MarkerPin;
     use crate::domain::policy::CommentMode;
     use crate::domain::pull_request::{Mergeable, Pipeline};
     use crate::store::SqliteStore;

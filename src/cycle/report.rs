@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::denials::{self, DeniedPin};
 use super::figures::Figures;
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey, UseState};
-use crate::domain::image_use::{ImageUse, SkipReason, Status};
+use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
 use crate::domain::plan::{Knowledge, Plan, RepositoryPlan};
 use crate::domain::pull_request::RepoName;
 
@@ -118,13 +120,13 @@ impl Report {
     }
 
     /// Counts pins, names what should be looked at, and brings everything into its order.
-    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge) {
+    pub(super) fn describe(&mut self, fleet: &[RepositoryFacts], knowledge: &Knowledge, now: Timestamp) {
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
         for repository in &mut self.repositories {
             if let Some(facts) = facts.get(&repository.plan.repository) {
                 repository.pins = PinCounts::of(facts, knowledge);
                 repository.noticed = noticed(facts);
-                repository.denied = denials::pins(facts, knowledge, repository);
+                repository.denied = denials::pins(facts, knowledge, repository, now);
             }
         }
         self.repositories.sort_by(|left, right| left.plan.repository.cmp(&right.plan.repository));
@@ -165,9 +167,18 @@ fn noticed(facts: &RepositoryFacts) -> Vec<Noticed> {
         Status::Skipped(SkipReason::NoTag | SkipReason::Ambiguous | SkipReason::UnsupportedAlgorithm) => true,
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => !found.findings.is_empty(),
     };
-    let uses = facts.files.iter().flat_map(|file| file.uses.iter().map(|found| (&file.path, found)));
+    let uses = facts.files.iter().flat_map(|file| file.uses.iter().map(|found| (&file.path, told(found, facts))));
     let noticed = uses.filter(|(_, found)| needs_a_look(found));
-    noticed.map(|(path, found)| Noticed { path: path.clone(), image_use: found.clone() }).collect()
+    noticed.map(|(path, image_use)| Noticed { path: path.clone(), image_use }).collect()
+}
+
+/// The use with what the policy says of its digest.
+fn told(found: &ImageUse, facts: &RepositoryFacts) -> ImageUse {
+    let mut told = found.clone();
+    if facts.policy.denied.iter().any(|denied| Some(denied.digest) == found.digest) {
+        told.findings.insert(Finding::DeniedDigest);
+    }
+    told
 }
 
 impl PinCounts {

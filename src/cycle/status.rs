@@ -110,6 +110,7 @@ impl Ended<'_> {
             is_enabled: true,
             pins: Vec::new(),
             noticed: Vec::new(),
+            findings: Vec::new(),
             pull_requests: Vec::new(),
             due_at: None,
             due_because: String::new(),
@@ -125,7 +126,7 @@ impl Ended<'_> {
         books: &mut Books<'_>,
     ) -> Result<RepositoryStatus, StoreError> {
         let repository = facts.key();
-        let waiting = waiting(report);
+        let waiting = waiting(report, self.at);
         let mut pins = Vec::new();
         for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
             let wait = waiting.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
@@ -146,6 +147,7 @@ impl Ended<'_> {
             is_enabled: facts.policy.enabled,
             pins,
             noticed: report.noticed.iter().map(noticed).collect(),
+            findings: report.plan.findings.clone(),
             pull_requests,
             due_at: None,
             due_because: String::new(),
@@ -189,7 +191,7 @@ impl Ended<'_> {
 }
 
 /// Why pins wait, by path and the index of their use.
-pub(super) fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait> {
+pub(super) fn waiting(report: &RepositoryReport, at: Timestamp) -> BTreeMap<(&str, usize), Wait> {
     let failed =
         report.plan.actions.iter().zip(&report.deeds).filter_map(|(action, deed)| match (action, &deed.outcome) {
             (Action::Open { proposal, .. } | Action::Update { proposal, .. }, Outcome::Failed(_)) => Some(proposal),
@@ -197,11 +199,11 @@ pub(super) fn waiting(report: &RepositoryReport) -> BTreeMap<(&str, usize), Wait
         });
     let failed = failed.flat_map(|proposal| proposal.changes.values().flatten()).map(|pin| {
         let why = "its pull request could not be written".to_owned();
-        ((pin.path.as_str(), pin.use_index), Wait { why, needs_person: true })
+        ((pin.path.as_str(), pin.use_index), Wait::of_words(why, true))
     });
     let not_proposed = report.plan.not_proposed.iter();
     let words = report.plan.vocabulary;
-    let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words)));
+    let not_proposed = not_proposed.map(|pin| ((pin.path.as_str(), pin.use_index), Wait::new(&pin.reason, words, at)));
     failed.chain(not_proposed).collect()
 }
 
@@ -238,7 +240,10 @@ impl Books<'_> {
         };
         let (version, created) =
             (image.as_ref().and_then(|image| image.version.clone()), image.and_then(|it| it.created));
-        let told = |reason: &Reason| reason.told(Vocabulary::PullRequest).to_string();
+        let unanswered = |reason: Reason| {
+            let Wait { why, needs_person, .. } = Wait::new(&reason, Vocabulary::PullRequest, Timestamp::MIN);
+            PinState::Unknown { reason: why, needs_person }
+        };
         let state = match state {
             UseState::Current => PinState::Current,
             UseState::Behind { new } => PinState::Behind {
@@ -250,10 +255,11 @@ impl Books<'_> {
             // The pin's tag stands beside it.
             UseState::Unknown(Unknown { reason }) => PinState::Unknown {
                 reason: reason.strip_prefix(&format!("`{tag}`: ")).map_or(reason.clone(), ToOwned::to_owned),
+                needs_person: true,
             },
-            UseState::TagGone => PinState::Unknown { reason: told(&Reason::TagGone) },
-            UseState::HeldBack(words) => PinState::Unknown { reason: told(&Reason::HeldBack(words)) },
-            UseState::Ambiguous => PinState::Unknown { reason: told(&Reason::Ambiguous) },
+            UseState::TagGone => unanswered(Reason::TagGone),
+            UseState::HeldBack(words) => unanswered(Reason::HeldBack(words)),
+            UseState::Ambiguous => unanswered(Reason::Ambiguous),
         };
         Ok(PinStatus { path, line, tag, digest: old, version, created, first_seen, state })
     }

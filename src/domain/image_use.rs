@@ -44,6 +44,8 @@ pub enum SkipReason {
     Ambiguous,
     /// `# refrom: ignore`, or not among the policy's `images`.
     Ignored,
+    /// The final image is not made of it, and the policy follows nothing else (`stages: final`).
+    Stage,
 }
 
 /// Where the tracked tag comes from.
@@ -61,6 +63,8 @@ pub enum Finding {
     CommentDisagrees,
     /// The pin is one platform's manifest where the tag is an index.
     SinglePlatform,
+    /// The pinned digest is one that the policy denies.
+    DeniedDigest,
 }
 
 /// The comment that describes a pin.
@@ -101,6 +105,9 @@ pub struct ImageUse {
     pub stage: Option<String>,
     /// Whether it stands in the last stage.
     pub is_final_stage: bool,
+    /// Whether the final image is made of it: the last stage begins from it, itself or over other stages, or it is copied
+    /// from in one of these.
+    pub makes_final_image: bool,
     pub platform: Option<String>,
     /// The ARG whose default holds the digest's bytes.
     pub via: Option<String>,
@@ -128,6 +135,7 @@ impl ImageUse {
             status,
             stage: None,
             is_final_stage: false,
+            makes_final_image: false,
             platform: None,
             via: None,
             tag_source: None,
@@ -221,6 +229,7 @@ words!(SkipReason {
     SkipReason::UnsupportedAlgorithm => "unsupported-algorithm",
     SkipReason::Ambiguous => "ambiguous",
     SkipReason::Ignored => "ignored",
+    SkipReason::Stage => "stage",
 });
 words!(TagSource {
     TagSource::Reference => "reference",
@@ -230,4 +239,5 @@ words!(TagSource {
 words!(Finding {
     Finding::CommentDisagrees => "comment-disagrees",
     Finding::SinglePlatform => "single-platform",
+    Finding::DeniedDigest => "denied-digest",
 });

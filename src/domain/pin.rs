@@ -112,7 +112,7 @@ impl CommentBinding {
 /// `ambiguous`.
 ///
 /// Such a use is one that is ignored or ambiguous itself, or one of another image without a known tag. One of the same
-/// image without a tag goes along: whoever wrote one digest for both wants them equal.
+/// image without a tag, or in a stage that is not followed, goes along: whoever wrote one digest for both wants them equal.
 pub(super) fn mark_shared_with_fixed(uses: &mut [ImageUse]) {
     let mut sharing: BTreeMap<usize, Vec<&mut ImageUse>> = BTreeMap::new();
     for image_use in uses {
@@ -150,7 +150,7 @@ fn holds_fixed(together: &[&mut ImageUse]) -> bool {
     let images: BTreeSet<_> = pins.map(|pin| &pin.image).collect();
     together.iter().any(|one| match one.status {
         Status::Pinned | Status::Unpinned => false,
-        Status::Skipped(SkipReason::NoTag) => images.iter().any(|image| **image != one.image),
+        Status::Skipped(SkipReason::NoTag | SkipReason::Stage) => images.iter().any(|image| **image != one.image),
         Status::Skipped(_) => true,
     })
 }

@@ -13,7 +13,7 @@ use super::marker::{MarkerError, MarkerPin};
 use super::policy::Unchanged;
 use super::pull_request::BranchName;
 use super::reference::{Tag, TagRef};
-use super::waves::WaveWait;
+use super::waves::{WaveCause, WaveWait};
 
 /// What the registry says of both ends of a [`Move`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,25 @@ impl Reason {
     pub fn wait(&self) -> Option<&Wait> {
         match self {
             Self::Waits(wait) => Some(wait),
+            _ => None,
+        }
+    }
+
+    /// Until when it waits, as far as that is known; what is asked for by then decides.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::TooYoung { from, .. } | Self::Unsettled { from, .. } => Some(*from),
+            Self::Pair { until, .. } | Self::MinInterval { until } => Some(*until),
+            Self::Wave(WaveWait { cause: WaveCause::Green { until }, .. }) => Some(*until),
+            Self::Waits(wait) => Some(wait.until.timestamp()).filter(|until| *until < Timestamp::MAX),
+            _ => None,
+        }
+    }
+
+    /// Since when it waits, where that is what says something.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::NotInMirror { since, .. } => Some(*since),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::file_name::{FileFormat, formats};
 use super::file_pattern;
 use super::image_use::{ImageUse, SkipReason, Status, TagSource, UseKind};
 use super::pin::{forget_shared_tags, mark_shared_with_fixed};
-use super::policy::{CommentMode, FilePattern, PinMode, Policy};
+use super::policy::{CommentMode, FilePattern, PinMode, Policy, Stages};
 
 /// Reads the image uses of one file under a policy, in the order of the file; those that only
 /// a pattern finds in a Dockerfile come last.
@@ -53,6 +53,13 @@ fn apply_policy(image_use: &mut ImageUse, policy: &Policy) {
         }
         Status::Unpinned if policy.pin == PinMode::Digest => pin_if_possible(image_use),
         Status::Pinned | Status::Unpinned | Status::Skipped(_) => {}
+    }
+    let is_elsewhere =
+        policy.stages == Stages::Final && image_use.kind != UseKind::Pattern && !image_use.makes_final_image;
+    let is_followed =
+        matches!(image_use.status, Status::Pinned | Status::Unpinned | Status::Skipped(SkipReason::NoTag));
+    if is_elsewhere && is_followed {
+        image_use.status = Status::Skipped(SkipReason::Stage);
     }
     if policy.pin == PinMode::Off {
         image_use.digest_insertion = None;

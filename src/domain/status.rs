@@ -4,14 +4,15 @@ mod figures;
 mod filter;
 mod words;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::candidates::RepositoryKey;
 use super::digest::Digest;
+use super::freshness::TagFinding;
 use super::proposal::Reason;
 use super::pull_request::{BranchName, Pipeline, Vocabulary};
 use super::reference::TagRef;
-use super::waves::UnderWay;
+use super::waves::{UnderWay, WaveCause, WaveWait};
 
 pub use figures::{Figures, OldestStale};
 pub use filter::{Filter, FilterError, Sort, StateFilter};
@@ -53,6 +54,8 @@ pub struct RepositoryStatus {
     pub pins: Vec<PinStatus>,
     /// Digests that are not followed, and what else somebody should look at. By path, then as in the file.
     pub noticed: Vec<NoticedStatus>,
+    /// What is to be said of the tags of its pins, by tag.
+    pub findings: Vec<TagFinding>,
     /// Newest first.
     pub pull_requests: Vec<PullRequestStatus>,
     /// When it may be proposed to next; `None`: now; the end of time: never.
@@ -96,6 +99,8 @@ pub enum PinState {
     },
     Unknown {
         reason: String,
+        /// Whether it stays so until somebody does something.
+        needs_person: bool,
     },
     /// Somebody took its digest back: it goes back, whatever its tag points to.
     Denied {
@@ -117,6 +122,10 @@ pub struct Wait {
     pub why: String,
     /// Whether it stays so until somebody does something; else it settles by itself, or somebody wants it so.
     pub needs_person: bool,
+    /// Until when, as far as that is known.
+    pub until: Option<Timestamp>,
+    /// Since when, where that is what says something.
+    pub since: Option<Timestamp>,
 }
 
 /// A use of an image that nobody would be told of otherwise.
@@ -175,6 +184,7 @@ impl RepositoryStatus {
     pub fn needs_person(&self) -> bool {
         self.error.is_some()
             || self.pins.iter().any(PinStatus::needs_person)
+            || self.findings.iter().any(|finding| finding.trouble.needs_person())
             || self.pull_requests.iter().any(PullRequestStatus::needs_person)
     }
 
@@ -226,7 +236,7 @@ impl PinStatus {
             PinState::Behind { waits, .. } | PinState::Denied { waits, .. } => {
                 waits.as_ref().is_some_and(|wait| wait.needs_person)
             }
-            PinState::Unknown { .. } => true,
+            PinState::Unknown { needs_person, .. } => *needs_person,
         }
     }
 
@@ -245,20 +255,62 @@ impl PullRequestStatus {
 
 impl Wait {
     /// For people of a forge.
-    pub fn new(reason: &Reason, vocabulary: Vocabulary) -> Self {
-        let needs_person = matches!(
-            reason,
-            Reason::Unknown(_)
-                | Reason::Ambiguous
-                | Reason::SinglePlatform
-                | Reason::NoLongerIndex
-                | Reason::PlatformsGone(_)
-                | Reason::ForeignCommit(_)
-                | Reason::ForeignBranch(_)
-                | Reason::UnreadableMarker(..)
-                | Reason::NoWayBack { .. }
-        );
-        Self { why: reason.told(vocabulary).to_string(), needs_person }
+    pub fn new(reason: &Reason, vocabulary: Vocabulary, now: Timestamp) -> Self {
+        let why = reason.told(vocabulary).to_string();
+        Self { why, needs_person: needs_person(reason, now), until: reason.until(), since: reason.since() }
+    }
+
+    /// Why, with how far its time is from now: `…, in 3 days`.
+    pub fn told_at(&self, now: Timestamp) -> String {
+        match (self.until.filter(|until| *until > now), self.since) {
+            (Some(until), _) => format!("{}, in {}", self.why, duration(now, until)),
+            (None, Some(since)) => format!("{}, {} ago", self.why, duration(since, now)),
+            (None, None) => self.why.clone(),
+        }
+    }
+
+    /// The words alone: no time is known.
+    pub fn of_words(why: impl Into<String>, needs_person: bool) -> Self {
+        Self { why: why.into(), needs_person, until: None, since: None }
+    }
+}
+
+/// How long a digest may be on its way to a mirror before somebody should look: the slowest replication runs once a day.
+const MIRROR_PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Whether it stays so until somebody does something; else it settles by itself, or somebody wants it so.
+fn needs_person(reason: &Reason, now: Timestamp) -> bool {
+    match reason {
+        Reason::Unknown(_)
+        | Reason::Ambiguous
+        | Reason::SinglePlatform
+        | Reason::NoLongerIndex
+        | Reason::PlatformsGone(_)
+        | Reason::TagGone
+        | Reason::NoWayBack { .. }
+        | Reason::TagNotEditable(_)
+        | Reason::ForeignCommit(_)
+        | Reason::ForeignBranch(_)
+        | Reason::UnreadableMarker(..)
+        | Reason::Wave(WaveWait { cause: WaveCause::Failed(_), .. }) => true,
+        Reason::NotInMirror { since, .. } => now.duration_since(*since) >= MIRROR_PATIENCE,
+        // They settle by themselves.
+        Reason::Backwards
+        | Reason::TooYoung { .. }
+        | Reason::Unsettled { .. }
+        | Reason::HeldBack(_)
+        | Reason::DigestGone(_)
+        | Reason::Pair { .. }
+        | Reason::MinInterval { .. }
+        | Reason::Wave(_)
+        | Reason::Merged(_)
+        | Reason::Moved(_)
+        | Reason::MaxOpen(_)
+        | Reason::MaxNewPerHour(_)
+        | Reason::TooMany
+        | Reason::Waits(_) => false,
+        // Somebody wants it so.
+        Reason::Denied { .. } | Reason::Unchanged(_) | Reason::Refused(_) | Reason::Hold(_) => false,
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::domain::freshness::TagFinding;
 use crate::domain::pull_request::Pipeline;
 use crate::domain::reference::TagRef;
 use crate::domain::status::{
@@ -90,6 +91,7 @@ struct RepositoryRecord {
     due_because: Option<String>,
     error: Option<String>,
     pins: Vec<PinRecord>,
+    findings: Vec<FindingRecord>,
     pull_requests: Vec<PullRequestRecord>,
     noticed: Vec<NoticedRecord>,
 }
@@ -110,8 +112,20 @@ struct PinRecord {
     behind_since: Option<Timestamp>,
     /// Why it is behind and not proposed, or why its state is not known.
     reason: Option<String>,
+    /// Until when that is so, where it is known.
+    until: Option<Timestamp>,
     /// Where its digest was taken back.
     denied: Option<DeniedRecord>,
+    needs_person: bool,
+}
+
+/// What is to be said of a tag.
+#[derive(Debug, Serialize)]
+pub struct FindingRecord {
+    #[serde(flatten)]
+    image: ImageRecord,
+    finding: &'static str,
+    message: String,
     needs_person: bool,
 }
 
@@ -217,6 +231,7 @@ impl From<&RepositoryStatus> for RepositoryRecord {
             due_because: Some(status.due_because.clone()).filter(|because| !because.is_empty()),
             error: status.error.clone(),
             pins: status.pins.iter().map(PinRecord::from).collect(),
+            findings: status.findings.iter().map(FindingRecord::from).collect(),
             pull_requests: status.pull_requests.iter().map(PullRequestRecord::from).collect(),
             noticed: status.noticed.iter().map(NoticedRecord::from).collect(),
         }
@@ -225,13 +240,11 @@ impl From<&RepositoryStatus> for RepositoryRecord {
 
 impl From<&PinStatus> for PinRecord {
     fn from(pin: &PinStatus) -> Self {
-        let (newest, newest_version, reason) = match pin.state.clone() {
+        let (newest, newest_version, wait) = match pin.state.clone() {
             PinState::Current => (None, None, None),
-            PinState::Behind { newest, newest_version, waits, .. } => {
-                (Some(newest.to_string()), newest_version, waits.map(|Wait { why, .. }| why))
-            }
-            PinState::Unknown { reason } => (None, None, Some(reason)),
-            PinState::Denied { waits, .. } => (None, None, waits.map(|Wait { why, .. }| why)),
+            PinState::Behind { newest, newest_version, waits, .. } => (Some(newest.to_string()), newest_version, waits),
+            PinState::Unknown { reason, needs_person } => (None, None, Some(Wait::of_words(reason, needs_person))),
+            PinState::Denied { waits, .. } => (None, None, waits),
         };
         let denied = match pin.state.clone() {
             PinState::Denied { reason, to, pull_request, .. } => {
@@ -251,10 +264,18 @@ impl From<&PinStatus> for PinRecord {
             newest,
             newest_version,
             behind_since: pin.behind_since(),
-            reason,
+            until: wait.as_ref().and_then(|wait| wait.until),
+            reason: wait.map(|wait| wait.why),
             denied,
             needs_person: pin.needs_person(),
         }
+    }
+}
+
+impl From<&TagFinding> for FindingRecord {
+    fn from(TagFinding { tag, trouble }: &TagFinding) -> Self {
+        let (finding, needs_person) = (trouble.as_str(), trouble.needs_person());
+        Self { image: ImageRecord::from(tag), finding, message: trouble.to_string(), needs_person }
     }
 }
 

@@ -53,12 +53,14 @@ fn with_fixed_settings(new: Config, old: &Config) -> (Config, Vec<&'static str>)
     let changed = [
         ("store", new.store != old.store),
         ("state_dir", new.state_dir != old.state_dir),
+        ("ledger.retention", new.retention != old.retention),
         ("serve.listen", new.serve.listen != old.serve.listen),
     ];
     let changed = changed.into_iter().filter(|(_, has_changed)| *has_changed).map(|(name, _)| name).collect();
     let mut config = new;
     config.store.clone_from(&old.store);
     config.state_dir.clone_from(&old.state_dir);
+    config.retention = old.retention;
     // Where it listens decides over who needs the token; whoever takes that away has to move to loopback, too.
     if config.serve.token.is_none() && !old.serve.listen.ip().is_loopback() {
         config.serve.token.clone_from(&old.serve.token);
@@ -81,10 +83,13 @@ mod tests {
     #[test]
     fn what_the_process_holds_on_to_stays_and_is_named() {
         let old = config("serve: { shutdown_grace: 10s }\n");
-        let new = config("store: sqlite://other.db\nserve: { listen: '127.0.0.1:9', shutdown_grace: 20s }\n");
+        let new = config(
+            "store: sqlite://other.db\nledger: { retention: 90d }\nserve: { listen: '127.0.0.1:9', shutdown_grace: 20s }\n",
+        );
         let (config, changed) = with_fixed_settings(new, &old);
-        assert_eq!(changed, ["store", "serve.listen"]);
+        assert_eq!(changed, ["store", "ledger.retention", "serve.listen"]);
         assert_eq!((&config.store, config.serve.listen), (&old.store, old.serve.listen));
+        assert_eq!(config.retention, old.retention);
         assert_eq!(config.serve.shutdown_grace.as_secs(), 20);
     }
 

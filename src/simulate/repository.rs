@@ -8,7 +8,7 @@ use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::{
-    AutoMergesFrom, BranchName, CommitId, NameError, RepoName, RepositoryHead, Vocabulary,
+    AutoMergesFrom, BranchName, CommitId, NameError, Pipeline, RepoName, RepositoryHead, Vocabulary,
 };
 use crate::domain::reference::TagRef;
 use crate::domain::source_file;
@@ -58,6 +58,7 @@ impl Repository {
                 name,
                 default_branch: base.clone(),
                 head: Some(first.clone()),
+                pipeline: Pipeline::Passed,
                 is_archived: false,
                 is_disabled: false,
                 is_fork: false,

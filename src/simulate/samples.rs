@@ -55,3 +55,31 @@ fn time_of_day(name: &str) -> i64 {
     let digits = hash.get(..HEX_DIGITS).and_then(|digits| i64::from_str_radix(digits, 16).ok());
     digits.unwrap_or_default().rem_euclid(DAY_SECONDS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::reference::{Reference, TagRef};
+    use crate::simulate::recording::Moved;
+    use crate::simulate::track::Grid;
+
+    #[test]
+    fn a_pin_is_sampled_once_a_day_wherever_its_stretches_begin() {
+        let hour = |hours: i64| Timestamp::from_second(1_782_864_000 + 3600 * hours).unwrap();
+        let [a, b] = [b"a", b"b"].map(|text| Digest::of(text));
+        let moves = [Moved { at: hour(-24), digest: a }, Moved { at: hour(30), digest: b }];
+        let track = Track::new(&moves, &Grid::new(hour(0), SignedDuration::from_hours(1)), 1);
+        let Reference { image, tag, .. } = "nginx:1".parse().unwrap();
+        let tag = TagRef { image, tag: tag.unwrap() };
+        for moved in [31, 47, 48, 60] {
+            let mut samples = Samples::default();
+            let pin = |at| Pinned { tag: tag.clone(), track: 0, at: Some(at) };
+            samples.stretch("acme/web 0", &pin((a, hour(0))), &track, (hour(0), hour(moved)));
+            samples.stretch("acme/web 0", &pin((b, hour(moved))), &track, (hour(0), hour(240)));
+            let days: Vec<_> = samples.samples.iter().map(|sample| sample.day).collect();
+            assert_eq!(days, (0..10).collect::<Vec<_>>(), "moved after {moved} hours");
+            assert_eq!(samples.lags, [SignedDuration::from_hours(moved - 30)]);
+            assert!(samples.samples.iter().all(|sample| sample.age >= sample.behind));
+        }
+    }
+}

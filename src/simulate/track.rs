@@ -129,3 +129,71 @@ fn floor(look: Look, stride: i64) -> Look {
 fn ceil(look: Look, stride: i64) -> Look {
     floor(look, stride) + if look.rem_euclid(stride) > 0 { stride } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FROM: i64 = 1_782_864_000;
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(FROM + 60 * minutes).unwrap()
+    }
+
+    fn digest(letter: char) -> Digest {
+        Digest::of(letter.to_string().as_bytes())
+    }
+
+    /// Looks each ten minutes; the tag is asked for in every `stride`th.
+    fn track(moves: &[(i64, char)], stride: i64) -> (Track, Grid) {
+        let grid = Grid::new(at(0), SignedDuration::from_mins(10));
+        let moves: Vec<_> = moves.iter().map(|(minutes, it)| Moved { at: at(*minutes), digest: digest(*it) }).collect();
+        (Track::new(&moves, &grid, stride), grid)
+    }
+
+    #[test]
+    fn looks_are_counted_from_the_beginning_both_ways() {
+        let grid = Grid::new(at(0), SignedDuration::from_mins(10));
+        for (minutes, look) in [(0, 0), (1, 1), (10, 1), (11, 2), (-1, 0), (-10, -1), (-11, -1)] {
+            assert_eq!(grid.look_from(at(minutes)), look, "{minutes}");
+        }
+        let strides = [1, 10, 11, 20].map(|minutes| grid.stride(SignedDuration::from_mins(minutes)));
+        assert_eq!(strides, [1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_between_two_looks_is_not_seen() {
+        let (track, grid) = track(&[(-25, 'a'), (1, 'b'), (5, 'c'), (30, 'd')], 1);
+        let heads: Vec<_> = (-4..5).map(|look| track.head(look)).collect();
+        let [a, c, d] = ['a', 'c', 'd'].map(|letter| Some(digest(letter)));
+        assert_eq!(heads, [None, None, a, a, a, c, c, d, d]);
+        assert_eq!(track.changes().collect::<Vec<_>>(), [-2, 1, 3]);
+        let seen: Vec<_> = track.history(2, &grid).sightings().iter().map(|it| (it.first_seen, it.last_seen)).collect();
+        assert_eq!(seen, [(at(-20), at(0)), (at(10), at(20))]);
+    }
+
+    #[test]
+    fn a_tag_that_is_asked_for_less_often_is_seen_later() {
+        let (track, grid) = track(&[(0, 'a'), (1, 'b')], 3);
+        let heads: Vec<_> = (0..5).map(|look| track.head(look)).collect();
+        let [a, b] = ['a', 'b'].map(|letter| Some(digest(letter)));
+        assert_eq!(heads, [a, a, a, b, b]);
+        assert_eq!(track.history(5, &grid).head().unwrap().last_seen, at(30));
+        // Settled in the look at minute 60, old enough at minute 55.
+        let (age, settle) = (SignedDuration::from_mins(25), SignedDuration::from_mins(25));
+        assert_eq!(track.ripens(3, &grid, (age, settle)), [6, 6]);
+        assert_eq!(track.ripens(6, &grid, (age, settle)), Vec::<Look>::new());
+    }
+
+    #[test]
+    fn a_digest_is_left_when_the_tag_moves_and_not_when_it_comes_back() {
+        let (track, _) = track(&[(0, 'a'), (7, 'b'), (30, 'a'), (50, 'c')], 1);
+        assert_eq!(track.came(&digest('a')), Some(at(0)));
+        let left = |letter, minutes| track.left(&digest(letter), at(minutes));
+        assert_eq!(
+            [left('a', 5), left('a', 10), left('a', 30), left('a', 60)],
+            [None, Some(at(7)), None, Some(at(50))]
+        );
+        assert_eq!(left('b', 60), Some(at(30)));
+    }
+}

@@ -58,7 +58,11 @@ fn until(reason: &Reason) -> Option<Timestamp> {
         Reason::Waits(wait) => Some(wait.until.timestamp()),
         Reason::Wave(wait) => match wait.cause {
             WaveCause::Green { until } => Some(until),
-            WaveCause::Merged { .. } | WaveCause::Pending(_) | WaveCause::Failed(_) => None,
+            WaveCause::Merged { .. }
+            | WaveCause::Pending(_)
+            | WaveCause::Failed(_)
+            | WaveCause::Unknown(_)
+            | WaveCause::Unlisted(_) => None,
         },
         // These change with a tag, a merge or the cap.
         Reason::Unknown(_)

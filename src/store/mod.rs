@@ -1,5 +1,6 @@
 //! What is remembered between cycles. All of it can be lost without harm: the forge is the record.
 
+mod ledger;
 mod lock;
 mod sqlite;
 mod waves;
@@ -14,11 +15,13 @@ use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
-pub use sqlite::{SqliteDenials, SqliteReader, SqliteStore};
+pub use ledger::{Imported, LedgerEntry, RETENTION};
+pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
 pub use waves::{WaveBooks, WaveStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
@@ -211,6 +214,9 @@ pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
     /// Notes that the turns of these repositories are not finished, until [`Store::record_turns`]; the first time stays.
     async fn record_unfinished_turns(&self, repositories: &[RepositoryKey], at: Timestamp) -> Result<(), StoreError>;
 
+    /// When a pull request was last opened in each repository, however long ago.
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError>;
+
     /// How many pull requests were opened in the whole fleet since then.
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError>;
 
@@ -248,6 +254,15 @@ pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
 
     /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
+
+    /// Pinned digests that their registry did not have when it was last asked, by the name that is written.
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError>;
+
+    /// Notes that a look did not find these digests.
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Forgets that these digests were missing: they are there, or nobody has them any more.
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError>;
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;

@@ -8,10 +8,14 @@ mod denial;
 mod followed;
 mod history;
 mod images;
+mod import;
+mod ledger;
 mod looks;
+mod missing;
 mod openings;
 mod pull_requests;
 mod reader;
+mod retention;
 mod scans;
 mod staleness;
 mod status;
@@ -21,22 +25,23 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{DenialsVersion, PullRequestTimes, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -44,6 +49,7 @@ use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 use view::View;
 
 pub use denial::SqliteDenials;
+pub use import::Import;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -52,17 +58,14 @@ const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long opened pull requests are remembered: far longer than the hour that a cap looks at.
 const OPENED_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
-const SECONDS_PER_DAY: i64 = 86_400;
-
-/// How long a digest is remembered after a tag last pointed to it: longer than any pin that is kept fresh stays. A tag
-/// that is rebuilt each day then has some 400 of them, about 100 KiB.
-const SIGHTINGS_KEPT: SignedDuration = SignedDuration::from_hours(400 * 24);
 
 /// The store in one SQLite file, used by one process at a time.
 #[derive(Debug)]
 pub struct SqliteStore {
     name: String,
     pool: SqlitePool,
+    /// How long a digest is remembered after a tag last pointed to it.
+    retention: SignedDuration,
     /// The day on which it last let go of what nobody needs, counted from 1970.
     forgot_on: AtomicI64,
     /// Held until the connection is gone: fields are dropped in this order.
@@ -75,6 +78,11 @@ impl SqliteStore {
     /// `now` is written beside it for whoever finds it in use. Errors: [`StoreError::Held`] by another process,
     /// [`StoreError::Newer`], [`StoreError::Damaged`].
     pub async fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        Self::open_keeping(path, RETENTION, now).await
+    }
+
+    /// The same with how long a digest is remembered after a tag last pointed to it.
+    pub async fn open_keeping(path: &Path, retention: SignedDuration, now: Timestamp) -> Result<Self, StoreError> {
         let name = path.display().to_string();
         let io = |what| move |error: std::io::Error| Self::io_error(path, what, error);
         if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
@@ -95,7 +103,7 @@ impl SqliteStore {
         // One connection: statements take microseconds, and no two of ours ever wait for each other's lock.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
-        let store = Self { name, pool, forgot_on: AtomicI64::new(i64::MIN), _lock: lock };
+        let store = Self { name, pool, retention, forgot_on: AtomicI64::new(i64::MIN), _lock: lock };
         store.migrate().await?;
         store.forget_daily(now).await?;
         Ok(store)
@@ -130,21 +138,9 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// The same as when it was opened, for a process that keeps it for years.
-    async fn forget_daily(&self, now: Timestamp) -> Result<(), StoreError> {
-        let day = now.as_second().div_euclid(SECONDS_PER_DAY);
-        if self.forgot_on.swap(day, Ordering::Relaxed) == day { Ok(()) } else { self.forget(now).await }
-    }
-
-    /// Lets go of what nobody needs any more, so that the file does not grow for ever.
-    async fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
-        let oldest = now.saturating_sub(SIGHTINGS_KEPT).unwrap_or(Timestamp::MIN);
-        let query = sqlx::query("DELETE FROM sighting WHERE last_seen < ?").bind(oldest.as_microsecond());
-        query.execute(&self.pool).await.map_err(self.write_error())?;
-        self.forget_looks().await?;
-        self.forget_adoptions(oldest).await?;
-        self.forget_told_to_merge().await?;
-        self.forget_images().await
+    /// A transaction that nobody's write comes in between of.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.pool.begin_with("BEGIN IMMEDIATE").await.map_err(self.write_error())
     }
 
     /// The store as whoever only reads it sees it.
@@ -279,6 +275,10 @@ impl Store for SqliteStore {
         self.note_unfinished_turns(repositories, at).await
     }
 
+    async fn last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        self.read_last_opened().await
+    }
+
     async fn opened_since(&self, since: Timestamp) -> Result<u64, StoreError> {
         let query = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM opened WHERE at >= ?");
         let count = query.bind(since.as_microsecond()).fetch_one(&self.pool).await.map_err(self.read_error())?;
@@ -325,6 +325,18 @@ impl Store for SqliteStore {
 
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
         self.read_open_pull_requests().await
+    }
+
+    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError> {
+        self.read_missing().await
+    }
+
+    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError> {
+        self.note_missing(digests, at).await
+    }
+
+    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError> {
+        self.delete_missing(digests).await
     }
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {

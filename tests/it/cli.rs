@@ -4,6 +4,8 @@ mod bump;
 mod cases;
 mod check;
 mod commands;
+mod history;
+mod ledger;
 mod list;
 mod logs;
 mod rollback;

@@ -31,6 +31,7 @@ mod interrupted;
 pub mod meddling;
 mod policies;
 mod processes;
+mod quiet;
 mod rollback;
 mod situations;
 mod two_forges;

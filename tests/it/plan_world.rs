@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use refrom::domain::cadence::CadenceMode;
 use refrom::domain::candidates::{FileUses, Move, RepositoryFacts, RepositoryKey, Unanswered, Unknown, behind};
+use refrom::domain::denial::Denials;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
@@ -58,6 +59,7 @@ pub struct World {
     pub tags: BTreeMap<TagRef, Option<Digest>>,
     pub contents: BTreeMap<Digest, Content>,
     pub ledger: Ledger,
+    pub denials: Denials,
     pub max_new_per_hour: Option<u32>,
     pub opened: u64,
     pub hour: i64,
@@ -128,6 +130,7 @@ pub fn image_use(tag: &TagRef, digest: Digest, nth: usize) -> ImageUse {
         status: Status::Pinned,
         stage: None,
         is_final_stage: true,
+        makes_final_image: true,
         platform: None,
         via: None,
         tag_source: Some(TagSource::Reference),
@@ -144,6 +147,7 @@ impl World {
             tags: BTreeMap::new(),
             contents: BTreeMap::new(),
             ledger: Ledger::default(),
+            denials: Denials::default(),
             max_new_per_hour: None,
             opened: 0,
             hour: 1,
@@ -271,6 +275,7 @@ impl World {
         let mut knowledge = Knowledge {
             observations: self.tags.iter().map(|(tag, digest)| (tag.clone(), seen(digest))).collect(),
             ledger: self.ledger.clone(),
+            denials: self.denials.clone(),
             own_emails: [OURS.to_owned()].into(),
             api_emails: [("github".to_owned(), API_EMAILS.map(str::to_owned).into())].into(),
             told_to_merge: self.told_to_merge.clone(),

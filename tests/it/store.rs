@@ -1,7 +1,11 @@
 //! The store on real files, and by real processes.
 
 mod denials;
+mod laws;
+mod ledger;
+mod racing;
 mod reader;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -69,6 +69,12 @@ impl Cadence {
         self.due_at(Spread::of(repository), last_turn, now)
     }
 
+    /// The same for what is urgent: it waits for no turn, and for no freeze that lets it through.
+    pub fn due_urgently(&self, repository: &RepositoryKey, now: Timestamp) -> Due {
+        let freezes = self.freezes.iter().filter(|freeze| !freeze.value.lets_urgent_through()).cloned().collect();
+        Self { schedule: None, freezes, ..self.clone() }.due(repository, None, now)
+    }
+
     pub(super) fn due_at(&self, spread: Spread, last_turn: Option<Timestamp>, now: Timestamp) -> Due {
         // A turn in the future was noted by a clock that was wrong.
         let turn = self

@@ -15,6 +15,7 @@ pub struct Freeze {
     from: Edge,
     to: Edge,
     reason: String,
+    lets_urgent_through: bool,
 }
 
 /// Where a freeze begins or ends.
@@ -27,9 +28,19 @@ pub enum Edge {
 }
 
 impl Freeze {
-    /// `None` where it would end before it begins.
+    /// `None` where it would end before it begins. It holds what is urgent, too.
     pub fn new(from: Edge, to: Edge, reason: impl Into<String>) -> Option<Self> {
-        (from.start() < to.end()).then(|| Self { from, to, reason: reason.into() })
+        (from.start() < to.end()).then(|| Self { from, to, reason: reason.into(), lets_urgent_through: false })
+    }
+
+    /// The same, which holds everything but what is urgent.
+    pub fn letting_urgent_through(self) -> Self {
+        Self { lets_urgent_through: true, ..self }
+    }
+
+    /// Whether what is urgent does not wait for its end.
+    pub fn lets_urgent_through(&self) -> bool {
+        self.lets_urgent_through
     }
 
     pub fn from(&self) -> Edge {

@@ -14,6 +14,7 @@ mod heredoc;
 mod instruction;
 mod mount;
 mod scope;
+mod stages;
 mod traced;
 mod walk;
 mod words;

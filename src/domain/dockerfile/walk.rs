@@ -9,6 +9,7 @@ use super::from;
 use super::instruction::{Instruction, split_keyword};
 use super::mount::{self, MountSource};
 use super::scope::{Reader, Scope};
+use super::stages::Stages;
 use super::traced::Traced;
 use super::words::split_flags;
 use crate::domain::digest::Digest;
@@ -35,9 +36,8 @@ pub(super) fn walk(bytes: &[u8], directives: &Directives, instructions: &[Instru
         scope: Scope::new(),
         instructions,
         stage_names: from::stage_names(instructions),
-        earlier_stages: BTreeSet::new(),
         stage: None,
-        stages: 0,
+        stages: Stages::default(),
         found: Vec::new(),
     };
     if let Some(syntax) = &directives.syntax {
@@ -46,10 +46,12 @@ pub(super) fn walk(bytes: &[u8], directives: &Directives, instructions: &[Instru
     for (index, instruction) in instructions.iter().enumerate() {
         walk.instruction(index, &instruction.keyword, &instruction.rest);
     }
-    let last = walk.stages;
+    let (last, of_final) = (walk.stages.count(), walk.stages.of_final());
     let mut found = walk.found;
     for (stage, Found { image_use, .. }) in &mut found {
         image_use.is_final_stage = *stage == last && last > 0;
+        let is_part = matches!(image_use.kind, UseKind::From | UseKind::CopyFrom);
+        image_use.makes_final_image = is_part && of_final.contains(stage);
         image_use.tag_range.take_if(|range| !walk.scope.serves_one_text(range));
         image_use.digest_insertion.take_if(|at| !walk.scope.serves_one_text(&(at.saturating_sub(1)..*at)));
     }
@@ -64,12 +66,10 @@ struct Walk<'a> {
     instructions: &'a [Instruction],
     /// All stages of the file.
     stage_names: BTreeSet<String>,
-    /// Those before the current FROM.
-    earlier_stages: BTreeSet<String>,
     /// The current stage's name.
     stage: Option<String>,
-    /// How many stages have begun; 0 before the first FROM.
-    stages: usize,
+    /// Those that have begun.
+    stages: Stages,
     /// With the number of the stage that each stands in.
     found: Vec<(usize, Found)>,
 }
@@ -78,7 +78,7 @@ impl Walk<'_> {
     fn instruction(&mut self, index: usize, keyword: &str, rest: &Traced) {
         match keyword {
             "from" => self.from(index, rest),
-            "arg" if self.stages == 0 => {
+            "arg" if self.stages.count() == 0 => {
                 let (_flags, arguments) = split_flags(rest);
                 self.scope.declare(&arguments, self.escape, index);
             }
@@ -91,7 +91,7 @@ impl Walk<'_> {
     }
 
     fn from(&mut self, index: usize, rest: &Traced) {
-        self.stages += 1;
+        self.stages.begin();
         self.stage = None;
         let Some(from) = from::parse(rest) else {
             return self.skipped(index, UseKind::From, rest, SkipReason::Malformed);
@@ -106,18 +106,19 @@ impl Walk<'_> {
             }
             // FROM compares the name as it is with the lower-cased names of the stages before it.
             Ok(Expanded { value, .. }) => {
-                let is_stage = value.text().is_some_and(|text| text == SCRATCH || self.earlier_stages.contains(text));
-                if !is_stage {
+                let name = value.text().unwrap_or_default();
+                if name != SCRATCH && !self.stages.begins_from(name) {
                     self.image(index, UseKind::From, &value, &from.base);
                 }
             }
         }
         let platform = from.platform.map(|platform| self.platform(&platform));
         self.scope.note_reader(Reader::Others);
-        if let Some((_, found)) = self.found.last_mut().filter(|(stage, _)| *stage == self.stages) {
+        let current = self.stages.count();
+        if let Some((_, found)) = self.found.last_mut().filter(|(stage, _)| *stage == current) {
             found.image_use.platform = platform;
         }
-        self.earlier_stages.extend(from.stage);
+        self.stages.name(from.stage);
     }
 
     /// The platform's value, or its text where only the build knows it.
@@ -179,7 +180,7 @@ impl Walk<'_> {
         let place = digits(reference).unwrap_or_else(|| reference.clone());
         image_use.line = self.lines.line(place.origin().unwrap_or_default());
         settle(&mut image_use, CommentBinding::None);
-        self.found.push((self.stages, Found { image_use, described_at: Vec::new() }));
+        self.found.push((self.stages.count(), Found { image_use, described_at: Vec::new() }));
     }
 
     /// A use of the image that `reference` names, where `written` stands in the instruction.
@@ -201,7 +202,7 @@ impl Walk<'_> {
         described_at.push(index);
         let insertion = described_at.first().and_then(|index| self.instructions.get(*index));
         image_use.comment_insertion = insertion.map(|instruction| instruction.start);
-        self.found.push((self.stages, Found { image_use, described_at }));
+        self.found.push((self.stages.count(), Found { image_use, described_at }));
     }
 
     /// Where a digest would follow the reference: behind its last byte, which is the last of the ARG's value that it
@@ -221,7 +222,7 @@ impl Walk<'_> {
         let mut image_use = ImageUse::new(kind, Status::Skipped(reason));
         image_use.line = self.lines.line(place.origin().or(start).unwrap_or_default());
         image_use.stage.clone_from(&self.stage);
-        self.found.push((self.stages, Found { image_use, described_at: vec![index] }));
+        self.found.push((self.stages.count(), Found { image_use, described_at: vec![index] }));
     }
 
     /// The use that a reference makes, as far as it tells.

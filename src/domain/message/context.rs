@@ -33,6 +33,8 @@ pub(super) struct Context {
     /// Every pin; [`Self::left_out`] more are left out where they would not fit.
     pins: Vec<Row>,
     left_out: usize,
+    /// Whether one of them cannot wait.
+    is_urgent: bool,
     /// The title; not in the title's own template.
     title: String,
     /// Ready pieces of Markdown, in the body alone.
@@ -74,6 +76,8 @@ struct Row {
     is_old_gone: bool,
     /// What the new digest changes besides, the gravest first.
     hidden: Vec<HiddenRow>,
+    /// Why it cannot wait, as Markdown; empty where it can.
+    urgent: String,
 }
 
 /// A change that a digest hides. Names and values are in the body Markdown code; a value is empty where there was none.
@@ -141,6 +145,11 @@ impl Row {
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
             hidden: changes.filter(is_hidden).map(|change| HiddenRow::new(&change, text)).collect(),
+            urgent: (pin.urgency.as_ref())
+                .map(|urgency| {
+                    words::urgent(urgency, &text(&pin.shown_old()), &text(&format!("{name}:{}", pin.tag.tag)))
+                })
+                .unwrap_or_default(),
         }
     }
 
@@ -165,6 +174,7 @@ impl Row {
             size: "12.3 MB".to_owned(),
             is_old_gone: line > 1,
             hidden: (line > 1).then(HiddenRow::example).into_iter().collect(),
+            urgent: if line > 1 { "> **Urgent:** …".to_owned() } else { String::new() },
         }
     }
 }
@@ -236,11 +246,13 @@ impl Context {
         let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
         let hidden = hidden_in_short(&images);
+        let is_urgent = images.iter().any(|image| !image.urgent.is_empty());
         pins.truncate(shown);
         images.truncate(shown);
         let left_out = all.saturating_sub(shown);
         let mut context = Self {
             count,
+            is_urgent,
             image,
             change,
             new_tag,
@@ -311,12 +323,13 @@ impl Context {
     }
 
     fn remarks(&self) -> String {
+        let urgent = self.images.iter().map(|image| image.urgent.clone()).filter(|urgent| !urgent.is_empty());
         let gone = self
             .images
             .iter()
             .filter(|image| image.is_old_gone)
             .map(|image| words::old_gone(&image.old, &image.reference));
-        gone.collect::<Vec<_>>().join("\n")
+        urgent.chain(gone).collect::<Vec<_>>().join("\n>\n")
     }
 
     fn digests(&self) -> String {

@@ -13,7 +13,7 @@ const FUEL: u64 = 500_000;
 /// How deep a template may nest.
 const RECURSION_MAX: usize = 20;
 
-pub(super) const TITLE: &str = "build(deps): {{ change }} {% if count != 1 %}{{ count }} base images\
+pub(super) const TITLE: &str = "build(deps): {% if is_urgent %}urgently {% endif %}{{ change }} {% if count != 1 %}{{ count }} base images\
 {% elif new_tag %}{{ images[0].name }} {{ images[0].tag }} → {{ new_tag }}{% else %}base image {{ image }}{% endif %}\
 {% if file %} in {{ file }}{% endif %}{% if hidden %} ({{ hidden }}){% endif %}";
 

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 use super::escape;
+use crate::domain::freshness::TagTrouble;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
-use crate::domain::proposal::Reason;
+use crate::domain::proposal::{Reason, Urgency};
 use crate::domain::pull_request::{BranchName, Vocabulary};
 
 macro_rules! foreign_commit {
@@ -90,6 +93,19 @@ pub(super) fn left_out(pins: usize) -> String {
     format!("… and {pins} more, which this text has no room for; the diff and the hidden block have all of them.")
 }
 
+/// A remark about an image that cannot wait; both texts are Markdown, `why` is the reason of who took it back.
+pub(super) fn urgent(urgency: &Urgency, old: &str, reference: &str) -> String {
+    match urgency {
+        Urgency::Gone => format!(
+            "> **Urgent:** the pinned digest {old} of {reference} is gone from its registry: what is built on it cannot be \
+             built any more."
+        ),
+        Urgency::RolledBack(reason) => {
+            format!("> **Urgent:** the pinned digest {old} of {reference} was taken back: {}", escape::code(reason))
+        }
+    }
+}
+
 /// A remark about an image whose pinned digest is gone; both texts are Markdown.
 pub(super) fn old_gone(old: &str, reference: &str) -> String {
     format!(
@@ -136,6 +152,11 @@ pub fn unreadable_refusal(number: impl fmt::Display, error: &MarkerError) -> Str
     format!("{number} was closed without merging, and what it refused is not known: {error}")
 }
 
+/// A time by the clock of the world, to the minute.
+fn moment(at: Timestamp) -> impl fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M UTC")
+}
+
 /// A reason in a forge's words.
 struct Told<'a> {
     reason: &'a Reason,
@@ -170,12 +191,14 @@ impl fmt::Display for Told<'_> {
             Reason::TooYoung { digest, from } => {
                 write!(
                     f,
-                    "`min_age`: {} was seen first too short ago; it may be proposed from {from} on",
-                    digest.short()
+                    "`min_age`: {} was seen first too short ago; it may be proposed from {} on",
+                    digest.short(),
+                    moment(*from)
                 )
             }
             Reason::Unsettled { digest, from } => {
-                write!(f, "`settle`: {} must still be the tag's digest in a look after {from}", digest.short())
+                let (digest, from) = (digest.short(), moment(*from));
+                write!(f, "`settle`: {digest} must still be the tag's digest in a look after {from}")
             }
             Reason::Denied { digest, reason: None } => write!(f, "{} is denied", digest.short()),
             Reason::Denied { digest, reason: Some(reason) } => write!(f, "{} is denied: {reason}", digest.short()),
@@ -184,7 +207,7 @@ impl fmt::Display for Told<'_> {
             }
             Reason::HeldBack(words) => write!(f, "not yet: the registry holds it back by its own policy: {words}"),
             Reason::NotInMirror { digest, since } => {
-                write!(f, "not in the mirror yet: {}, which was seen first at {since}", digest.short())
+                write!(f, "not in the mirror yet: {}, which was seen first at {}", digest.short(), moment(*since))
             }
             Reason::Unchanged(Unchanged::Off | Unchanged::Platforms) => {
                 f.write_str("unchanged: the platforms in use have the same manifests")
@@ -195,16 +218,18 @@ impl fmt::Display for Told<'_> {
             Reason::Pair { other, until } => {
                 write!(
                     f,
-                    "`pair`: `{}:{}` has nothing to move to yet; it is waited for until {until}",
+                    "`pair`: `{}:{}` has nothing to move to yet; it is waited for until {}",
                     other.image.familiar(),
-                    other.tag
+                    other.tag,
+                    moment(*until)
                 )
             }
             Reason::MinInterval { until } => {
-                write!(f, "`min_interval`: the next {} may be opened at {until}", self.vocabulary.noun())
+                let (noun, until) = (self.vocabulary.noun(), moment(*until));
+                write!(f, "`min_interval`: the next {noun} may be opened at {until}")
             }
             Reason::Wave(wait) => write!(f, "{wait}"),
-            Reason::TagGone => f.write_str("its registry has no such tag any more"),
+            Reason::TagGone => write!(f, "{}", TagTrouble::Gone),
             Reason::DigestGone(digest) => write!(f, "{} is gone from its registry again", digest.short()),
             Reason::TagNotEditable(tag) => {
                 write!(

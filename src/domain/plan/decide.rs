@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::denied;
+use super::interval::Interval;
 use super::kept::{Sorted, Standing, kept};
-use super::put_off;
+use super::put_off::{self, Turn};
 use super::seen::{Branches, Seen};
-use super::{Action, ClosingCause, Comment, DeletionCause, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
+use super::{Action, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
-use crate::domain::candidates::{RepositoryFacts, Unknown};
-use crate::domain::digest::Digest;
+use crate::domain::candidates::{Candidate, RepositoryFacts, Unknown};
+use crate::domain::freshness;
 use crate::domain::marker::MarkerPin;
 use crate::domain::message;
 use crate::domain::proposal::{EvidenceByMove, Pin, Reason, Urgency};
-use crate::domain::pull_request::{BranchName, Mergeable, PullRequest, PullRequestState};
+use crate::domain::pull_request::{BranchName, Mergeable, PullRequest};
 use crate::domain::reference::{ImageName, Tag};
 use crate::domain::target::{self, Rules};
 
@@ -27,6 +28,7 @@ pub(super) struct Decided {
     /// How many pull requests stay open.
     pub(super) open: usize,
     pub(super) max_open: Option<u32>,
+    pub(super) interval: Option<Interval>,
 }
 
 /// A pin's place, whatever its digests are.
@@ -44,9 +46,12 @@ pub(super) fn content(pin: &MarkerPin) -> MarkerPin {
 /// Decides for one repository, without the caps.
 pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: CadenceMode, now: Timestamp) -> Decided {
     let key = facts.key();
+    let interval = Interval::of(facts, knowledge.last_opened.get(&key).copied(), mode, now);
     let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
     let mut plan = RepositoryPlan::new(key, facts.vocabulary, due);
     let targets = target::targets(facts, knowledge, now);
+    let candidates: Vec<Candidate> = targets.pins.iter().map(|considered| considered.candidate.clone()).collect();
+    plan.findings = freshness::findings(&candidates, knowledge, facts.policy.stale_after, now);
     let unread = match knowledge.pull_requests.get(&plan.repository) {
         Some(Ok(_)) => None,
         None if targets.branches.is_empty() => None,
@@ -62,7 +67,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     if let Some(unknown) = unread {
         plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
         plan.problem = Some(unknown);
-        return Decided { plan, open: 0, max_open: None };
+        return Decided { plan, open: 0, max_open: None, interval: None };
     }
     let branches = Branches::new(facts, knowledge, &seen);
     let mut decision = Decision {
@@ -75,13 +80,16 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
+        apart: BTreeMap::new(),
+        now,
         plan,
     };
     decision.cover();
+    let pins = decision.paired(pins, &candidates, knowledge);
     decision.branches(pins);
     decision.leftovers();
     decision.unreadable_refusals();
-    decision.finish()
+    Decided { interval, ..decision.finish() }
 }
 
 /// The decision about one repository while it is made.
@@ -100,11 +108,14 @@ pub(super) struct Decision<'a> {
     pub(super) behind: BTreeSet<Place>,
     /// Branches that would be written if it were time.
     pub(super) waiting: BTreeSet<BranchName>,
+    /// Places of pins that wait for the other one of their pair, with the reason.
+    pub(super) apart: BTreeMap<Place, Reason>,
+    pub(super) now: Timestamp,
     pub(super) plan: RepositoryPlan,
 }
 
 impl<'a> Decision<'a> {
-    fn open(&self) -> impl Iterator<Item = &'a Seen<'a>> {
+    pub(super) fn open(&self) -> impl Iterator<Item = &'a Seen<'a>> {
         self.seen.iter().filter(|seen| seen.is_open())
     }
 
@@ -152,7 +163,10 @@ impl<'a> Decision<'a> {
         let (on_base, elsewhere): (Vec<&Seen<'_>>, Vec<&Seen<'_>>) =
             open.iter().partition(|seen| seen.pull_request.base == self.facts.base);
         let current = on_base.first().copied();
-        let pins = self.proposable(pins, current);
+        let pins = self.proposable(pins);
+        if let Some(reason) = self.stays_for_pair(open) {
+            return self.put_off(branch, open, pins, &reason);
+        }
         if pins.is_empty() {
             return self.nothing_to_propose(open);
         }
@@ -162,13 +176,14 @@ impl<'a> Decision<'a> {
             self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
             return;
         }
-        if let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins))) {
-            if open.iter().any(|seen| self.proposes_denied(seen)) {
+        let pins = match self.turn(current, pins) {
+            Turn::Now(pins) => pins,
+            Turn::Later(pins, reason) if open.iter().any(|seen| self.proposes_denied(seen)) => {
                 self.plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(reason.clone())));
                 return self.close(open);
             }
-            return self.put_off(branch, open, pins, &reason);
-        }
+            Turn::Later(pins, reason) => return self.put_off(branch, open, pins, &reason),
+        };
         let mut elsewhere = elsewhere.into_iter();
         let replaced = if current.is_none() { elsewhere.next() } else { None };
         for seen in elsewhere {
@@ -193,23 +208,11 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// The pins that may be proposed on a branch whose open pull request is `current`; the others wait, with the reason.
-    fn proposable(&mut self, pins: Vec<Pin>, current: Option<&Seen<'_>>) -> Vec<Pin> {
-        let open: BTreeSet<Digest> = marker_pins(current).map(|pin| pin.new).collect();
-        let refused: BTreeMap<Digest, u64> = (self.seen.iter().filter(|seen| seen.is_refusal()))
-            .flat_map(|seen| marker_pins(Some(seen)).map(|pin| (pin.new, seen.pull_request.number)))
-            .collect();
+    /// The pins that may be proposed on their branch; the others wait, with the reason.
+    fn proposable(&mut self, pins: Vec<Pin>) -> Vec<Pin> {
         let mut proposable = Vec::new();
         for pin in pins {
-            let covered = self.covered.get(&place(&pin.marked())).cloned();
-            let refusal = match pin.urgency {
-                // Whoever refused the digest as a step forward did not refuse the way back to it.
-                Some(Urgency::RolledBack(_)) => self.refused_way(&pin),
-                Some(Urgency::Gone) | None => refused.get(&pin.new).copied(),
-            };
-            let refusal = refusal.filter(|_| !open.contains(&pin.new)).map(Reason::Refused);
-            let merged = self.branches.just_merged(&pin).map(Reason::Merged);
-            match covered.or(merged).or(refusal) {
+            match self.hindrance(&pin) {
                 Some(reason) => self.plan.not_proposed.push(pin.refused(reason)),
                 None => proposable.push(pin),
             }
@@ -217,6 +220,28 @@ impl<'a> Decision<'a> {
         let more = proposable.split_off(message::pins_that_fit(&proposable));
         self.plan.not_proposed.extend(more.into_iter().map(|pin| pin.refused(Reason::TooMany)));
         proposable
+    }
+
+    /// Why a pin may not be proposed by what people did on the forge. A refusal withdraws nothing that is open.
+    pub(super) fn hindrance(&self, pin: &Pin) -> Option<Reason> {
+        let branch = self.branch_of(pin);
+        let on_base = |seen: &&Seen<'_>| seen.is_open() && seen.pull_request.base == self.facts.base;
+        let is_open = || marker_pins(self.branches.seen(&branch).find(on_base)).any(|open| open.new == pin.new);
+        let refuses = |seen: &&Seen<'_>| seen.is_refusal() && marker_pins(Some(seen)).any(|it| it.new == pin.new);
+        let refused = || match pin.urgency {
+            // Whoever refused the digest as a step forward did not refuse the way back to it.
+            Some(Urgency::RolledBack(_)) => self.refused_way(pin),
+            // The oldest one, which is the last.
+            Some(Urgency::Gone) | None => self.seen.iter().rfind(refuses).map(|seen| seen.pull_request.number),
+        };
+        let covered = self.covered.get(&place(&pin.marked())).cloned();
+        let merged = || self.branches.just_merged(pin).map(Reason::Merged);
+        covered.or_else(merged).or_else(|| refused().filter(|_| !is_open()).map(Reason::Refused))
+    }
+
+    /// The branch on which a pin is proposed.
+    fn branch_of(&self, pin: &Pin) -> BranchName {
+        Subject::of(self.facts.policy.group, &pin.tag.image, &pin.path).branch()
     }
 
     /// The pins of a pull request that stay in it as they are, and why nothing newer is known or may be proposed.
@@ -230,7 +255,7 @@ impl<'a> Decision<'a> {
     }
 
     /// Whether an open pull request already holds what should be proposed.
-    fn is_same(&self, seen: &Seen<'_>, pins: &[Pin]) -> bool {
+    pub(super) fn is_same(&self, seen: &Seen<'_>, pins: &[Pin]) -> bool {
         let Ok(marker) = &seen.marker else { return false };
         let head = self.branches.head(&seen.pull_request.branch);
         let kept = self.unsettled(seen).into_iter().map(|(pin, _)| content(pin));
@@ -280,56 +305,16 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// Branches of ours that nobody needs: merged, withdrawn, or pushed and then overtaken.
-    fn leftovers(&mut self) {
-        let needed: BTreeSet<BranchName> = (self.open().map(|seen| seen.pull_request.branch.clone()))
-            .chain(self.plan.actions.iter().filter_map(|action| match action {
-                Action::Open { proposal, .. } => Some(proposal.branch.clone()),
-                Action::Update { .. } | Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => {
-                    None
-                }
-            }))
-            .collect();
-        let is_certain = self.facts.problems.is_empty()
-            && !self.plan.not_proposed.iter().any(|pin| matches!(pin.reason, Reason::Unknown(_)));
-        for there in self.branches.all().filter(|there| !needed.contains(&there.name)) {
-            let last = self.branches.seen(&there.name).find(|seen| seen.pull_request.head == there.head);
-            let cause = match last {
-                Some(seen) if seen.pull_request.state == PullRequestState::Merged => Some(DeletionCause::Merged),
-                Some(seen) if seen.is_withdrawn() => Some(DeletionCause::Withdrawn),
-                // A person closed it: the branch is theirs to reopen from.
-                Some(_) => None,
-                None if self.waiting.contains(&there.name) => None,
-                None => (is_certain && self.branches.is_own(there)).then_some(DeletionCause::Leftover),
-            };
-            self.plan.actions.extend(cause.map(|cause| Action::DeleteBranch {
-                branch: there.name.clone(),
-                lease: there.head.clone(),
-                cause,
-            }));
-        }
-    }
-
-    /// Where something is opened, a person's refusal that cannot be read may be passed over: that is said.
-    fn unreadable_refusals(&mut self) {
-        if !self.plan.actions.iter().any(|action| matches!(action, Action::Open { .. })) {
-            return;
-        }
-        for seen in self.seen.iter().filter(|seen| seen.is_refusal()) {
-            let number = self.facts.vocabulary.numbered(seen.pull_request.number);
-            let warning = |error| message::unreadable_refusal(&number, error);
-            self.plan.warnings.extend(seen.marker.as_ref().err().map(warning));
-        }
-    }
-
     fn finish(mut self) -> Decided {
         // What is closed makes room for what is opened.
         self.plan.actions.sort_by_key(|action| match action {
             Action::Close(_) => 0,
             Action::DeleteBranch { .. } => 1,
             Action::Update { .. } => 2,
-            Action::Open { .. } => 3,
-            Action::AutoMerge { .. } => 4,
+            // Where not all may be opened, what is urgent comes first.
+            Action::Open { proposal, .. } if proposal.is_urgent() => 3,
+            Action::Open { .. } => 4,
+            Action::AutoMerge { .. } => 5,
         });
         let closed = self.plan.actions.iter().filter(|action| match action {
             Action::Close(_) => true,
@@ -338,7 +323,7 @@ impl<'a> Decision<'a> {
         });
         let open = self.open().count().saturating_sub(closed.count());
         self.plan.not_proposed.sort_by(|one, other| (&one.path, one.use_index).cmp(&(&other.path, other.use_index)));
-        Decided { plan: self.plan, open, max_open: self.facts.policy.max_open }
+        Decided { plan: self.plan, open, max_open: self.facts.policy.max_open, interval: None }
     }
 }
 

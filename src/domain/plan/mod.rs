@@ -18,6 +18,9 @@
 //! | `automerge: when_green` | the forge is told to merge, once for each head; who takes that back is not overruled |
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
 //! | not its turn, outside of its window, in a freeze | what would be opened or updated waits; what is open stays as it is |
+//! | the pinned digest is gone, or was taken back | its proposal is urgent: it waits for no turn and no interval, and comes first where not all can |
+//! | `pair: together` | an image and its `-dev` move in one pull request, or wait for each other |
+//! | `min_interval` | the next pull request of the repository is opened when it has passed |
 //!
 //! Four rules that are not in the table. A tag that could not be looked up closes nothing: its pin in an open pull
 //! request stays as it was proposed, whatever else in there moves. A refusal stops what is not yet proposed, and
@@ -28,8 +31,11 @@ mod caps;
 mod closings;
 mod decide;
 mod denied;
+mod interval;
 mod kept;
+mod leftovers;
 mod merging;
+mod pairs;
 mod put_off;
 mod seen;
 
@@ -38,18 +44,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::cadence::{Due, Wait};
-use super::candidates::{Observations, RepositoryFacts, RepositoryKey, Unknown};
+use super::candidates::{Candidate, Observations, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use super::denial::Denials;
 use super::digest::Digest;
+use super::freshness::TagFinding;
+use super::image::Image;
 use super::ledger::Ledger;
 use super::message::Body;
-use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason};
+use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason, Urgency};
 use super::pull_request::{BranchName, CommitId, PullRequest, Vocabulary};
 use super::reference::{ImageName, Tag};
 use super::waves::Waves;
 
 pub use caps::Limits;
 pub use kept::held_moves;
+pub use seen::refusals;
 
 /// The label by which people postpone: its pull request is left exactly as it is.
 pub const HOLD_LABEL: &str = "refrom:hold";
@@ -63,6 +72,9 @@ pub struct Knowledge {
     pub ledger: Ledger,
     /// For each repository with branches to ask for: its pull requests from them, open or not.
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
+    /// The digests that people refused, with the number of the pull request that they closed: what follows a higher tag
+    /// does not stop at one of these.
+    pub refused: BTreeMap<RepositoryKey, BTreeMap<Digest, u64>>,
     /// The e-mail addresses that refrom commits with.
     pub own_emails: BTreeSet<String>,
     /// By the forge's name: the addresses of commits that were made through its API.
@@ -83,6 +95,8 @@ pub struct Knowledge {
     pub waves: Waves,
     /// The tags of the images for which `follow` needs them.
     pub tags: BTreeMap<ImageName, Result<BTreeSet<Tag>, Unknown>>,
+    /// What is known of digests that are pinned, and of those that their tags point to, besides the evidence.
+    pub images: BTreeMap<(ImageName, Digest), Image>,
 }
 
 /// A pinned digest that its registry did not have: asked for by the name that is written, and answered with 404.
@@ -92,6 +106,25 @@ pub struct Missing {
     pub since: Timestamp,
     /// In how many looks, without one in between in which it was there.
     pub looks: u32,
+}
+
+/// In how many looks a digest must be missing before it counts as gone: one may meet a registry that is being restored.
+const MISSING_LOOKS: u32 = 2;
+
+impl Missing {
+    /// Whether it is gone, as far as anybody can tell from outside.
+    pub fn is_gone(&self) -> bool {
+        self.looks >= MISSING_LOOKS
+    }
+}
+
+impl Knowledge {
+    /// Why a pin cannot wait, by what is known of the digest that it has: its tag is there, and the digest is gone.
+    pub fn urgency_of(&self, pin: &Candidate) -> Option<Urgency> {
+        let UseState::Behind { .. } = pin.state else { return None };
+        let missing = self.missing.get(&(pin.tag.image.clone(), pin.old?))?;
+        missing.is_gone().then_some(Urgency::Gone)
+    }
 }
 
 /// What a cycle does; printed as it is by a dry run.
@@ -112,6 +145,8 @@ pub struct RepositoryPlan {
     pub left_alone: Vec<LeftAlone>,
     pub up_to_date: Vec<UpToDate>,
     pub not_proposed: Vec<NotProposed>,
+    /// What is to be said of the tags that are followed here, by tag.
+    pub findings: Vec<TagFinding>,
     /// For people: templates that failed, and the like.
     pub warnings: Vec<String>,
     /// Why nothing could be decided here.
@@ -260,6 +295,13 @@ pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, n
     Plan { repositories }
 }
 
+impl Proposal {
+    /// Whether one of its pins cannot wait.
+    pub fn is_urgent(&self) -> bool {
+        self.changes.values().flatten().any(|pin| pin.urgency.is_some())
+    }
+}
+
 impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
@@ -282,6 +324,7 @@ impl RepositoryPlan {
             left_alone: Vec::new(),
             up_to_date: Vec::new(),
             not_proposed: Vec::new(),
+            findings: Vec::new(),
             warnings: Vec::new(),
             problem: None,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::decide::{Decision, content, marker_pins};
+use super::decide::{Decision, Place, content, marker_pins, place};
 use super::seen::Seen;
 use crate::domain::cadence::{CadenceMode, Due};
 use crate::domain::candidates::RepositoryFacts;
@@ -20,7 +20,35 @@ pub(super) fn due(facts: &RepositoryFacts, last_turn: Option<Timestamp>, mode: C
     }
 }
 
+/// Whether pins of a branch may be written now.
+pub(super) enum Turn {
+    Now(Vec<Pin>),
+    Later(Vec<Pin>, Reason),
+}
+
 impl Decision<'_> {
+    /// What of a branch may be written now: everything at the repository's turn, and at any time what is urgent, and what
+    /// its open pull request, `current`, holds already. The others wait, with the reason.
+    pub(super) fn turn(&mut self, current: Option<&Seen<'_>>, pins: Vec<Pin>) -> Turn {
+        let Some(reason) = self.time_to_wait().filter(|_| !current.is_some_and(|seen| self.is_same(seen, &pins)))
+        else {
+            return Turn::Now(pins);
+        };
+        let held: BTreeSet<MarkerPin> = marker_pins(current).map(content).collect();
+        let is_new = |pin: &Pin| !held.contains(&content(&pin.marked()));
+        if !pins.iter().any(|pin| pin.urgency.is_some() && is_new(pin)) {
+            return Turn::Later(pins, reason);
+        }
+        let places: BTreeSet<Place> = held.iter().map(place).collect();
+        let goes = |pin: &Pin| pin.urgency.is_some() || places.contains(&place(&pin.marked()));
+        let (going, waiting): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(goes);
+        self.plan.not_proposed.extend(waiting.into_iter().map(|pin| pin.refused(reason.clone())));
+        match self.facts.policy.cadence.due_urgently(&self.facts.key(), self.now) {
+            Due::Now { .. } => Turn::Now(going),
+            Due::Later(wait) => Turn::Later(going, Reason::Waits(wait)),
+        }
+    }
+
     /// Why nothing may be opened or updated now.
     pub(super) fn time_to_wait(&self) -> Option<Reason> {
         match &self.plan.due {

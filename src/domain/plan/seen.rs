@@ -1,7 +1,11 @@
 //! A pull request as the forge shows it, read: its marker, and whether it may be touched.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::decide::marker_pins;
 use super::{HOLD_LABEL, Knowledge};
 use crate::domain::candidates::RepositoryFacts;
+use crate::domain::digest::Digest;
 use crate::domain::marker::{Marker, MarkerError};
 use crate::domain::proposal::{Pin, Reason};
 use crate::domain::pull_request::{BotBranch, BranchName, CommitId, PullRequest, PullRequestState};
@@ -39,6 +43,16 @@ impl<'a> Seen<'a> {
     fn made(&self, commit: &CommitId) -> bool {
         self.marker.as_ref().is_ok_and(|marker| marker.commit.as_ref() == Some(commit))
     }
+}
+
+/// The digests that people refused by closing a pull request, with its number. One that is open again is none.
+pub fn refusals(pull_requests: &[PullRequest]) -> BTreeMap<Digest, u64> {
+    let seen = Seen::all(pull_requests);
+    let open: BTreeSet<Digest> =
+        seen.iter().filter(|seen| seen.is_open()).flat_map(|seen| marker_pins(Some(seen))).map(|pin| pin.new).collect();
+    let refusals = seen.iter().filter(|seen| seen.is_refusal());
+    let refused = refusals.flat_map(|seen| marker_pins(Some(seen)).map(|pin| (pin.new, seen.pull_request.number)));
+    refused.filter(|(digest, _)| !open.contains(digest)).collect()
 }
 
 /// The branches of the bot in one repository, and whose they are.

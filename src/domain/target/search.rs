@@ -19,9 +19,6 @@ use crate::domain::unchanged;
 /// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
 /// that an older one is free of.
 pub const LOOKED_UP_MAX: usize = 4;
-/// In how many looks a pinned digest must have been missing before that counts: one may meet a registry that is being
-/// restored.
-const GONE_LOOKS: u32 = 2;
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -170,8 +167,12 @@ impl Search {
     }
 
     fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
-        let urgency = rules.urgency(candidate);
+        let urgency = rules.knowledge.urgency_of(candidate);
         for sighting in sightings {
+            if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
+                self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
+                return Next::Trail;
+            }
             if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
@@ -270,18 +271,17 @@ impl<'a> Rules<'a> {
         self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
     }
 
-    /// What is pinned cannot be built any more, while there is something to move to.
-    fn urgency(&self, candidate: &Candidate) -> Option<Urgency> {
-        let missing = self.knowledge.missing.get(&(candidate.tag.image.clone(), candidate.old?))?;
-        (missing.looks >= GONE_LOOKS).then_some(Urgency::Gone)
-    }
-
     /// Why a digest is never proposed.
     pub(in crate::domain) fn denied(&self, asked: &TagRef, digest: &Digest) -> Option<Reason> {
         let by_policy = self.policy.denied.iter().find(|denied| denied.digest == *digest);
         let by_policy = by_policy.map(|denied| denied.reason.clone());
         let taken_back = || self.knowledge.denials.of(asked, digest).map(|denial| Some(denial.reason.clone()));
         by_policy.or_else(taken_back).map(|reason| Reason::Denied { digest: *digest, reason })
+    }
+
+    /// The pull request by which people of this repository refused a digest.
+    fn refusal(&self, digest: &Digest) -> Option<u64> {
+        self.knowledge.refused.get(self.repository?)?.get(digest).copied()
     }
 
     /// Whether the rules that need no registry let a digest pass.

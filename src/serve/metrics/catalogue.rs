@@ -54,6 +54,8 @@ pub const REPOSITORIES: Family = gauge("refrom_repositories", &[], "Repositories
 pub const PROBLEMS: Family =
     gauge("refrom_problems", &[], "What the last cycle over the whole fleet could not look up or do.");
 pub const PINS: Family = gauge("refrom_pins", &["state"], "Uses of images by state.");
+pub const FINDINGS: Family =
+    gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
 pub const DENIED_PINS: Family =
     gauge("refrom_denied_pins", &[], "Pins at digests that were taken back; 0 once a rollback is done.");
 pub const STALE_AGE: Family = gauge(
@@ -113,6 +115,7 @@ pub const ALL: &[Family] = &[
     REPOSITORIES,
     PROBLEMS,
     PINS,
+    FINDINGS,
     DENIED_PINS,
     STALE_AGE,
     DIGESTS,

@@ -19,6 +19,7 @@ use self::exposition::Samples;
 use self::histogram::{CYCLE_BOUNDS, Histogram, PATCH_BOUNDS};
 use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::freshness::{TagFinding, TagTrouble};
 use crate::domain::plan::Action;
 use crate::domain::pull_request::Pipeline;
 use crate::domain::waves::{UnderWay, WaveCause};
@@ -59,6 +60,7 @@ struct Repository {
     pins: PinCounts,
     figures: Figures,
     left_alone: usize,
+    findings: Vec<TagFinding>,
     denied: usize,
 }
 
@@ -118,6 +120,7 @@ impl Metrics {
                     pins: repository.pins,
                     figures: repository.figures.clone(),
                     left_alone: repository.plan.left_alone.len(),
+                    findings: repository.plan.findings.clone(),
                     denied: repository.denied.len(),
                 };
                 seen.repositories.insert(repository.plan.repository.clone(), known);
@@ -217,6 +220,11 @@ impl Seen {
         samples.gauge(catalogue::PINS, &["unknown"], sum(|it| it.pins.unknown));
         samples.gauge(catalogue::PINS, &["unpinned"], sum(|it| it.pins.unpinned));
         samples.gauge(catalogue::PINS, &["skipped"], sum(|it| it.pins.skipped));
+        for word in TagTrouble::WORDS {
+            let of_fleet = self.repositories.values().flat_map(|it| &it.findings);
+            let count = of_fleet.filter(|finding| finding.trouble.as_str() == word).count();
+            samples.gauge(catalogue::FINDINGS, &[word], number(count));
+        }
         samples.gauge(catalogue::DENIED_PINS, &[], sum(|it| it.denied));
         let stale_since = self.repositories.values().filter_map(|repository| repository.figures.stale_since).min();
         let age = stale_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)).unwrap_or_default();

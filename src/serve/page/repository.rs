@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Moment, Pill};
 use crate::domain::digest::Digest;
+use crate::domain::freshness::{TagFinding, TagTrouble};
 use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::status::{PinState, PinStatus, PullRequestStatus, RepositoryStatus, Wait, due, duration, plural};
 
@@ -35,6 +36,7 @@ pub(super) struct RepositoryView<'a> {
     /// Where the last whole cycle could not read it.
     unread: Option<Unread>,
     error: Option<&'a str>,
+    findings: Vec<FindingView>,
     pull_requests: Vec<PullRequestView<'a>>,
     /// What is not current, then, to be opened, what is.
     pin_lists: Vec<PinList>,
@@ -88,7 +90,22 @@ struct PinView {
     newest: Option<NewestView>,
     /// `in #7`
     proposed: Option<String>,
-    why: Option<String>,
+    why: Option<Why>,
+}
+
+/// Why nothing happens.
+#[derive(Debug, Serialize)]
+struct Why {
+    words: String,
+    until: Option<Moment>,
+    since: Option<Moment>,
+}
+
+/// What is to be said of a tag.
+#[derive(Debug, Serialize)]
+struct FindingView {
+    image: String,
+    what: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,6 +128,7 @@ impl<'a> RepositoryView<'a> {
         let now = frame.now;
         let pin_lists = pin_lists(status, now);
         let is_quiet = status.error.is_none()
+            && status.findings.is_empty()
             && status.pull_requests.is_empty()
             && pin_lists.iter().all(|list| list.summary.is_some());
         Self {
@@ -125,6 +143,7 @@ impl<'a> RepositoryView<'a> {
             unread: (status.looked_at < frame.cycle_started)
                 .then(|| Unread { at: status.looked_at.map(|at| Moment::new(at, now)) }),
             error: status.error.as_deref(),
+            findings: status.findings.iter().map(FindingView::new).collect(),
             pull_requests: status
                 .pull_requests
                 .iter()
@@ -162,6 +181,14 @@ fn pills(status: &RepositoryStatus, now: Timestamp) -> Vec<Pill> {
     if status.pull_requests.iter().any(is_left) || status.pins.iter().any(is_stuck) {
         pills.push(Pill::new("red", "!", "waits for a person"));
     }
+    for word in TagTrouble::WORDS {
+        let of_word = || status.findings.iter().filter(|finding| finding.trouble.as_str() == word);
+        if of_word().next().is_some() {
+            let needs_person = of_word().any(|finding| finding.trouble.needs_person());
+            let (tone, symbol) = if needs_person { ("red", "!") } else { ("amber", "!") };
+            pills.push(Pill::new(tone, symbol, trouble_label(word)));
+        }
+    }
     let unknown = count(PinStatus::is_unknown);
     if unknown > 0 {
         pills.push(Pill::new("", "?", format!("{unknown} unknown")));
@@ -176,6 +203,14 @@ fn pills(status: &RepositoryStatus, now: Timestamp) -> Vec<Pill> {
         pills.push(if status.pins.is_empty() { nothing } else { Pill::new("green", "✓", "current") });
     }
     pills
+}
+
+fn trouble_label(word: &str) -> &'static str {
+    match word {
+        "gone" => "tag gone",
+        "end-of-life" => "end of life",
+        _ => "no new digest",
+    }
 }
 
 fn due_view(status: &RepositoryStatus, now: Timestamp) -> Option<Due> {
@@ -236,20 +271,24 @@ impl PinView {
             PinState::Current => (Pill::new("green", "✓", "current"), None),
             PinState::Behind { newest, newest_version, waits, .. } => {
                 match waits {
-                    Some(wait) => why = Some(reason(wait, of)),
+                    Some(wait) => why = Some(Why::new(wait, of, now)),
                     None => proposed = Some(place(of)),
                 }
                 (Pill::new("amber", "▲", "behind"), Some(NewestView::new(newest, newest_version)))
             }
-            PinState::Unknown { reason } => {
-                why = Some(reason.clone());
+            PinState::Unknown { reason, .. } => {
+                why = Some(Why { words: reason.clone(), until: None, since: None });
                 (Pill::new("", "?", "unknown"), None)
             }
             PinState::Denied { reason: because, to, pull_request, waits } => {
                 let to = to.map(|to| format!("; it goes back to {}", to.short())).unwrap_or_default();
                 let number = pull_request.map(|number| format!(" in {}", of.vocabulary.numbered(number)));
-                let waits = waits.as_ref().map(|wait| format!("; {}", reason(wait, of))).unwrap_or_default();
-                why = Some(format!("taken back: {because}{to}{}{waits}", number.unwrap_or_default()));
+                let waits = waits.as_ref().map(|wait| Why::new(wait, of, now));
+                let (until, since) =
+                    waits.as_ref().map(|why| (why.until.clone(), why.since.clone())).unwrap_or_default();
+                let waits = waits.map(|why| format!("; {}", why.words)).unwrap_or_default();
+                let words = format!("taken back: {because}{to}{}{waits}", number.unwrap_or_default());
+                why = Some(Why { words, until, since });
                 (Pill::new("red", "✕", "denied"), None)
             }
         };
@@ -277,11 +316,21 @@ fn place(of: &RepositoryStatus) -> String {
     }
 }
 
-/// Why a pin waits; what its pull request says already is not said again.
-fn reason(wait: &Wait, of: &RepositoryStatus) -> String {
-    match of.pull_requests.iter().find(|open| open.left_alone.as_ref() == Some(wait)) {
-        Some(open) => format!("waits for {}", of.vocabulary.numbered(open.number)),
-        None => wait.why.clone(),
+impl Why {
+    /// What its pull request says already is not said again.
+    fn new(wait: &Wait, of: &RepositoryStatus, now: Timestamp) -> Self {
+        if let Some(open) = of.pull_requests.iter().find(|open| open.left_alone.as_ref() == Some(wait)) {
+            let words = format!("waits for {}", of.vocabulary.numbered(open.number));
+            return Self { words, until: None, since: None };
+        }
+        let until = wait.until.filter(|until| *until > now).map(|until| Moment::new(until, now));
+        Self { words: wait.why.clone(), until, since: wait.since.map(|since| Moment::new(since, now)) }
+    }
+}
+
+impl FindingView {
+    fn new(TagFinding { tag, trouble }: &TagFinding) -> Self {
+        Self { image: format!("{}:{}", tag.image.familiar(), tag.tag), what: trouble.to_string() }
     }
 }
 

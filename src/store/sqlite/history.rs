@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::view::View;
 use super::{SqliteStore, StoreError};
@@ -10,30 +10,54 @@ use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Sighting};
 use crate::domain::reference::TagRef;
 
+/// Two looks at a tag by two programs with one store can be as far apart and be noted in the other order: a cycle reads
+/// the clock once, when it begins.
+const COMMON_LOOK: SignedDuration = SignedDuration::from_hours(1);
+
+/// Notes looks (`?1`, as [`rounds`] makes them) at a time (`?2`). What is new comes after everything that is there,
+/// whatever the clock did. What is known was first seen earlier where another program's look was noted late (by `?3` at
+/// most) and no other digest came in between.
+const NOTE: &str = "
+    INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
+    SELECT look.value ->> 0, look.value ->> 1, look.value ->> 2,
+           max(?2, coalesce((SELECT max(first_seen) + 1 FROM sighting
+                             WHERE image = look.value ->> 0 AND tag = look.value ->> 1), ?2)), ?2
+    FROM json_each(?1) AS look WHERE true
+    ON CONFLICT DO UPDATE SET
+        last_seen = max(last_seen, excluded.last_seen),
+        first_seen = iif(?2 < first_seen AND ?2 >= first_seen - ?3 AND NOT EXISTS
+                         (SELECT 1 FROM sighting AS other
+                          WHERE other.image = sighting.image AND other.tag = sighting.tag
+                          AND other.digest <> sighting.digest
+                          AND other.first_seen BETWEEN ?2 AND sighting.first_seen), ?2, first_seen)";
+
+/// What a tag pointed to before was not seen later, whatever the clock said then: the last look is this one.
+const END_OTHERS: &str = "
+    UPDATE sighting SET last_seen = ?2 - 1
+    FROM json_each(?1) AS look
+    WHERE sighting.image = look.value ->> 0 AND sighting.tag = look.value ->> 1
+    AND sighting.digest <> look.value ->> 2 AND sighting.last_seen >= ?2";
+
+const ANSWERED: &str = "
+    DELETE FROM unanswered
+    WHERE (image, tag) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))";
+
 impl SqliteStore {
     pub(super) async fn note_sightings(
         &self,
         sightings: &[(TagRef, Digest)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
-        for (tag, digest) in sightings {
-            let sql = "INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
-                       SELECT ?1, ?2, ?3, max(?4, coalesce(max(first_seen) + 1, ?4)), ?4
-                       FROM sighting WHERE image = ?1 AND tag = ?2
-                       ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)";
-            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            // What it pointed to before was not seen later, whatever the clock said then: the last look is this one.
-            let sql = "UPDATE sighting SET last_seen = ?4 - 1
-                       WHERE image = ?1 AND tag = ?2 AND digest <> ?3 AND last_seen >= ?4";
-            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-            let query = query.bind(digest.to_string()).bind(now.as_microsecond());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            let query = sqlx::query("DELETE FROM unanswered WHERE image = ? AND tag = ?");
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        let (at, earliest) = (now.as_microsecond(), now.saturating_sub(COMMON_LOOK).unwrap_or(Timestamp::MIN));
+        let mut transaction = self.begin().await?;
+        for looks in rounds(sightings) {
+            let looks = self.to_json(&looks)?;
+            let note = sqlx::query(NOTE).bind(&looks).bind(at).bind(at.saturating_sub(earliest.as_microsecond()));
+            note.execute(&mut *transaction).await.map_err(self.write_error())?;
+            let end = sqlx::query(END_OTHERS).bind(&looks).bind(at);
+            end.execute(&mut *transaction).await.map_err(self.write_error())?;
+            let answered = sqlx::query(ANSWERED).bind(&looks);
+            answered.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())?;
         self.forget_daily(now).await
@@ -85,4 +109,21 @@ impl View<'_> {
         let rows = query.fetch_all(self.pool).await.map_err(self.read_error())?;
         rows.into_iter().map(|(digest, since)| Ok((self.digest(&digest)?, self.time(since)?))).collect()
     }
+}
+
+/// Looks as rows of image, tag and digest, in portions in which no tag comes twice: a statement does not see what it
+/// writes itself.
+fn rounds(sightings: &[(TagRef, Digest)]) -> Vec<Vec<[String; 3]>> {
+    let mut counts: BTreeMap<&TagRef, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<[String; 3]>> = Vec::new();
+    for (tag, digest) in sightings {
+        let count = counts.entry(tag).or_default();
+        if *count == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        let row = [tag.image.to_string(), tag.tag.to_string(), digest.to_string()];
+        rounds.get_mut(*count).into_iter().for_each(|round| round.push(row.clone()));
+        *count += 1;
+    }
+    rounds
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row as _, Sqlite};
 
 use super::SqliteStore;
 use super::view::View;
@@ -18,6 +19,15 @@ use crate::store::StoreError;
 const IMAGES_MAX: i64 = 50_000;
 /// Manifests of single platforms whose content is remembered, some 2 KiB each; beyond that all are forgotten, too.
 const CONTENTS_MAX: i64 = 100_000;
+/// A statement that writes an image.
+pub(super) type ImageQuery<'a> = Query<'a, Sqlite, SqliteArguments>;
+
+macro_rules! image_columns {
+    () => {
+        "image (name, digest, kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    };
+}
 
 impl SqliteStore {
     pub(super) async fn read_image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
@@ -25,14 +35,26 @@ impl SqliteStore {
     }
 
     pub(super) async fn write_image(&self, name: &ImageName, image: &Image) -> Result<(), StoreError> {
+        let query = self.image_row(concat!("INSERT OR REPLACE INTO ", image_columns!()), name, image)?;
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+    }
+
+    /// Writes an image of which nothing is known yet.
+    pub(super) fn new_image<'a>(&self, name: &ImageName, image: &'a Image) -> Result<ImageQuery<'a>, StoreError> {
+        self.image_row(concat!("INSERT OR IGNORE INTO ", image_columns!()), name, image)
+    }
+
+    fn image_row<'a>(
+        &self,
+        sql: &'static str,
+        name: &ImageName,
+        image: &'a Image,
+    ) -> Result<ImageQuery<'a>, StoreError> {
         let kind = match image.kind {
             ManifestKind::Index => "index",
             ManifestKind::Image => "image",
         };
         let manifests: Vec<ManifestRow> = image.manifests.iter().map(ManifestRow::from).collect();
-        let sql = "INSERT OR REPLACE INTO image
-                   (name, digest, kind, media_type, manifests, version, created, size_bytes, end_of_life, configuration)
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         let query = sqlx::query(sql).bind(name.to_string()).bind(image.digest.to_string()).bind(kind);
         let query = query.bind(&image.media_type).bind(self.to_json(&manifests)?).bind(&image.version);
         let query = query.bind(image.created.map(|at| at.to_string()));
@@ -40,8 +62,7 @@ impl SqliteStore {
         let query = query.bind(image.size_bytes.and_then(|size| i64::try_from(size).ok()));
         let configuration = image.configuration.as_ref().map(ConfigurationRow::from);
         let query = query.bind(image.end_of_life.map(|day| day.to_string()));
-        let query = query.bind(configuration.map(|it| self.to_json(&it)).transpose()?);
-        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
+        Ok(query.bind(configuration.map(|it| self.to_json(&it)).transpose()?))
     }
 
     pub(super) async fn forget_images(&self) -> Result<(), StoreError> {

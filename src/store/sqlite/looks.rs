@@ -20,13 +20,11 @@ impl SqliteStore {
     }
 
     pub(super) async fn note_unanswered(&self, tags: &[TagRef]) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
-        for tag in tags {
-            let query = sqlx::query("INSERT OR IGNORE INTO unanswered (image, tag) VALUES (?, ?)");
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str());
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-        }
-        transaction.commit().await.map_err(self.write_error())
+        let rows: Vec<_> = tags.iter().map(|tag| [tag.image.to_string(), tag.tag.to_string()]).collect();
+        let sql = "INSERT OR IGNORE INTO unanswered (image, tag)
+                   SELECT value ->> 0, value ->> 1 FROM json_each(?)";
+        let query = sqlx::query(sql).bind(self.to_json(&rows)?);
+        query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 
     pub(super) async fn read_pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError> {
@@ -41,34 +39,22 @@ impl SqliteStore {
         pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
-        for (tag, digests) in pinned {
-            let kept: Vec<String> = digests.iter().map(ToString::to_string).collect();
-            let sql = "DELETE FROM pinned WHERE image = ? AND tag = ?
-                       AND digest NOT IN (SELECT value FROM json_each(?))";
-            let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str());
-            let query = query.bind(self.to_json(&kept)?);
-            query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            for digest in kept {
-                let sql = "INSERT OR IGNORE INTO pinned (image, tag, digest, since) VALUES (?, ?, ?, ?)";
-                let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest);
-                let query = query.bind(now.as_microsecond());
-                query.execute(&mut *transaction).await.map_err(self.write_error())?;
-            }
-        }
+        let tags: Vec<_> = pinned.keys().map(|tag| [tag.image.to_string(), tag.tag.to_string()]).collect();
+        let rows = pinned.iter().flat_map(|(tag, digests)| {
+            digests.iter().map(|digest| [tag.image.to_string(), tag.tag.to_string(), digest.to_string()])
+        });
+        let rows = self.to_json(&rows.collect::<Vec<_>>())?;
+        let mut transaction = self.begin().await?;
+        let sql = "DELETE FROM pinned
+                   WHERE (image, tag) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+                   AND (image, tag, digest) NOT IN
+                       (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))";
+        let query = sqlx::query(sql).bind(self.to_json(&tags)?).bind(&rows);
+        query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        let sql = "INSERT OR IGNORE INTO pinned (image, tag, digest, since)
+                   SELECT value ->> 0, value ->> 1, value ->> 2, ? FROM json_each(?)";
+        let query = sqlx::query(sql).bind(now.as_microsecond()).bind(rows);
+        query.execute(&mut *transaction).await.map_err(self.write_error())?;
         transaction.commit().await.map_err(self.write_error())
-    }
-
-    /// A tag without sightings is asked for anyway.
-    pub(super) async fn forget_looks(&self) -> Result<(), StoreError> {
-        for sql in [
-            "DELETE FROM unanswered WHERE NOT EXISTS
-             (SELECT 1 FROM sighting WHERE image = unanswered.image AND tag = unanswered.tag)",
-            "DELETE FROM pinned WHERE NOT EXISTS
-             (SELECT 1 FROM sighting WHERE image = pinned.image AND tag = pinned.tag)",
-        ] {
-            sqlx::query(sql).execute(&self.pool).await.map_err(self.write_error())?;
-        }
-        Ok(())
     }
 }

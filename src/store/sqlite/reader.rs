@@ -14,7 +14,7 @@ use crate::domain::image::Image;
 use crate::domain::ledger::History;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::FleetStatus;
-use crate::store::{StoreError, WaveBooks};
+use crate::store::{LedgerEntry, StoreError, WaveBooks};
 
 /// The first schema that has a status.
 const STATUS_SINCE: i64 = 2;
@@ -82,6 +82,16 @@ impl SqliteReader {
     /// What is known of a digest; nothing where the last cycle was an older refrom's.
     pub async fn image(&self, name: &ImageName, digest: &Digest) -> Result<Option<Image>, StoreError> {
         if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
+    }
+
+    /// Every tag that was ever seen, by name; none where the last cycle was an older refrom's.
+    pub async fn tags(&self) -> Result<Vec<TagRef>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().tags().await }
+    }
+
+    /// What was seen of a tag, with what is known of the digests: by first sight, then by digest.
+    pub async fn entries(&self, tag: &TagRef) -> Result<Vec<LedgerEntry>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().entries(tag).await }
     }
 
     /// Every digest that was ever taken back, in the order in which that was recorded.

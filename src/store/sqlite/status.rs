@@ -1,11 +1,14 @@
 //! What was last known of the fleet: a row of JSON per repository, and one for the last whole cycle.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use super::SqliteStore;
+use super::retention::forget_repositories;
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::freshness::{TagFinding, TagTrouble};
 use crate::domain::pull_request::{Pipeline, Vocabulary};
 use crate::domain::reference::TagRef;
 use crate::domain::status::{
@@ -31,6 +34,9 @@ impl SqliteStore {
             let sql = "INSERT OR REPLACE INTO status (forge, repository, status) VALUES (?, ?, ?)";
             let query = sqlx::query(sql).bind(&status.repository.forge).bind(status.repository.name.as_str());
             query.bind(json(&RepositoryRow::from(status))?).execute(&mut *transaction).await?;
+        }
+        if whole.is_some() {
+            forget_repositories(&mut transaction).await?;
         }
         transaction.commit().await
     }
@@ -78,6 +84,9 @@ struct RepositoryRow {
     is_enabled: bool,
     pins: Vec<PinRow>,
     noticed: Vec<NoticedRow>,
+    // Rows of an older release have none.
+    #[serde(default)]
+    findings: Vec<FindingRow>,
     pull_requests: Vec<PullRequestRow>,
     due_at: Option<Timestamp>,
     due_because: String,
@@ -101,15 +110,52 @@ struct PinRow {
 #[serde(rename_all = "snake_case")]
 enum StateRow {
     Current,
-    Behind { newest: String, newest_version: Option<String>, since: Option<Timestamp>, waits: Option<WaitRow> },
-    Unknown { reason: String },
-    Denied { reason: String, to: Option<String>, pull_request: Option<u64>, waits: Option<WaitRow> },
+    Behind {
+        newest: String,
+        newest_version: Option<String>,
+        since: Option<Timestamp>,
+        waits: Option<WaitRow>,
+    },
+    Unknown {
+        reason: String,
+        // Of an older release: it did.
+        #[serde(default = "yes")]
+        needs_person: bool,
+    },
+    Denied {
+        reason: String,
+        to: Option<String>,
+        pull_request: Option<u64>,
+        waits: Option<WaitRow>,
+    },
+}
+
+fn yes() -> bool {
+    true
 }
 
 #[derive(Serialize, Deserialize)]
 struct WaitRow {
     why: String,
     needs_person: bool,
+    until: Option<Timestamp>,
+    since: Option<Timestamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FindingRow {
+    image: String,
+    tag: String,
+    trouble: TroubleRow,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TroubleRow {
+    Gone,
+    EndedLife(Date),
+    EndsLife(Date),
+    Stale(Timestamp),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -155,6 +201,7 @@ impl From<&RepositoryStatus> for RepositoryRow {
             is_enabled: status.is_enabled,
             pins: status.pins.iter().map(PinRow::from).collect(),
             noticed: status.noticed.iter().map(NoticedRow::from).collect(),
+            findings: status.findings.iter().map(FindingRow::from).collect(),
             pull_requests: status.pull_requests.iter().map(PullRequestRow::from).collect(),
             due_at: status.due_at,
             due_because: status.due_because.clone(),
@@ -174,6 +221,7 @@ impl RepositoryRow {
             is_enabled: self.is_enabled,
             pins: self.pins.into_iter().map(PinRow::status).collect::<Result<_, _>>()?,
             noticed: self.noticed.into_iter().map(NoticedStatus::from).collect(),
+            findings: self.findings.into_iter().map(FindingRow::finding).collect::<Result<_, _>>()?,
             pull_requests: self.pull_requests.into_iter().map(PullRequestRow::status).collect::<Result<_, _>>()?,
             due_at: self.due_at,
             due_because: self.due_because,
@@ -201,7 +249,7 @@ impl From<&PinStatus> for PinRow {
                     since,
                     waits: waits.map(WaitRow::from),
                 },
-                PinState::Unknown { reason } => StateRow::Unknown { reason },
+                PinState::Unknown { reason, needs_person } => StateRow::Unknown { reason, needs_person },
                 PinState::Denied { reason, to, pull_request, waits } => StateRow::Denied {
                     reason,
                     to: to.map(|to| to.to_string()),
@@ -228,7 +276,7 @@ impl PinRow {
                 StateRow::Behind { newest, newest_version, since, waits } => {
                     PinState::Behind { newest: newest.parse()?, newest_version, since, waits: waits.map(Wait::from) }
                 }
-                StateRow::Unknown { reason } => PinState::Unknown { reason },
+                StateRow::Unknown { reason, needs_person } => PinState::Unknown { reason, needs_person },
                 StateRow::Denied { reason, to, pull_request, waits } => PinState::Denied {
                     reason,
                     to: to.map(|to| to.parse()).transpose()?,
@@ -242,15 +290,15 @@ impl PinRow {
 
 impl From<Wait> for WaitRow {
     fn from(wait: Wait) -> Self {
-        let Wait { why, needs_person } = wait;
-        Self { why, needs_person }
+        let Wait { why, needs_person, until, since } = wait;
+        Self { why, needs_person, until, since }
     }
 }
 
 impl From<WaitRow> for Wait {
     fn from(row: WaitRow) -> Self {
-        let WaitRow { why, needs_person } = row;
-        Self { why, needs_person }
+        let WaitRow { why, needs_person, until, since } = row;
+        Self { why, needs_person, until, since }
     }
 }
 
@@ -265,6 +313,30 @@ impl From<NoticedRow> for NoticedStatus {
     fn from(row: NoticedRow) -> Self {
         let NoticedRow { path, line, image, what } = row;
         Self { path, line, image, what }
+    }
+}
+
+impl From<&TagFinding> for FindingRow {
+    fn from(TagFinding { tag, trouble }: &TagFinding) -> Self {
+        let trouble = match *trouble {
+            TagTrouble::Gone => TroubleRow::Gone,
+            TagTrouble::EndedLife { on } => TroubleRow::EndedLife(on),
+            TagTrouble::EndsLife { on } => TroubleRow::EndsLife(on),
+            TagTrouble::Stale { since } => TroubleRow::Stale(since),
+        };
+        Self { image: tag.image.to_string(), tag: tag.tag.to_string(), trouble }
+    }
+}
+
+impl FindingRow {
+    fn finding(self) -> Result<TagFinding, Damage> {
+        let trouble = match self.trouble {
+            TroubleRow::Gone => TagTrouble::Gone,
+            TroubleRow::EndedLife(on) => TagTrouble::EndedLife { on },
+            TroubleRow::EndsLife(on) => TagTrouble::EndsLife { on },
+            TroubleRow::Stale(since) => TagTrouble::Stale { since },
+        };
+        Ok(TagFinding { tag: TagRef { image: self.image.parse()?, tag: self.tag.parse()? }, trouble })
     }
 }
 

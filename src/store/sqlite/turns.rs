@@ -17,6 +17,15 @@ impl SqliteStore {
         self.times_of_repositories("SELECT forge, repository, since FROM unfinished_turn").await
     }
 
+    /// Of the openings that are noted for the hourly cap some days are kept; of pull requests all are.
+    pub(super) async fn read_last_opened(&self) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
+        let sql = "SELECT forge, repository, max(at) FROM
+                   (SELECT forge, repository, at FROM opened
+                    UNION ALL SELECT forge, repository, opened FROM pull_request)
+                   GROUP BY forge, repository";
+        self.times_of_repositories(sql).await
+    }
+
     async fn times_of_repositories(&self, sql: &'static str) -> Result<BTreeMap<RepositoryKey, Timestamp>, StoreError> {
         let query = sqlx::query_as::<_, (String, String, i64)>(sql);
         let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;

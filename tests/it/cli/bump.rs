@@ -168,3 +168,26 @@ async fn a_file_that_two_paths_hold_is_bumped_once() {
     assert_eq!(answer.stdout.lines().count(), 1);
     assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", new));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_tree_follows_versions_and_pins_tags_as_its_policy_says() {
+    let shop = Shop::open(&[]).await;
+    let [old, own, higher] = [("1.27", "old"), ("1.27", "own"), ("1.28", "higher")]
+        .map(|(tag, content)| shop.publish("dhi.io/nginx", tag, content));
+    let text = |tag: &str, digest| format!("# nginx {tag}\nFROM dhi.io/nginx:{tag}@{digest}\n");
+    shop.world.write("a/Dockerfile", text("1.27", old).as_bytes());
+    shop.world.write("b/Dockerfile", b"FROM dhi.io/nginx:1.27\n");
+    // What is said of a work tree without a policy of its own.
+    shop.refrom(&["bump", "a"]).ended(0);
+    assert_eq!(shop.world.text("a/Dockerfile"), text("1.27", own));
+    shop.refrom(&["check", "a"]).ended(0);
+    shop.configure("policy: { follow: minor, pin: digest }\n");
+    let checked = shop.refrom(&["check"]).ended(1);
+    assert!(checked.stdout.contains("2 behind, 0 current"), "{}", checked.stdout);
+    let answer = shop.refrom(&["bump"]).ended(0);
+    let expected = format!("a/Dockerfile:2: dhi.io/nginx:1.27 {} -> 1.28 {}\n", own.short(), higher.short());
+    assert!(answer.stdout.contains(&expected), "{}", answer.stdout);
+    assert_eq!(shop.world.text("a/Dockerfile"), text("1.28", higher));
+    assert_eq!(shop.world.text("b/Dockerfile"), format!("FROM dhi.io/nginx:1.28@{higher}\n"));
+    shop.refrom(&["check"]).ended(0);
+}

@@ -25,11 +25,12 @@ fn meaning(text: &str) -> String {
         waves,
         advance,
         repository_may_set,
+        retention,
         serve,
         ..
     } = &config;
     format!(
-        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {waves:?} {advance:?} {repository_may_set:?} {serve:?} {policies:?}"
+        "{store:?} {state_dir:?} {forges:?} {registries:?} {mirrors:?} {network:?} {commit:?} {max_new_per_hour:?} {poll:?} {waves:?} {advance:?} {repository_may_set:?} {retention:?} {serve:?} {policies:?}"
     )
 }
 

@@ -96,3 +96,16 @@ fn each_kind_of_forge_has_its_name_and_address() {
     let described: Vec<_> = config.forges.iter().map(|forge| (forge.name.as_str(), forge.url.as_str())).collect();
     assert_eq!(described, [("github", "https://github.com/"), ("gitlab", "https://gitlab.com/")]);
 }
+
+#[test]
+fn the_ledger_keeps_more_than_any_policy_waits_for() {
+    let days = |text| config_of(text).retention.as_hours() / 24;
+    assert_eq!(days("ledger: {}\n"), 400);
+    assert_eq!(days("ledger: { retention: 90d }\npolicy: { min_age: 89d }\n"), 90);
+    let mistakes = |text| load(text, &no_environment, Secrets::Skip).unwrap_err();
+    assert_snapshot!(mistakes("ledger: { retention: 7d }\n"), @"refrom.yaml:1:22: `ledger.retention`: expected a duration like `400d`, from 30 to 3650 days, found `7d`");
+    assert_snapshot!(
+        mistakes("ledger: { retention: 90d }\nrepositories: [{ match: acme/web, policy: { min_age: 90d } }]\n"),
+        @"refrom.yaml:1:22: `ledger.retention`: expected more than the longest `min_age`, 2160h"
+    );
+}

@@ -124,6 +124,11 @@ async fn a_refused_version_is_not_proposed_again_and_its_next_digest_is() {
     assert_eq!(world.costs().writes, 0);
     let waiting = &report.repositories[0].plan.not_proposed[0];
     assert_eq!(waiting.reason.told(Vocabulary::PullRequest).to_string(), "refused by closing #1");
+    // What is below it goes on.
+    let second = world.release(IMAGE, "1.27", "2");
+    world.wait_minutes(61);
+    world.run().await;
+    world.expect_proposal(WEB, 2, &nginx("1.27.2", &second));
     let next = world.release(IMAGE, "1.28", "2");
     world.wait_minutes(61);
     world.run().await;

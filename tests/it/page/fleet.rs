@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
+use refrom::domain::freshness::{TagFinding, TagTrouble};
 use refrom::domain::pull_request::{Pipeline, Vocabulary};
 use refrom::domain::reference::TagRef;
 use refrom::domain::status::{
@@ -43,6 +44,7 @@ pub fn repository(forge: &str, name: &str, pins: Vec<PinStatus>) -> RepositorySt
         is_enabled: true,
         pins,
         noticed: Vec::new(),
+        findings: Vec::new(),
         pull_requests: Vec::new(),
         due_at: None,
         due_because: String::new(),
@@ -71,7 +73,7 @@ pub fn behind(hours: i64, newest_version: &str, waits: Option<(&str, bool)>) -> 
         newest: Digest::of(newest_version.as_bytes()),
         newest_version: Some(newest_version.to_owned()),
         since: Some(ago(hours)),
-        waits: waits.map(|(why, needs_person)| Wait { why: why.to_owned(), needs_person }),
+        waits: waits.map(|(why, needs_person)| Wait::of_words(why, needs_person)),
     }
 }
 
@@ -89,7 +91,7 @@ pub fn open(number: u64, name: &str, pipeline: Pipeline) -> PullRequestStatus {
 }
 
 fn left_alone(why: &str, needs_person: bool) -> Option<Wait> {
-    Some(Wait { why: why.to_owned(), needs_person })
+    Some(Wait::of_words(why, needs_person))
 }
 
 fn noticed(path: &str, image: &str, what: &str) -> NoticedStatus {
@@ -147,7 +149,10 @@ fn troubled() -> Vec<RepositoryStatus> {
                 ("Dockerfile", 1),
                 "cgr.dev/chainguard/jre:openjdk-21",
                 None,
-                PinState::Unknown { reason: "the registry is unavailable: 503 Service Unavailable".to_owned() },
+                PinState::Unknown {
+                    reason: "the registry is unavailable: 503 Service Unavailable".to_owned(),
+                    needs_person: true,
+                },
             ),
             current(NGINX),
             current(NODE),
@@ -269,7 +274,12 @@ pub fn fleet() -> FleetStatus {
         noticed("Dockerfile", "dhi.io/nginx", "skipped: no-tag"),
         noticed("ci/Dockerfile", "node:22", "pinned (comment-disagrees)"),
     ];
-    let etl = repository("gitlab", "data/etl", vec![current(NODE), current(UBI)]);
+    let mut etl = repository("gitlab", "data/etl", vec![current(NODE), current(UBI)]);
+    let tag = |text: &str| current(text).tag;
+    etl.findings = vec![
+        TagFinding { tag: tag(NODE), trouble: TagTrouble::EndsLife { on: "2027-01-31".parse().unwrap() } },
+        TagFinding { tag: tag(UBI), trouble: TagTrouble::Stale { since: ago(24 * 120) } },
+    ];
     let mut off = repository("gitlab", "data/sandbox", Vec::new());
     off.is_enabled = false;
     repositories.extend([tools, etl, off]);

@@ -137,7 +137,7 @@ fn nobodys_words_become_markup() {
         "acme/web",
         vec![
             pin((evil, 1), "dhi.io/nginx:1", Some(evil), behind(1, evil, Some((evil, true)))),
-            pin((evil, 2), "dhi.io/node:1", None, PinState::Unknown { reason: evil.to_owned() }),
+            pin((evil, 2), "dhi.io/node:1", None, PinState::Unknown { reason: evil.to_owned(), needs_person: true }),
         ],
     );
     one.error = Some(evil.to_owned());

@@ -16,7 +16,7 @@ const REPOSITORIES: [(&str, &[&str]); 4] = [
 const HOURS: i64 = 6 * 24;
 
 /// Keys of `policy`, each in a few forms; the first one is as good as none.
-const KEYS: [&[&str]; 10] = [
+const KEYS: [&[&str]; 11] = [
     &[
         "schedule: always",
         "schedule: daily",
@@ -33,6 +33,7 @@ const KEYS: [&[&str]; 10] = [
     &["settle: 0s", "settle: 5h"],
     &["min_interval: 0s", "min_interval: 30h"],
     &["pair: off", "pair: together"],
+    &["follow: digest", "follow: major"],
 ];
 
 /// The configuration's text.

@@ -126,7 +126,7 @@ async fn a_tag_that_could_not_be_asked_is_unknown_with_the_reason() {
     world.registry.inject(Fault::status("/v2/dhi.io/nginx/manifests/1.27", 403));
     world.run_with_problems(&["nginx"]).await;
     let kept = only(&world).await;
-    let PinState::Unknown { reason } = &kept.pins[0].state else { panic!("{kept:?}") };
+    let PinState::Unknown { reason, .. } = &kept.pins[0].state else { panic!("{kept:?}") };
     // The tag stands beside it.
     assert!(reason.contains("403") || reason.contains("denied"), "{reason}");
     assert!(!reason.contains("`dhi.io/nginx:1.27`"), "{reason}");

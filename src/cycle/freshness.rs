@@ -1,0 +1,80 @@
+//! What is known of the digests that are pinned, and of those that their tags point to, whether or not something moves:
+//! for what is to be said of tags, and for pairs.
+
+use std::collections::BTreeSet;
+
+use super::lookup;
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, UseState};
+use crate::domain::digest::Digest;
+use crate::domain::pair;
+use crate::domain::plan::Knowledge;
+use crate::domain::policy::Pairing;
+use crate::domain::reference::TagRef;
+use crate::registry::Session;
+use crate::store::{Store, StoreError};
+
+/// Images that are looked up in one cycle only to tell their age and their end of life. What is left over has its turn in
+/// the next cycles; what was looked up is kept for ever.
+const LOOKED_UP_MAX: usize = 20;
+
+/// What the store knows of them, and histories into the ledger where they are wanted and not there. Where the policy wants
+/// to know what is stale, a few of the images that it does not know are looked up.
+pub async fn remember(
+    session: &Session,
+    store: &dyn Store,
+    fleet: &[RepositoryFacts],
+    knowledge: &mut Knowledge,
+) -> Result<(), StoreError> {
+    let (mut tags, mut digests, mut aged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for facts in fleet {
+        let pins = candidates::behind(facts, &knowledge.observations).pins;
+        let is_aged = facts.policy.stale_after.is_some();
+        tags.extend(pins.iter().filter(|_| is_aged).map(|pin| pin.asked.clone()));
+        if facts.policy.pair == Pairing::Together {
+            tags.extend(of_pairs(&pins));
+        }
+        for pin in pins {
+            let name = &pin.asked.image;
+            digests.extend(pin.old.map(|old| (name.clone(), old)));
+            let head = head(&pin).map(|head| (name.clone(), head));
+            aged.extend(head.clone().filter(|_| is_aged));
+            digests.extend(head);
+        }
+    }
+    for tag in tags {
+        if knowledge.ledger.history(&tag).is_none() {
+            let history = store.history(&tag).await?;
+            knowledge.ledger.insert(tag, history);
+        }
+    }
+    let images = &mut knowledge.images;
+    for (name, digest) in digests {
+        if let Some(image) = store.image(&name, &digest).await? {
+            images.insert((name, digest), image);
+        }
+    }
+    let unknown: Vec<_> = aged.into_iter().filter(|of| !images.contains_key(of)).take(LOOKED_UP_MAX).collect();
+    for (name, digest) in unknown {
+        match lookup::image(session, Some(store), &name, &digest).await {
+            Ok(image) => drop(images.insert((name, digest), image)),
+            Err(error) => tracing::info!(%error, "it cannot be told how old a digest is"),
+        }
+    }
+    Ok(())
+}
+
+/// What its tag points to, where that is known.
+fn head(pin: &Candidate) -> Option<Digest> {
+    match pin.state {
+        UseState::Behind { new } => Some(new),
+        UseState::Current => pin.old,
+        UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) | UseState::Ambiguous => None,
+    }
+}
+
+/// The tags, as registries are asked for them, of pins of which the other one of the pair is there, too.
+fn of_pairs(pins: &[Candidate]) -> BTreeSet<TagRef> {
+    let written: BTreeSet<&TagRef> = pins.iter().map(|pin| &pin.tag).collect();
+    let has_other = |pin: &&Candidate| pair::other(&pin.tag).is_some_and(|other| written.contains(&other));
+    pins.iter().filter(has_other).map(|pin| pin.asked.clone()).collect()
+}

@@ -1,0 +1,120 @@
+//! What is to be said of a tag that is followed: that it is gone, that its vendor stops, that it does not move any more.
+//! "No new digest" is not "fresh".
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
+
+use super::candidates::{Candidate, UseState};
+use super::plan::Knowledge;
+use super::reference::TagRef;
+
+/// How many days before its end of life a tag is told: a quarter, in which another version can be planned and tried.
+const END_OF_LIFE_NOTICE_DAYS: i64 = 90;
+
+/// Something to be said of a tag.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagFinding {
+    /// As it is written.
+    pub tag: TagRef,
+    pub trouble: TagTrouble,
+}
+
+/// What is the matter with a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TagTrouble {
+    /// Its registry has no such tag any more.
+    Gone,
+    /// Its vendor has stopped to rebuild it, since this day.
+    EndedLife { on: Date },
+    /// Its vendor stops to rebuild it on this day.
+    EndsLife { on: Date },
+    /// It has not moved since then, for longer than the policy's `stale_after`.
+    Stale { since: Timestamp },
+}
+
+impl TagTrouble {
+    /// The words in JSON and metrics.
+    pub const WORDS: [&'static str; 3] = ["gone", "end-of-life", "stale"];
+
+    /// The word in JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::EndedLife { .. } | Self::EndsLife { .. } => "end-of-life",
+            Self::Stale { .. } => "stale",
+        }
+    }
+
+    /// Whether it stays so until somebody chooses another tag.
+    pub fn needs_person(self) -> bool {
+        match self {
+            Self::Gone | Self::EndedLife { .. } => true,
+            Self::EndsLife { .. } | Self::Stale { .. } => false,
+        }
+    }
+}
+
+/// What is to be said of the tags of these pins, by tag, each thing once.
+pub fn findings(
+    pins: &[Candidate],
+    knowledge: &Knowledge,
+    stale_after: Option<SignedDuration>,
+    now: Timestamp,
+) -> Vec<TagFinding> {
+    let tags: BTreeMap<&TagRef, &Candidate> = pins.iter().map(|pin| (&pin.tag, pin)).collect();
+    let troubles = tags.into_iter().flat_map(|(tag, pin)| {
+        let is_gone = pin.state == UseState::TagGone;
+        let stale = stale_after.filter(|_| is_answered(pin)).and_then(|after| stale(pin, knowledge, after, now));
+        let troubles = [is_gone.then_some(TagTrouble::Gone), end_of_life(pin, knowledge, now), stale];
+        troubles.into_iter().flatten().map(|trouble| TagFinding { tag: tag.clone(), trouble })
+    });
+    troubles.collect()
+}
+
+fn is_answered(pin: &Candidate) -> bool {
+    matches!(pin.state, UseState::Current | UseState::Behind { .. } | UseState::Ambiguous)
+}
+
+/// The head's day where it is known: a newer build of a tag may have a later one.
+fn end_of_life(pin: &Candidate, knowledge: &Knowledge, now: Timestamp) -> Option<TagTrouble> {
+    let newest = match pin.state {
+        UseState::Behind { new } => Some(new),
+        _ => None,
+    };
+    let known = newest.into_iter().chain(pin.old).find_map(|digest| {
+        let of_digest = knowledge.images.get(&(pin.asked.image.clone(), digest));
+        of_digest?.end_of_life
+    });
+    let (on, today) = (known?, now.to_zoned(TimeZone::UTC).date());
+    let is_near = || today.saturating_add(END_OF_LIFE_NOTICE_DAYS.days()) >= on;
+    match on <= today {
+        true => Some(TagTrouble::EndedLife { on }),
+        false => is_near().then_some(TagTrouble::EndsLife { on }),
+    }
+}
+
+/// Since when the tag's digest is there, where that is too long ago: since it was built, by its own word, or seen first.
+fn stale(pin: &Candidate, knowledge: &Knowledge, after: SignedDuration, now: Timestamp) -> Option<TagTrouble> {
+    let head = knowledge.ledger.history(&pin.asked)?.head()?;
+    let image = knowledge.images.get(&(pin.asked.image.clone(), head.digest));
+    let created = image.and_then(|image| image.created);
+    let since = created.map_or(head.first_seen, |created| created.min(head.first_seen));
+    (now.duration_since(since) >= after).then_some(TagTrouble::Stale { since })
+}
+
+impl fmt::Display for TagTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("its registry has no such tag any more"),
+            Self::EndedLife { on } => write!(f, "end of life: its vendor has stopped to rebuild it on {on}"),
+            Self::EndsLife { on } => write!(f, "end of life: its vendor stops to rebuild it on {on}"),
+            Self::Stale { since } => {
+                write!(f, "`stale_after`: no new digest since {}", since.strftime("%Y-%m-%d"))
+            }
+        }
+    }
+}

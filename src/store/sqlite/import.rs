@@ -1,0 +1,107 @@
+//! Taking over what others saw of tags.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use super::{SqliteStore, StoreError};
+use crate::domain::digest::Digest;
+use crate::domain::image::Content;
+use crate::domain::reference::ImageName;
+use crate::store::{Imported, LedgerEntry};
+
+/// Holds the entries until all are there: nobody else sees it, and it goes with the transaction.
+const PREPARE: &str = "
+    CREATE TABLE incoming (
+        image      TEXT NOT NULL,
+        tag        TEXT NOT NULL,
+        digest     TEXT NOT NULL,
+        first_seen INTEGER NOT NULL,
+        last_seen  INTEGER
+    ) STRICT;
+    CREATE INDEX incoming_tag ON incoming (image, tag, first_seen);";
+
+/// Where no last sight is told, a digest was there until the next one was first seen.
+const RESOLVE: &str = "
+    UPDATE incoming SET last_seen = coalesce(
+        (SELECT min(next.first_seen) FROM incoming AS next
+         WHERE next.image = incoming.image AND next.tag = incoming.tag
+         AND next.first_seen > incoming.first_seen AND next.digest <> incoming.digest), first_seen)
+    WHERE last_seen IS NULL";
+
+const COUNT: &str = "
+    WITH merged AS
+        (SELECT image, tag, digest, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+         FROM incoming GROUP BY image, tag, digest)
+    SELECT count(*) FILTER (WHERE known.digest IS NULL),
+           count(*) FILTER (WHERE merged.first_seen < known.first_seen OR merged.last_seen > known.last_seen),
+           count(*)
+    FROM merged LEFT JOIN sighting AS known
+    ON known.image = merged.image AND known.tag = merged.tag AND known.digest = merged.digest";
+
+const MERGE: &str = "
+    INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
+    SELECT image, tag, digest, min(first_seen), max(last_seen) FROM incoming GROUP BY image, tag, digest
+    ON CONFLICT DO UPDATE SET
+        first_seen = min(first_seen, excluded.first_seen),
+        last_seen = max(last_seen, excluded.last_seen)";
+
+/// An import that is under way. Dropped, it never was.
+#[derive(Debug)]
+pub struct Import<'a> {
+    store: &'a SqliteStore,
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl SqliteStore {
+    /// Begins to take over what others saw. All of it is there after [`Import::finish`], or nothing.
+    ///
+    /// A digest of a tag has the earlier of two first sights and the later of two last ones, so that the order of imports
+    /// does not matter, and a second one changes nothing. What is known of a digest stays as it is.
+    pub async fn import(&self) -> Result<Import<'_>, StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::raw_sql(PREPARE).execute(&mut *transaction).await.map_err(self.write_error())?;
+        Ok(Import { store: self, transaction })
+    }
+}
+
+impl Import<'_> {
+    /// Adds an entry.
+    pub async fn add(&mut self, entry: &LedgerEntry) -> Result<(), StoreError> {
+        let LedgerEntry { tag, digest, first_seen, last_seen, image, contents } = entry;
+        let sql = "INSERT INTO incoming (image, tag, digest, first_seen, last_seen) VALUES (?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+        let query = query.bind(first_seen.as_microsecond()).bind(last_seen.map(Timestamp::as_microsecond));
+        query.execute(&mut *self.transaction).await.map_err(self.store.write_error())?;
+        if let Some(image) = image {
+            let query = self.store.new_image(&tag.image, image)?;
+            query.execute(&mut *self.transaction).await.map_err(self.store.write_error())?;
+        }
+        self.add_contents(&tag.image, contents).await
+    }
+
+    async fn add_contents(&mut self, name: &ImageName, contents: &BTreeMap<Digest, Content>) -> Result<(), StoreError> {
+        for (digest, content) in contents {
+            let layers: Vec<String> = content.layers.iter().map(ToString::to_string).collect();
+            let sql = "INSERT OR IGNORE INTO content (name, digest, config, layers) VALUES (?, ?, ?, ?)";
+            let query = sqlx::query(sql).bind(name.to_string()).bind(digest.to_string());
+            let query = query.bind(content.config.to_string()).bind(self.store.to_json(&layers)?);
+            query.execute(&mut *self.transaction).await.map_err(self.store.write_error())?;
+        }
+        Ok(())
+    }
+
+    /// Puts everything in its place.
+    pub async fn finish(mut self) -> Result<Imported, StoreError> {
+        let failed = self.store.write_error();
+        sqlx::query(RESOLVE).execute(&mut *self.transaction).await.map_err(&failed)?;
+        let query = sqlx::query_as::<_, (i64, i64, i64)>(COUNT);
+        let (new, merged, all) = query.fetch_one(&mut *self.transaction).await.map_err(&failed)?;
+        sqlx::query(MERGE).execute(&mut *self.transaction).await.map_err(&failed)?;
+        sqlx::query("DROP TABLE incoming").execute(&mut *self.transaction).await.map_err(&failed)?;
+        self.transaction.commit().await.map_err(&failed)?;
+        let count = |count: i64| u64::try_from(count).unwrap_or_default();
+        Ok(Imported { new: count(new), merged: count(merged), unchanged: count(all - new - merged) })
+    }
+}

@@ -1,0 +1,322 @@
+//! Quiet pull requests: pairs, intervals, and what cannot wait. And what is said of tags.
+
+use jiff::{SignedDuration, Timestamp};
+use refrom::domain::cadence::{CadenceMode, Days, Edge, Freeze, Span, TimeOfDay, Window};
+use refrom::domain::candidates::Unanswered;
+use refrom::domain::image::{Image, ManifestKind};
+use refrom::domain::plan::{Action, Knowledge, Missing, Plan, plan};
+use refrom::domain::policy::{Grouping, Pairing};
+use refrom::domain::proposal::{Reason, Urgency};
+
+use crate::plan_world::{WEB, World, digest, says, tag};
+
+const API: &str = "acme/api";
+const NGINX: &str = "dhi.io/nginx:1";
+const DEV: &str = "dhi.io/nginx:1-dev";
+const NODE: &str = "dhi.io/node:2";
+
+fn at(hour: i64) -> Timestamp {
+    Timestamp::from_second(hour * 3600).unwrap()
+}
+
+/// The plan with more knowledge than the world has.
+fn plan_with(world: &World, know: impl FnOnce(&mut Knowledge)) -> Plan {
+    let facts = world.facts();
+    let mut knowledge = world.knowledge(&facts);
+    know(&mut knowledge);
+    plan(&facts, &knowledge, &world.limits(), world.now())
+}
+
+fn reasons(plan: &Plan) -> Vec<Reason> {
+    plan.repositories.iter().flat_map(|it| &it.not_proposed).map(|it| it.reason.clone()).collect()
+}
+
+/// `1` at `a` and `1-dev` at `c` since the first hour; `1` moved to `b` in the hour that it is now.
+fn pair() -> World {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", NGINX, 'a');
+    world.pin(WEB, "Dockerfile", DEV, 'c');
+    world.moves(NGINX, 'b');
+    world.hour = 24;
+    for (text, letter, hour) in [(NGINX, 'a', 1), (NGINX, 'b', 24), (DEV, 'c', 1)] {
+        world.ledger.note(tag(text), digest(letter), at(hour));
+    }
+    world
+}
+
+#[test]
+fn a_pair_moves_in_one_pull_request() {
+    let mut world = pair();
+    world.moves(DEV, 'd');
+    world.ledger.note(tag(DEV), digest('d'), at(24));
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b, Dockerfile:2 nginx c→d"]);
+}
+
+#[test]
+fn one_of_a_pair_waits_for_the_other_and_goes_alone_after_a_day() {
+    let mut world = pair();
+    let waits = "Dockerfile line 1 waits: `pair`: `dhi.io/nginx:1-dev` has nothing to move to yet; it is waited for until \
+                 1970-01-03 00:00 UTC";
+    assert_eq!(world.cycle(), [waits]);
+    world.hour = 47;
+    assert_eq!(world.cycle(), [waits]);
+    world.hour = 48;
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+}
+
+#[test]
+fn both_in_files_of_their_own_are_opened_in_one_cycle() {
+    let mut world = pair();
+    world.web().policy.group = Grouping::File;
+    world.web().pins[1].path = "build/Dockerfile".to_owned();
+    assert_eq!(world.cycle().len(), 1, "the one waits for the other");
+    world.moves(DEV, 'd');
+    world.ledger.note(tag(DEV), digest('d'), at(24));
+    let says = world.cycle();
+    assert!(says.len() == 2 && says.iter().all(|line| line.starts_with("open ")), "{says:?}");
+}
+
+#[test]
+fn what_does_not_come_as_a_pair_or_need_not_waits_for_nothing() {
+    let expected = ["open refrom/base-images: Dockerfile:1 nginx a→b"];
+    let mut off = pair();
+    off.web().policy.pair = Pairing::Off;
+    assert_eq!(off.cycle(), expected);
+    let mut alone = pair();
+    alone.web().pins.truncate(1);
+    assert_eq!(alone.cycle(), expected);
+    let mut of_the_same_build = pair();
+    of_the_same_build.ledger = Default::default();
+    for (text, letter, hour) in [(NGINX, 'a', 1), (NGINX, 'b', 24), (DEV, 'c', 23)] {
+        of_the_same_build.ledger.note(tag(text), digest(letter), at(hour));
+    }
+    assert_eq!(of_the_same_build.cycle(), expected);
+}
+
+#[test]
+fn versions_tell_whether_both_are_of_one_build() {
+    let world = pair();
+    let known = |version: &str| {
+        let image = Image { version: Some(version.to_owned()), ..Image::bare(digest('c'), ManifestKind::Index) };
+        let key = (tag(DEV).image, digest('c'));
+        says(&plan_with(&world, |knowledge| drop(knowledge.images.insert(key, image))))
+    };
+    assert_eq!(known("1.0-b-dev"), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+    assert!(known("0.9-dev")[0].contains("waits: `pair`"));
+}
+
+#[test]
+fn a_refused_one_is_waited_for_no_longer_than_a_day() {
+    let mut world = pair();
+    world.moves(DEV, 'd');
+    world.ledger.note(tag(DEV), digest('d'), at(24));
+    world.web().policy.group = Grouping::File;
+    world.web().pins[1].path = "build/Dockerfile".to_owned();
+    world.cycle();
+    let of_build = world.web().pull_requests.iter().find(|it| it.body.contains("build/Dockerfile")).unwrap().number;
+    world.close(of_build);
+    world.moves(NGINX, 'e');
+    world.ledger.note(tag(NGINX), digest('e'), at(25));
+    world.hour = 25;
+    let says = world.cycle();
+    assert!(says.iter().any(|line| line.contains("alone: `pair`")), "{says:?}");
+    assert!(says.iter().any(|line| line.contains("refused by closing")), "{says:?}");
+    world.hour = 49;
+    let says = world.cycle();
+    assert!(says.iter().any(|line| line.starts_with("update ") && line.contains("a→e")), "{says:?}");
+}
+
+#[test]
+fn an_open_pull_request_keeps_what_it_has_while_something_newer_waits_for_its_pair() {
+    let mut world = pair();
+    world.hour = 48;
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+    world.moves(NGINX, 'e');
+    world.ledger.note(tag(NGINX), digest('e'), at(48));
+    let waits = "`pair`: `dhi.io/nginx:1-dev` has nothing to move to yet; it is waited for until 1970-01-04 00:00 UTC";
+    assert_eq!(world.cycle(), [format!("leave #1 alone: {waits}"), format!("Dockerfile line 1 waits: {waits}")]);
+    world.hour = 72;
+    assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→e"]);
+}
+
+#[test]
+fn one_pull_request_is_opened_in_each_interval_and_updates_wait_for_none() {
+    let mut world = World::one_behind();
+    world.pin(WEB, "Dockerfile", NODE, 'n');
+    world.moves(NODE, 'o');
+    world.web().policy.group = Grouping::Image;
+    world.web().policy.min_interval = SignedDuration::from_hours(7 * 24);
+    world.hour = 10;
+    let first = world.cycle();
+    assert_eq!(first.len(), 2, "{first:?}");
+    assert!(first[0].starts_with("open "));
+    assert!(first[1].ends_with("waits: `min_interval`: the next pull request may be opened at 1970-01-08 10:00 UTC"));
+    let opened = |world: &World, hour| {
+        let last = at(hour);
+        let mut world_plan = plan_with(world, |knowledge| {
+            knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), last)).collect();
+        });
+        world_plan.repositories.remove(0).actions
+    };
+    world.moves(NGINX, 'c');
+    world.moves(NODE, 'p');
+    world.hour = 10 + 7 * 24 - 1;
+    let actions = opened(&world, 10);
+    assert!(matches!(actions.as_slice(), [Action::Update { .. }]), "{actions:?}");
+    world.hour += 1;
+    let actions = opened(&world, 10);
+    assert!(matches!(actions.as_slice(), [Action::Update { .. }, Action::Open { .. }]), "{actions:?}");
+    world.cadence = CadenceMode::Ignore;
+    assert_eq!(opened(&world, world.hour).len(), 2, "whoever asks for it gets it now");
+}
+
+#[test]
+fn what_takes_the_place_of_another_pull_request_waits_for_no_interval() {
+    let mut world = World::one_open();
+    world.web().policy.min_interval = SignedDuration::from_hours(24);
+    world.web().policy.group = Grouping::Image;
+    let last = world.now();
+    let regrouped = plan_with(&world, |knowledge| {
+        knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), last)).collect();
+    });
+    assert_eq!(says(&regrouped).len(), 2, "{:?}", says(&regrouped));
+    assert!(says(&regrouped)[1].starts_with("open "));
+}
+
+/// `acme/web` waits for its daily turn, with two images behind.
+fn waiting() -> World {
+    let mut world = World::one_behind();
+    world.pin(WEB, "Dockerfile", NODE, 'n');
+    world.moves(NODE, 'o');
+    let cadence = &mut world.web().policy.cadence;
+    cadence.set_schedule("daily".parse().ok(), "refrom.yaml:2:13".to_owned());
+    cadence.jitter = SignedDuration::ZERO;
+    world.turns.insert(WEB.to_owned(), Timestamp::UNIX_EPOCH);
+    world
+}
+
+/// `a`, which nginx is pinned at, was missing in so many looks.
+fn missing(looks: u32) -> impl FnOnce(&mut Knowledge) {
+    move |knowledge| {
+        let missing = Missing { since: Timestamp::UNIX_EPOCH, looks };
+        knowledge.missing.insert((tag(NGINX).image, digest('a')), missing);
+    }
+}
+
+#[test]
+fn what_is_gone_in_two_looks_waits_for_no_turn_and_uses_none_up() {
+    let mut world = waiting();
+    let once = plan_with(&world, missing(1));
+    assert!(once.is_empty(), "{:?}", says(&once));
+    let twice = plan_with(&world, missing(2));
+    let says = says(&twice);
+    assert_eq!(says[0], "open refrom/base-images: Dockerfile:1 nginx a→b");
+    assert!(says[1].starts_with("Dockerfile line 2 waits: not due until 1970-01-02 00:00 UTC"), "{says:?}");
+    assert!(!twice.repositories[0].has_turn());
+    let Action::Open { proposal, .. } = &twice.repositories[0].actions[0] else { panic!("{says:?}") };
+    assert_eq!(proposal.changes["Dockerfile"][0].urgency, Some(Urgency::Gone));
+    assert_eq!(proposal.title, "build(deps): urgently refresh base image dhi.io/nginx:1");
+    let body = proposal.body.with_commit(&crate::plan_world::commit("x"));
+    assert!(body.contains("**Urgent:** the pinned digest") && body.contains("is gone from its registry"), "{body}");
+    world.apply(&twice);
+    let again = plan_with(&world, missing(2));
+    assert!(again.is_empty(), "{:?}", crate::plan_world::says(&again));
+    world.hour = 24;
+    let at_its_turn = plan_with(&world, missing(2));
+    let says = crate::plan_world::says(&at_its_turn);
+    assert_eq!(says, ["update #1: Dockerfile:1 nginx a→b, Dockerfile:2 node n→o"]);
+}
+
+#[test]
+fn a_freeze_holds_what_is_urgent_unless_it_says_otherwise_and_a_window_always() {
+    let freeze = || {
+        let day = |text| Edge::parse(text).unwrap();
+        Freeze::new(day("1970-01-01"), day("1970-01-03"), "trade fair").unwrap()
+    };
+    let mut world = waiting();
+    world.web().policy.cadence.add_freeze(freeze(), "refrom.yaml:4:12".to_owned());
+    let frozen = plan_with(&world, missing(2));
+    assert!(frozen.is_empty());
+    assert!(says(&frozen).iter().any(|line| line.contains("frozen until 1970-01-04 00:00 UTC")), "{:?}", says(&frozen));
+    let mut world = waiting();
+    world.web().policy.cadence.add_freeze(freeze().letting_urgent_through(), "refrom.yaml:4:12".to_owned());
+    assert!(!plan_with(&world, missing(2)).is_empty());
+    assert!(plan_with(&world, |_| {}).is_empty());
+    let time = |text| TimeOfDay::parse(text).unwrap();
+    let span = Span { days: Days::named("thu").unwrap(), from: time("10:00"), to: time("12:00") };
+    let window = Window::new(vec![span]).unwrap();
+    world.web().policy.cadence.set_window(window, "refrom.yaml:5:12".to_owned());
+    assert!(plan_with(&world, missing(2)).is_empty(), "it is one o'clock");
+}
+
+#[test]
+fn what_is_urgent_comes_first_in_the_caps_and_passes_the_interval() {
+    for urgent in [WEB, API] {
+        let mut world = World::new();
+        for (repository, letter) in [(WEB, 'a'), (API, 'c')] {
+            world.pin(repository, "Dockerfile", NGINX, letter);
+        }
+        world.moves(NGINX, 'b');
+        world.max_new_per_hour = Some(1);
+        let gone = if urgent == WEB { 'a' } else { 'c' };
+        for hour in 1..24 {
+            world.hour = hour;
+            let decided = plan_with(&world, |knowledge| {
+                let missing = Missing { since: Timestamp::UNIX_EPOCH, looks: 2 };
+                knowledge.missing.insert((tag(NGINX).image, digest(gone)), missing);
+                knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), world.now())).collect();
+            });
+            let opened = decided.repositories.iter().find(|it| !it.actions.is_empty()).unwrap();
+            assert_eq!(opened.repository.name.as_str(), urgent);
+            assert_eq!(reasons(&decided), [Reason::MaxNewPerHour(1)]);
+        }
+    }
+    let mut world = World::one_behind();
+    world.web().policy.min_interval = SignedDuration::from_hours(24);
+    let decided = plan_with(&world, |knowledge| {
+        missing(2)(knowledge);
+        knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), world.now())).collect();
+    });
+    assert_eq!(says(&decided), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+}
+
+/// What is said of the tags of the one repository.
+fn said(plan: &Plan) -> Vec<String> {
+    plan.repositories[0].findings.iter().map(|it| format!("{}: {}", it.tag.tag, it.trouble)).collect()
+}
+
+#[test]
+fn a_tag_that_does_not_move_is_told_once_it_is_stale() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", NGINX, 'a');
+    world.pin(WEB, "web/Dockerfile", NGINX, 'a');
+    world.ledger.note(tag(NGINX), digest('a'), at(24));
+    world.hour = 24 * 91 - 1;
+    world.web().policy.stale_after = Some(SignedDuration::from_hours(24 * 90));
+    assert!(said(&world.plan()).is_empty());
+    world.hour += 1;
+    assert_eq!(said(&world.plan()), ["1: `stale_after`: no new digest since 1970-01-02"]);
+    assert!(world.plan().is_empty(), "it is said, and nothing is done");
+    world.web().policy.stale_after = None;
+    assert!(said(&world.plan()).is_empty());
+}
+
+#[test]
+fn a_tag_that_is_gone_and_ends_of_life_are_told() {
+    let mut world = World::one_behind();
+    let gone = plan_with(&world, |knowledge| drop(knowledge.observations.insert(tag(NGINX), Err(Unanswered::Gone))));
+    assert_eq!(said(&gone), ["1: its registry has no such tag any more"]);
+    assert!(gone.repositories[0].findings[0].trouble.needs_person() && !gone.is_incomplete());
+    let ends = |hour: i64, world: &mut World| {
+        world.hour = hour;
+        let image =
+            Image { end_of_life: Some("1971-01-01".parse().unwrap()), ..Image::bare(digest('b'), ManifestKind::Index) };
+        let told = plan_with(world, |knowledge| drop(knowledge.images.insert((tag(NGINX).image, digest('b')), image)));
+        (said(&told), told.repositories[0].findings.iter().any(|it| it.trouble.needs_person()))
+    };
+    assert_eq!(ends(24 * 100, &mut world), (vec![], false));
+    let soon = "1: end of life: its vendor stops to rebuild it on 1971-01-01".to_owned();
+    assert_eq!(ends(24 * 364, &mut world), (vec![soon], false));
+    let past = "1: end of life: its vendor has stopped to rebuild it on 1971-01-01".to_owned();
+    assert_eq!(ends(24 * 365, &mut world), (vec![past], true));
+}

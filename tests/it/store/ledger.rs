@@ -1,0 +1,130 @@
+//! Taking over what others saw.
+
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use refrom::domain::digest::Digest;
+use refrom::domain::image::Content;
+use refrom::domain::reference::TagRef;
+use refrom::store::{Imported, LedgerEntry, SqliteReader, SqliteStore, Store};
+
+use super::{image, nginx, now, open};
+
+pub fn tag(name: &str) -> TagRef {
+    TagRef { image: nginx(), tag: name.parse().unwrap() }
+}
+
+pub fn at(minutes: i64) -> Timestamp {
+    now() + SignedDuration::from_mins(minutes)
+}
+
+/// A digest that was seen from one minute to another.
+pub fn entry(name: &str, content: &[u8], first: i64, last: impl Into<Option<i64>>) -> LedgerEntry {
+    LedgerEntry {
+        tag: tag(name),
+        digest: Digest::of(content),
+        first_seen: at(first),
+        last_seen: last.into().map(at),
+        image: None,
+        contents: [].into(),
+    }
+}
+
+pub async fn import(store: &SqliteStore, entries: &[LedgerEntry]) -> Imported {
+    let mut import = store.import().await.unwrap();
+    for entry in entries {
+        import.add(entry).await.unwrap();
+    }
+    import.finish().await.unwrap()
+}
+
+/// Everything in a store, in the order of an export.
+pub async fn exported(path: &Path) -> Vec<LedgerEntry> {
+    let reader = SqliteReader::open(path).await.unwrap();
+    let mut entries = Vec::new();
+    for tag in reader.tags().await.unwrap() {
+        entries.extend(reader.entries(&tag).await.unwrap());
+    }
+    entries
+}
+
+#[tokio::test]
+async fn what_is_imported_is_exported_with_everything_that_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let full = image(b"full");
+    let content = Content { config: Digest::of(b"config"), layers: vec![Digest::of(b"base"), Digest::of(b"top")] };
+    let known = LedgerEntry {
+        digest: full.digest,
+        contents: full.manifests.values().map(|manifest| (*manifest, content.clone())).collect(),
+        image: Some(full),
+        ..entry("1", b"", 0, 5)
+    };
+    let entries = [entry("0", b"other", 7, 9), known, entry("1", b"later", 5, 6)];
+    assert_eq!(import(&store, &entries).await, Imported { new: 3, merged: 0, unchanged: 0 });
+    assert_eq!(exported(&path).await, entries);
+    assert_eq!(import(&store, &entries).await, Imported { new: 0, merged: 0, unchanged: 3 });
+    assert_eq!(exported(&path).await, entries);
+}
+
+#[tokio::test]
+async fn two_ledgers_of_a_tag_become_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    import(&store, &[entry("1", b"a", 10, 20), entry("1", b"b", 30, 40)]).await;
+    let other = [entry("1", b"a", 5, 15), entry("1", b"b", 32, 38), entry("1", b"c", 50, 60), entry("1", b"c", 55, 70)];
+    assert_eq!(import(&store, &other).await, Imported { new: 1, merged: 1, unchanged: 1 });
+    assert_eq!(
+        exported(&path).await,
+        [entry("1", b"a", 5, 20), entry("1", b"b", 30, 40), entry("1", b"c", 50, 70)],
+        "the earlier of the first sights, the later of the last ones"
+    );
+    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((Digest::of(b"c"), at(70))));
+    let next = Digest::of(b"d");
+    store.record_sightings(&[(tag("1"), next)], at(20)).await.unwrap();
+    assert!(store.first_seen(&tag("1"), &next).await.unwrap() > Some(at(50)), "what is new comes after what is there");
+}
+
+#[tokio::test]
+async fn without_a_last_sight_a_digest_was_there_until_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let lines = [
+        entry("1", b"c", 30, None),
+        entry("1", b"a", 10, None),
+        entry("2", b"other", 15, None),
+        entry("1", b"b", 20, None),
+    ];
+    for (new, unchanged) in [(4, 0), (0, 4)] {
+        assert_eq!(import(&store, &lines).await, Imported { new, merged: 0, unchanged });
+        assert_eq!(
+            exported(&path).await,
+            [
+                entry("1", b"a", 10, 20),
+                entry("1", b"b", 20, 30),
+                entry("1", b"c", 30, 30),
+                entry("2", b"other", 15, 15)
+            ]
+        );
+    }
+    let history = store.history(&tag("1")).await.unwrap();
+    assert_eq!(history.head().unwrap().digest, Digest::of(b"c"));
+    assert!(!history.is_withdrawn(&Digest::of(b"b")));
+}
+
+#[tokio::test]
+async fn an_import_that_is_dropped_never_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    import(&store, &[entry("1", b"a", 1, 2)]).await;
+    let mut dropped = store.import().await.unwrap();
+    dropped.add(&LedgerEntry { image: Some(image(b"full")), ..entry("1", b"full", 3, 4) }).await.unwrap();
+    drop(dropped);
+    assert_eq!(exported(&path).await, [entry("1", b"a", 1, 2)]);
+    assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), None);
+    assert_eq!(import(&store, &[entry("1", b"b", 3, 4)]).await.new, 1, "nothing of it is in the way");
+}
