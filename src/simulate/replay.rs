@@ -57,6 +57,8 @@ pub(super) struct Replay<'a> {
     tags: BTreeMap<TagRef, usize>,
     pub(super) by_image: BTreeMap<ImageName, Vec<usize>>,
     pub(super) repositories: Vec<Repository>,
+    /// The repositories that pin an image, as a registry is asked for it.
+    pub(super) users: BTreeMap<ImageName, BTreeSet<usize>>,
     by_key: BTreeMap<RepositoryKey, usize>,
     /// The forge's pull requests, the turns and the ledger among it.
     pub(super) knowledge: Knowledge,
