@@ -78,6 +78,7 @@ async fn the_json_says_the_plan_and_what_became_of_it() {
             "counts",
             "due",
             "error",
+            "findings",
             "forge",
             "left_alone",
             "not_proposed",
@@ -99,7 +100,7 @@ async fn the_json_says_the_plan_and_what_became_of_it() {
         json!(["open", "refrom/base-images", "planned", null, null])
     );
     let pin = &action["pins"][2];
-    assert_eq!(keys(pin), ["line", "new", "old", "path", "registry", "repository", "tag"]);
+    assert_eq!(keys(pin), ["line", "new", "old", "path", "registry", "repository", "tag", "urgent"]);
     assert_eq!(
         json!([pin["path"], pin["line"], pin["registry"], pin["repository"], pin["tag"]]),
         json!(["Dockerfile", 8, "dhi.io", "nginx", "1.27-alpine"])
@@ -192,7 +193,10 @@ async fn what_is_not_proposed_has_a_code_and_words() {
     office.fleet.registry.inject(refrom::demo::registry::Fault::status("/v2/dhi.io/nginx/manifests/1.27-alpine", 403));
     let answer = office.run(&["--dry-run", "--format", "json"]).ended(3).json();
     let waiting = &answer["repositories"][2]["not_proposed"][0];
-    assert_eq!(keys(waiting), ["line", "message", "new", "old", "path", "reason", "registry", "repository", "tag"]);
+    assert_eq!(
+        keys(waiting),
+        ["line", "message", "new", "old", "path", "reason", "registry", "repository", "tag", "until", "urgent"]
+    );
     assert_eq!((&waiting["reason"], &waiting["new"]), (&json!("unknown"), &Value::Null));
     assert!(waiting["message"].as_str().unwrap().contains("dhi.io/nginx"));
 }
