@@ -33,17 +33,16 @@ pub struct Ledger(BTreeMap<TagRef, History>);
 impl Sighting {
     /// Whether it was the head in two looks that were this far apart.
     pub fn has_settled(&self, settle: SignedDuration) -> bool {
-        self.last_seen.duration_since(self.first_seen) >= settle
+        self.last_seen.duration_since(self.first_seen).max(SignedDuration::ZERO) >= settle
     }
 }
 
 impl History {
-    /// A digest that is named twice counts with its first and its last sight. A last sight before the first one, which
-    /// a clock that was set back leaves, is the first one.
+    /// A digest that is named twice counts with its first and its last sight. A clock that was set back leaves a last sight
+    /// before the first one: the last looks are in their order, which tells the head.
     pub fn new(sightings: impl IntoIterator<Item = Sighting>, pinned_since: BTreeMap<Digest, Timestamp>) -> Self {
         let mut by_digest: BTreeMap<Digest, Sighting> = BTreeMap::new();
         for sighting in sightings {
-            let sighting = Sighting { last_seen: sighting.last_seen.max(sighting.first_seen), ..sighting };
             let known = by_digest.entry(sighting.digest).or_insert(sighting);
             known.first_seen = known.first_seen.min(sighting.first_seen);
             known.last_seen = known.last_seen.max(sighting.last_seen);

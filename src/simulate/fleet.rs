@@ -84,7 +84,7 @@ mod tests {
             (format!("{line}{line}"), "f.jsonl:2:1: a second line for `acme/web`"),
             (line.replace("\"nginx:1.27\"", "\"nginx\""), "f.jsonl:1:1: `docker.io/library/nginx` has no tag"),
             (line.replace("acme/web", "web"), "f.jsonl:1:20: `web`: not a repository name: `web`"),
-            (line.replace("pins", "tags"), "f.jsonl:1:32: unknown field `tags`, expected `repository` or `pins`"),
+            (line.replace("pins", "tags"), "f.jsonl:1:33: unknown field `tags`, expected `repository` or `pins`"),
             (String::new(), "`f.jsonl` has no repository"),
         ] {
             assert_eq!(read_text(&text), Err(told.to_owned()));

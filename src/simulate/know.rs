@@ -20,9 +20,7 @@ impl Replay<'_> {
     pub(super) fn know(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
         self.knowledge.evidence.clear();
         for index in wanted {
-            let Some(repository) = self.repositories.get_mut(*index) else { continue };
-            let head = |track: usize, look| self.tracks.get(track).and_then(|track| track.track.head(look));
-            repository.begin_pins(head, look, now);
+            let Some(repository) = self.repositories.get(*index) else { continue };
             for index in followed(repository, &self.by_image) {
                 let Some(Followed { asked, track }) = self.tracks.get(index) else { continue };
                 let Some(digest) = track.head(look) else { continue };

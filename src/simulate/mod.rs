@@ -11,10 +11,11 @@
 //! | `track` | what a program that looks every so often sees of a tag |
 //! | `repository`, `forge` | the simulated repository, its pull requests and the people who merge them |
 //! | `setup` | what a replay is asked, and what it answers |
-//! | `replay`, `know`, `wake` | the run: only those repositories are planned for which something may have changed |
+//! | `replay`, `know`, `adoption`, `wake` | the run: only those repositories are planned for which something may have changed |
 //! | `samples`, `figures` | what it came to |
 //! | `plot` | the same as a picture |
 
+mod adoption;
 mod figures;
 mod fleet;
 mod forge;

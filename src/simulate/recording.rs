@@ -139,7 +139,7 @@ mod tests {
         let tagless = read(&line("dhi.io/nginx", "2026-07-01T00:00:00Z"));
         assert_eq!(tagless, Err("h.jsonl:1:1: `dhi.io/nginx` has no tag".to_owned()));
         let broken = read(&line("dhi.io/nginx:1", "yesterday")).unwrap_err();
-        assert!(broken.starts_with("h.jsonl:1:28: "), "{broken}");
+        assert!(broken.starts_with("h.jsonl:1:26: "), "{broken}");
         let good = read(&line("dhi.io/nginx:1", "2026-07-01T00:00:00Z")).unwrap();
         assert_eq!(good.tags().map(ToString::to_string).collect::<Vec<_>>(), ["dhi.io/nginx:1"]);
     }

@@ -20,6 +20,7 @@ use crate::domain::plan::{self, Knowledge, Limits, RepositoryPlan};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::waves::{WaveFacts, Waves};
 
 /// The forge of repositories that no forge of the configuration includes.
 const FORGE: &str = "forge";
@@ -47,7 +48,7 @@ pub(super) struct Followed {
 
 /// A replay while it runs.
 pub(super) struct Replay<'a> {
-    config: &'a Config,
+    pub(super) config: &'a Config,
     setup: Setup,
     pub(super) grid: Grid,
     last: Look,
@@ -56,12 +57,14 @@ pub(super) struct Replay<'a> {
     tags: BTreeMap<TagRef, usize>,
     pub(super) by_image: BTreeMap<ImageName, Vec<usize>>,
     pub(super) repositories: Vec<Repository>,
+    /// The repositories that pin an image, as a registry is asked for it.
+    pub(super) users: BTreeMap<ImageName, BTreeSet<usize>>,
     by_key: BTreeMap<RepositoryKey, usize>,
     /// The forge's pull requests, the turns and the ledger among it.
     pub(super) knowledge: Knowledge,
     forge: Forge,
     /// Which repositories are planned when.
-    agenda: BTreeMap<Look, BTreeSet<usize>>,
+    pub(super) agenda: BTreeMap<Look, BTreeSet<usize>>,
     /// Those that the hourly cap put off.
     put_off: BTreeSet<usize>,
     waiting: Vec<Waiting>,
@@ -91,6 +94,7 @@ impl<'a> Replay<'a> {
             tracks.push(Followed { asked: tag.clone(), track });
         }
         let email = config.commit.author_email.clone();
+        let waves = Waves::new(config.waves.clone(), config.advance, WaveFacts::default());
         let mut replay = Self {
             config,
             setup,
@@ -101,8 +105,9 @@ impl<'a> Replay<'a> {
             tags,
             by_image,
             repositories: Vec::new(),
+            users: BTreeMap::new(),
             by_key: BTreeMap::new(),
-            knowledge: Knowledge { own_emails: [email.clone()].into(), ..Knowledge::default() },
+            knowledge: Knowledge { own_emails: [email.clone()].into(), waves, ..Knowledge::default() },
             forge: Forge::new(setup.merge_after, email),
             agenda: BTreeMap::new(),
             put_off: BTreeSet::new(),
@@ -136,6 +141,10 @@ impl<'a> Replay<'a> {
             }
         }
         self.agenda.entry(0).or_default().insert(index);
+        for pin in &repository.pins {
+            let image = repository.facts.policy.mirrors.asked(&pin.tag).image;
+            self.users.entry(image).or_default().insert(index);
+        }
         let key = repository.facts.key();
         self.knowledge.pull_requests.insert(key.clone(), Ok(Vec::new()));
         self.by_key.insert(key, index);
@@ -191,6 +200,8 @@ impl<'a> Replay<'a> {
         if self.setup.planning == Planning::Everything {
             wanted.extend(0..self.repositories.len());
         }
+        self.begin_pins(&wanted, look, now);
+        wanted.extend(self.adopt(&wanted, now));
         self.know(&wanted, look, now);
         let facts: Vec<_> = wanted.iter().filter_map(|index| self.repositories.get(*index)).collect();
         let facts: Vec<_> = facts.into_iter().map(|repository| repository.facts.clone()).collect();
@@ -201,6 +212,15 @@ impl<'a> Replay<'a> {
             self.carry_out(plan, look, now)?;
         }
         Ok(())
+    }
+
+    fn begin_pins(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
+        let head = |track: usize, look| self.tracks.get(track).and_then(|followed| followed.track.head(look));
+        for index in wanted {
+            if let Some(repository) = self.repositories.get_mut(*index) {
+                repository.begin_pins(head, look, now);
+            }
+        }
     }
 
     /// What people merged until now, and in which repositories.

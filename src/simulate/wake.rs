@@ -27,14 +27,26 @@ pub(super) fn next<'a>(
     let ripe = tracks.filter(|_| has_ages).flat_map(|track| track.ripens(look, grid, ages));
     let waits = plan.not_proposed.iter().map(|pin| &pin.reason).chain(plan.left_alone.iter().map(|left| &left.reason));
     let times = waits.filter_map(until).chain(due(facts, plan, turn, grid.at(look)));
-    let times = times.chain(closing(facts, plan, grid.at(look)));
+    let times = times.chain(closing(facts, plan, (turn, look), grid));
     times.map(|at| grid.look_from(at)).chain(ripe).filter(|next| *next > look).collect()
 }
 
-/// When a window closes or a freeze begins, where that changes what pins wait for.
-fn closing(facts: &RepositoryFacts, plan: &RepositoryPlan, now: Timestamp) -> Option<Timestamp> {
-    let is_waiting = matches!(plan.due, Due::Now { .. }) && !plan.not_proposed.is_empty();
-    is_waiting.then(|| facts.policy.cadence.open_until(now)).flatten().filter(|until| *until < Timestamp::MAX)
+/// When what waits waits for its repository's time instead: in the next look where the turn is used up, else when a window
+/// closes or a freeze begins.
+fn closing(
+    facts: &RepositoryFacts,
+    plan: &RepositoryPlan,
+    (turn, look): (Option<Timestamp>, Look),
+    grid: &Grid,
+) -> Option<Timestamp> {
+    let now = grid.at(look);
+    if !matches!(plan.due, Due::Now { .. }) || plan.not_proposed.is_empty() {
+        return None;
+    }
+    if turn == Some(now) {
+        return Some(grid.at(look + 1));
+    }
+    facts.policy.cadence.open_until(now).filter(|until| *until < Timestamp::MAX)
 }
 
 /// When its turn comes.

@@ -3,6 +3,7 @@
 mod ledger;
 mod lock;
 mod sqlite;
+mod waves;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,15 +14,15 @@ use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
-use crate::domain::ledger::{History, Ledger};
+use crate::domain::ledger::History;
 use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
-use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
 
 pub use ledger::{Imported, LedgerEntry, RETENTION};
 pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
+pub use waves::{WaveBooks, WaveStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,17 +83,6 @@ pub struct StoreFacts {
     pub to_merged: Vec<SignedDuration>,
 }
 
-/// Everything that the waves of digests are told from.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct WaveBooks {
-    /// Without the forges that were never listed: the configuration knows which there are.
-    pub facts: WaveFacts,
-    /// The forges that were listed as a whole.
-    pub listed: BTreeSet<String>,
-    /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
-    pub ledger: Ledger,
-}
-
 /// What became of the wish to deny a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
@@ -147,7 +137,7 @@ pub enum StoreError {
 ///
 /// `forge` is the forge's name in the configuration; times are those of the caller's clock.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
     /// The last scan of a branch.
     async fn scan(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<Option<Scan>, StoreError>;
 
@@ -264,29 +254,6 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
-
-    /// The adoptions that hold, and those that ended at this time or later, oldest first.
-    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError>;
-
-    /// Notes what became of adoptions, as it was read at `now`, and which forges were listed as a whole.
-    async fn record_adoptions(
-        &self,
-        changes: &AdoptionChanges,
-        listed: &BTreeSet<String>,
-        now: Timestamp,
-    ) -> Result<(), StoreError>;
-
-    /// The forges that were ever listed as a whole.
-    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError>;
-
-    /// How the pipelines of base branches stand.
-    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;
-
-    /// Replaces what is known of these.
-    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError>;
-
-    /// What the waves of digests are told from; `ended_since` as for [`Store::adoptions`].
-    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError>;
 
     /// Pinned digests that their registry did not have when it was last asked, by the name that is written.
     async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError>;

@@ -35,7 +35,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts, WaveBooks};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
@@ -45,7 +45,6 @@ use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
-use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline};
 
 use view::View;
 
@@ -342,35 +341,6 @@ impl Store for SqliteStore {
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {
         self.read_facts().await
-    }
-
-    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
-        self.read_adoptions(ended_since).await
-    }
-
-    async fn record_adoptions(
-        &self,
-        changes: &AdoptionChanges,
-        listed: &BTreeSet<String>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write_adoptions(changes, listed, now).await
-    }
-
-    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
-        self.read_listed().await
-    }
-
-    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
-        self.read_base_pipelines().await
-    }
-
-    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError> {
-        self.write_base_pipelines(pipelines).await
-    }
-
-    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
-        self.read_wave_books(ended_since).await
     }
 
     async fn denials(&self) -> Result<Vec<RecordedDenial>, StoreError> {

@@ -148,3 +148,14 @@ fn pins_are_sampled_once_a_day_and_their_ages_are_those_of_the_recording() {
     assert_eq!(medians[..10], (0..10).map(f64::from).collect::<Vec<_>>());
     assert_eq!((figures.share_behind, figures.behind.p90), (0.0, 0.0));
 }
+
+#[test]
+fn the_next_wave_waits_until_the_one_before_has_merged_and_stayed_green() {
+    let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (90, NODE, 'a')];
+    let fleet = fleet(&[("acme/first", &[NGINX]), ("acme/web", &[NGINX])]);
+    let waves = "waves: [{ name: canary, match: [acme/first] }, { name: rest, match: ['**'] }]\n\
+                 advance: { green_for: 12h }\npolicy: {}";
+    let outcome = run(waves, &recording(&moves), &fleet);
+    assert_eq!(told(&outcome, &fleet), ["10 open first#1", "34 merge first#1", "46 open web#2", "70 merge web#2"]);
+    assert_eq!(outcome.waits["wave"], SignedDuration::from_hours(36));
+}

@@ -9,7 +9,7 @@ use super::{escape, words};
 use crate::domain::branch::Subject;
 use crate::domain::hidden::{self, Changed, HiddenChange};
 use crate::domain::image::Image;
-use crate::domain::proposal::Pin;
+use crate::domain::proposal::{Pin, Urgency};
 use crate::domain::pull_request::Vocabulary;
 
 /// What a title says of hidden changes, in characters: it is there to make people read the list.
@@ -58,6 +58,8 @@ struct Row {
     tag: String,
     /// The tag that it gets, where that changes.
     new_tag: String,
+    /// Whether somebody took the old digest back.
+    is_rolled_back: bool,
     /// `dhi.io/nginx:1.27-alpine`
     reference: String,
     old: String,
@@ -135,6 +137,7 @@ impl Row {
             name: text(&name),
             tag: text(pin.tag.tag.as_str()),
             new_tag: pin.new_tag.as_ref().map(|tag| text(tag.as_str())).unwrap_or_default(),
+            is_rolled_back: matches!(pin.urgency, Some(Urgency::RolledBack(_))),
             old: text(&pin.old.map(|old| old.to_string()).unwrap_or_default()),
             new: text(&pin.new.to_string()),
             old_short: text(&pin.shown_old()),
@@ -164,6 +167,7 @@ impl Row {
             name: name.to_owned(),
             tag: "1.27-alpine".to_owned(),
             new_tag: if line > 1 { "1.28-alpine".to_owned() } else { String::new() },
+            is_rolled_back: false,
             old: digest("a"),
             new: digest("b"),
             old_short: "a".repeat(12),
@@ -191,6 +195,8 @@ impl Row {
 fn change(rows: &[Row]) -> &'static str {
     if rows.iter().all(|row| row.old.is_empty()) {
         "pin"
+    } else if rows.iter().all(|row| row.is_rolled_back) {
+        "roll back"
     } else if rows.iter().all(|row| !row.new_tag.is_empty()) {
         "update"
     } else {

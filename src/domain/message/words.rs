@@ -81,6 +81,8 @@ pub(super) fn summary(change: &str, pins: usize) -> String {
     match (change, pins) {
         ("pin", 1) => "A base image gets the digest that its tag points to.".to_owned(),
         ("pin", _) => format!("{pins} base images get the digests that their tags point to."),
+        ("roll back", 1) => "The digest of a pinned base image was taken back.".to_owned(),
+        ("roll back", _) => format!("The digests of {pins} pinned base images were taken back."),
         ("update", 1) => "There is a higher version of a pinned base image.".to_owned(),
         ("update", _) => format!("There are higher versions of {pins} pinned base images."),
         (_, 1) => "The tag of a pinned base image points to a newer digest.".to_owned(),

@@ -69,6 +69,9 @@ impl Decision<'_> {
     /// Why open pull requests stay as they are although something newer waits for the other one of its pair: without this
     /// they would lose the pin.
     pub(super) fn stays_for_pair(&self, open: &[&Seen<'_>]) -> Option<Reason> {
+        if open.iter().any(|seen| self.proposes_denied(seen)) {
+            return None;
+        }
         let mut held = open.iter().flat_map(|seen| marker_pins(Some(seen)));
         held.find_map(|pin| self.apart.get(&place(pin)).cloned())
     }

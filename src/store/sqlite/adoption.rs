@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
@@ -11,22 +12,23 @@ use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::TagRef;
-use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, WaveFacts};
-use crate::store::{StoreError, WaveBooks};
+use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
+use crate::store::{StoreError, WaveBooks, WaveStore};
 
 type AdoptionRow = (String, String, String, String, String, i64, Option<i64>);
 type SightingRow = (String, String, String, i64, i64);
 
-impl SqliteStore {
-    pub(super) async fn read_adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
+#[async_trait]
+impl WaveStore for SqliteStore {
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError> {
         adoptions(&self.pool, ended_since).await.map_err(self.read_error())
     }
 
-    pub(super) async fn read_wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
         wave_books(&self.pool, ended_since).await.map_err(self.read_error())
     }
 
-    pub(super) async fn write_adoptions(
+    async fn record_adoptions(
         &self,
         changes: &AdoptionChanges,
         listed: &BTreeSet<String>,
@@ -56,10 +58,20 @@ impl SqliteStore {
         transaction.commit().await.map_err(self.write_error())
     }
 
-    pub(super) async fn read_listed(&self) -> Result<BTreeSet<String>, StoreError> {
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
         listed(&self.pool).await.map_err(self.read_error())
     }
 
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
+        base_pipeline::all(&self.pool).await.map_err(self.read_error())
+    }
+
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError> {
+        self.write_base_pipelines(pipelines).await
+    }
+}
+
+impl SqliteStore {
     /// Lets go of adoptions that ended before this time, and of the pipelines of repositories without any.
     pub(super) async fn forget_adoptions(&self, oldest: Timestamp) -> Result<(), StoreError> {
         let query = sqlx::query("DELETE FROM adoption WHERE until < ?").bind(oldest.as_microsecond());

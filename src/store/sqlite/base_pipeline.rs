@@ -12,10 +12,6 @@ use crate::domain::waves::BasePipeline;
 use crate::store::StoreError;
 
 impl SqliteStore {
-    pub(super) async fn read_base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
-        all(&self.pool).await.map_err(self.read_error())
-    }
-
     pub(super) async fn write_base_pipelines(
         &self,
         pipelines: &BTreeMap<RepositoryKey, BasePipeline>,

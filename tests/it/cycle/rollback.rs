@@ -94,6 +94,9 @@ async fn a_digest_that_is_taken_back_goes_back_by_pull_request(face: Face) {
     assert_eq!(report.repositories[0].denied.len(), 1);
     world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main", "#2 open refrom/base-images -> main"]);
     world.expect_proposal(WEB, 2, &nginx("1.27.1", &first));
+    let hosted = world.pull_request(WEB, 2);
+    assert!(hosted.title.contains("roll back base image dhi.io/nginx:1.27"), "{}", hosted.title);
+    assert!(hosted.body.starts_with("The digest of a pinned base image was taken back."), "{}", hosted.body);
     let PinState::Denied { reason, to, pull_request, waits: None } = &status(&world, WEB).await.pins[0].state else {
         panic!("{:?}", status(&world, WEB).await.pins)
     };

@@ -8,7 +8,7 @@ use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
 use refrom::domain::pull_request::Pipeline;
 use refrom::serve::waves::Rollout;
-use refrom::store::{SqliteReader, SqliteStore, Store as _};
+use refrom::store::{SqliteReader, SqliteStore, WaveStore as _};
 
 use super::world::{World, branch, environment, name, nginx};
 

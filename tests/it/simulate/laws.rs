@@ -44,11 +44,15 @@ fn policy() -> impl Strategy<Value = String> {
         prop::sample::select(vec!["null", "1", "2"]),
         prop::sample::select(vec!["40m", "4h"]),
         prop::sample::select(vec!["null", "1"]),
+        prop::sample::select(vec![
+            "[]",
+            "[{ name: first, match: [acme/web, acme/api] }, { name: rest, match: ['**'] }]",
+        ]),
     );
-    (keys, top).prop_map(|(keys, (poll, per_hour, redis, max_open))| {
+    (keys, top).prop_map(|(keys, (poll, per_hour, redis, max_open, waves))| {
         let keys: String = keys.iter().map(|key| format!("  {key}\n")).collect();
         format!(
-            "poll: {poll}\nmax_new_per_hour: {per_hour}\nregistries: {{ docker.io: {{ poll: {redis} }} }}\n\
+            "waves: {waves}\nadvance: {{ merged: 50%, green_for: 10h }}\npoll: {poll}\nmax_new_per_hour: {per_hour}\nregistries: {{ docker.io: {{ poll: {redis} }} }}\n\
              policy:\n{keys}  max_open: {max_open}\n\
              repositories:\n  - match: acme/edge\n    policy: {{ schedule: always, group: repository }}\n"
         )

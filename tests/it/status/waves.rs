@@ -15,7 +15,7 @@ use refrom::net::{self, Network, Redirects};
 use refrom::serve::metrics::Metrics;
 use refrom::serve::page::{StatusState, routes};
 use refrom::serve::waves::Rollout;
-use refrom::store::{SqliteStore, Store};
+use refrom::store::{SqliteStore, Store, WaveStore as _};
 use serde_json::{Value, json};
 
 use crate::page::{Still, now};

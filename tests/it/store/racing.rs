@@ -128,6 +128,20 @@ async fn a_look_that_was_noted_late_gives_an_earlier_first_sight() {
 }
 
 #[tokio::test]
+async fn the_last_look_tells_the_head_although_the_clock_was_set_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let [a, b] = [b"a", b"b"].map(|content| Digest::of(content));
+    for (digest, at) in [(a, 0), (b, 7000), (a, 0)] {
+        store.record_sightings(&[(tag("1"), digest)], second(at)).await.unwrap();
+    }
+    let history = store.history(&tag("1")).await.unwrap();
+    assert_eq!(history.head().unwrap().digest, a);
+    assert!(history.is_withdrawn(&b));
+    assert!(history.sighting(&b).unwrap().has_settled(SignedDuration::ZERO));
+}
+
+#[tokio::test]
 async fn a_process_that_is_killed_while_it_notes_leaves_whole_looks() {
     if let Some(path) = std::env::var_os(CHILD) {
         let store = open(Path::new(&path)).await;

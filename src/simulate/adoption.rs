@@ -1,0 +1,46 @@
+//! Which digests repositories have merged, as waves count them.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::replay::Replay;
+use crate::domain::reference::ImageName;
+use crate::domain::waves::{self, BasePipeline, Pinned};
+
+impl Replay<'_> {
+    /// Notes what these repositories have on their base branches now, with pipelines that are green. The repositories for
+    /// which that may change something; in a while it may again, when the pipelines were green for long enough.
+    pub(super) fn adopt(&mut self, wanted: &BTreeSet<usize>, now: Timestamp) -> BTreeSet<usize> {
+        if self.knowledge.waves.is_empty() {
+            return BTreeSet::new();
+        }
+        let pinned = self.pinned(wanted);
+        let facts = &mut self.knowledge.waves.facts;
+        let changes = waves::changes(&facts.adoptions, &pinned);
+        changes.apply(&mut facts.adoptions, now);
+        let mut images: BTreeSet<ImageName> = BTreeSet::new();
+        for (repository, tag, _) in changes.begun.into_iter().chain(changes.ended) {
+            facts.pipelines.insert(repository, BasePipeline::Green { since: self.grid.from, seen: now });
+            images.insert(tag.image);
+        }
+        let users = images.iter().filter_map(|image| self.users.get(image));
+        let affected: BTreeSet<usize> = users.flatten().copied().collect();
+        let green = now.saturating_add(self.config.advance.green_for).unwrap_or(Timestamp::MAX);
+        self.agenda.entry(self.grid.look_from(green)).or_default().extend(&affected);
+        affected
+    }
+
+    fn pinned(&self, wanted: &BTreeSet<usize>) -> Pinned {
+        let mut pinned = Pinned::new();
+        for repository in wanted.iter().filter_map(|index| self.repositories.get(*index)) {
+            let policy = &repository.facts.policy;
+            let tags = pinned.entry(repository.facts.key()).or_default();
+            let followed = repository.pins.iter().filter(|pin| policy.enabled && policy.follows(&pin.tag.image));
+            for (pin, (digest, _)) in followed.filter_map(|pin| Some((pin, pin.at?))) {
+                tags.entry(policy.mirrors.asked(&pin.tag)).or_default().insert(digest);
+            }
+        }
+        pinned
+    }
+}

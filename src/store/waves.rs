@@ -1,0 +1,49 @@
+//! What is remembered of waves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::domain::candidates::RepositoryKey;
+use crate::domain::ledger::Ledger;
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
+
+/// Everything that the waves of digests are told from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WaveBooks {
+    /// Without the forges that were never listed: the configuration knows which there are.
+    pub facts: WaveFacts,
+    /// The forges that were listed as a whole.
+    pub listed: BTreeSet<String>,
+    /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
+    pub ledger: Ledger,
+}
+
+/// The part of [`super::Store`] that waves need: which digests the fleet has, and how its pipelines stand.
+#[async_trait]
+pub trait WaveStore {
+    /// The adoptions that hold, and those that ended at this time or later, oldest first.
+    async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError>;
+
+    /// Notes what became of adoptions, as it was read at `now`, and which forges were listed as a whole.
+    async fn record_adoptions(
+        &self,
+        changes: &AdoptionChanges,
+        listed: &BTreeSet<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
+
+    /// The forges that were ever listed as a whole.
+    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError>;
+
+    /// How the pipelines of base branches stand.
+    async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;
+
+    /// Replaces what is known of these.
+    async fn put_base_pipelines(&self, pipelines: &BTreeMap<RepositoryKey, BasePipeline>) -> Result<(), StoreError>;
+
+    /// What the waves of digests are told from; `ended_since` as for [`WaveStore::adoptions`].
+    async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError>;
+}
