@@ -101,7 +101,8 @@ pub struct Candidate {
     pub state: UseState,
     /// The platforms that it is built for; all of the image's, where none is named.
     pub in_use: Vec<Platform>,
-    /// Where its digest begins in the file, or where the one begins that it gets: uses of the same bytes change together or not at all.
+    /// Where its digest begins in the file, or where the one begins that it gets: uses of the same bytes change together
+    /// or not at all.
     pub place: usize,
 }
 

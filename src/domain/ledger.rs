@@ -41,18 +41,15 @@ impl History {
     /// A digest that is named twice counts with its first and its last sight. A clock that was set back leaves a last sight
     /// before the first one: the last looks are in their order, which tells the head.
     pub fn new(sightings: impl IntoIterator<Item = Sighting>, pinned_since: BTreeMap<Digest, Timestamp>) -> Self {
-        let mut history = Self { sightings: Vec::new(), pinned_since };
+        let mut by_digest: BTreeMap<Digest, Sighting> = BTreeMap::new();
         for sighting in sightings {
-            match history.sightings.iter_mut().find(|known| known.digest == sighting.digest) {
-                Some(known) => {
-                    known.first_seen = known.first_seen.min(sighting.first_seen);
-                    known.last_seen = known.last_seen.max(sighting.last_seen);
-                }
-                None => history.sightings.push(sighting),
-            }
+            let known = by_digest.entry(sighting.digest).or_insert(sighting);
+            known.first_seen = known.first_seen.min(sighting.first_seen);
+            known.last_seen = known.last_seen.max(sighting.last_seen);
         }
-        history.sightings.sort_by_key(|sighting| (sighting.first_seen, sighting.last_seen));
-        history
+        let mut sightings: Vec<Sighting> = by_digest.into_values().collect();
+        sightings.sort_by_key(|sighting| (sighting.first_seen, sighting.last_seen));
+        Self { sightings, pinned_since }
     }
 
     /// By first sight, oldest first.
@@ -81,18 +78,24 @@ impl History {
         self.sightings.iter().any(|other| other.first_seen < it.first_seen && other.last_seen > it.last_seen)
     }
 
-    /// The same with a look at this time, in which the tag pointed to `digest`: nothing was seen later.
+    /// The same, with a look at this time in which the tag pointed to `digest`, unless it has that look already.
     pub fn with_look(&self, digest: Digest, at: Timestamp) -> Cow<'_, Self> {
         if self.head().is_some_and(|head| head.digest == digest) {
-            return Cow::Borrowed(self);
+            Cow::Borrowed(self)
+        } else {
+            Cow::Owned(self.looked_at(digest, at))
         }
+    }
+
+    /// The same with one more look: nothing was seen later.
+    fn looked_at(&self, digest: Digest, at: Timestamp) -> Self {
         let before = at.saturating_sub(SignedDuration::from_micros(1)).unwrap_or(at);
         let known = self.sightings.iter().map(|it| Sighting { last_seen: it.last_seen.min(before), ..*it });
         // First sights are in the order in which they were noted, whatever the clock did in between.
         let last = self.sightings.last().map(|it| it.first_seen.saturating_add(SignedDuration::from_micros(1)));
         let first_seen = last.and_then(Result::ok).map_or(at, |last| last.max(at));
         let look = Sighting { digest, first_seen, last_seen: first_seen };
-        Cow::Owned(Self::new(known.chain([look]), self.pinned_since.clone()))
+        Self::new(known.chain([look]), self.pinned_since.clone())
     }
 
     /// Where a pin of this tag may go, newest first: what came after its digest, and was not withdrawn.
@@ -121,8 +124,14 @@ impl History {
     fn newest_first(&self, pinned: Option<&Digest>, may: impl Fn(&Sighting, bool) -> bool) -> Vec<&Sighting> {
         let head = self.head();
         let is_head = |sighting: &Sighting| head.is_some_and(|head| head.digest == sighting.digest);
-        let others = self.sightings.iter().rev().filter(|sighting| !is_head(sighting));
-        let others = others.filter(|sighting| !self.is_withdrawn(&sighting.digest));
+        // What was seen last of everything that was seen first before: where that is later, the tag went back.
+        let mut latest = Timestamp::MIN;
+        let stays = self.sightings.iter().filter(|sighting| {
+            let is_withdrawn = latest > sighting.last_seen;
+            latest = latest.max(sighting.last_seen);
+            !is_withdrawn && !is_head(sighting)
+        });
+        let others = stays.collect::<Vec<_>>().into_iter().rev();
         let all = head.into_iter().chain(others).filter(|sighting| pinned != Some(&sighting.digest));
         all.filter(|sighting| may(sighting, is_head(sighting))).collect()
     }
@@ -153,8 +162,7 @@ impl Ledger {
     /// Notes that a tag pointed to a digest.
     pub fn note(&mut self, tag: TagRef, digest: Digest, at: Timestamp) {
         let history = self.0.entry(tag).or_default();
-        let sightings = history.sightings.drain(..).chain([Sighting { digest, first_seen: at, last_seen: at }]);
-        *history = History::new(sightings.collect::<Vec<_>>(), std::mem::take(&mut history.pinned_since));
+        *history = history.looked_at(digest, at);
     }
 
     /// [`History::is_backwards`] of this tag.

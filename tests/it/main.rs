@@ -57,5 +57,7 @@ mod source_files;
 mod status;
 mod store;
 mod tally;
+mod target;
+mod target_laws;
 mod waves;
 mod weeks;

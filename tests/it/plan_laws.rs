@@ -1,11 +1,16 @@
 //! What holds of every plan, whatever happened before.
 
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
 use proptest::prelude::*;
+use refrom::domain::digest::Digest;
+use refrom::domain::ledger::History;
 use refrom::domain::marker::Marker;
 use refrom::domain::message::{BODY_LENGTH_MAX, TITLE_LENGTH_MAX};
 use refrom::domain::plan::{Action, Plan, plan};
-use refrom::domain::policy::{AutoMerge, Grouping};
-use refrom::domain::proposal::{NotProposed, Reason};
+use refrom::domain::policy::{AutoMerge, DeniedDigest, Grouping, Policy};
+use refrom::domain::proposal::{NotProposed, Pin};
 use refrom::domain::pull_request::PullRequestState;
 
 use crate::plan_world::{WHOLE, World, digest};
@@ -30,6 +35,10 @@ enum Event {
     TakeBack(usize),
     MaxOpen(usize, u32),
     Schedule(usize, &'static str),
+    MinAge(usize, i64),
+    Settle(usize, i64),
+    Deny(usize, char),
+    Look,
     Hour,
     Cycle,
 }
@@ -37,7 +46,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let grouping = prop_oneof![Just(Grouping::Repository), Just(Grouping::Image), Just(Grouping::File)];
     prop_oneof![
-        4 => (0..TAGS.len(), prop::char::range('a', 'f')).prop_map(|(tag, letter)| Event::Move(tag, letter)),
+        4 => (0..TAGS.len(), prop::char::range('a', 'l')).prop_map(|(tag, letter)| Event::Move(tag, letter)),
         1 => (0..TAGS.len()).prop_map(Event::Fail),
         2 => (0..20_usize).prop_map(Event::Close),
         1 => (0..20_usize).prop_map(Event::Reopen),
@@ -54,7 +63,11 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..REPOS.len(), 0..3_u32).prop_map(|(repo, limit)| Event::MaxOpen(repo, limit)),
         2 => (0..REPOS.len(), prop::sample::select(vec!["always", "daily", "0 */3 * * *"]))
             .prop_map(|(repo, schedule)| Event::Schedule(repo, schedule)),
-        1 => Just(Event::Hour),
+        1 => (0..REPOS.len(), 0..4_i64).prop_map(|(repo, hours)| Event::MinAge(repo, hours)),
+        1 => (0..REPOS.len(), 0..3_i64).prop_map(|(repo, hours)| Event::Settle(repo, hours)),
+        1 => (0..REPOS.len(), prop::char::range('a', 'l')).prop_map(|(repo, letter)| Event::Deny(repo, letter)),
+        2 => Just(Event::Look),
+        3 => Just(Event::Hour),
         6 => Just(Event::Cycle),
     ]
 }
@@ -103,6 +116,12 @@ fn happen(world: &mut World, event: &Event) {
             let schedule = text.parse().ok();
             world.repo(REPOS[*repo]).policy.cadence.set_schedule(schedule, "a test".to_owned());
         }
+        Event::MinAge(repo, hours) => world.repo(REPOS[*repo]).policy.min_age = SignedDuration::from_hours(*hours),
+        Event::Settle(repo, hours) => world.repo(REPOS[*repo]).policy.settle = SignedDuration::from_hours(*hours),
+        Event::Deny(repo, letter) => {
+            world.repo(REPOS[*repo]).policy.denied.push(DeniedDigest { digest: digest(*letter), reason: None });
+        }
+        Event::Look => world.look(),
         Event::Hour => (world.hour, world.opened) = (world.hour + 1, 0),
         Event::Cycle => drop(world.cycle()),
     }
@@ -132,6 +151,13 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
             .flat_map(|marker| marker.pins)
             .map(|pin| pin.new)
             .collect();
+        let held: BTreeSet<(String, Digest)> = (repo.pull_requests.iter())
+            .filter(|it| it.state == PullRequestState::Open)
+            .filter_map(|it| Marker::read(&it.body).ok())
+            .flat_map(|marker| marker.pins)
+            .map(|pin| (pin.file, pin.new))
+            .collect();
+        let mut kept: BTreeSet<(&str, usize)> = BTreeSet::new();
         let mut proposed: Vec<(&str, usize)> = Vec::new();
         let mut news = 0;
         for action in &repository.actions {
@@ -141,6 +167,13 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                     prop_assert!(proposal.title.chars().count() <= TITLE_LENGTH_MAX);
                     for pin in proposal.changes.values().flatten() {
                         proposed.push((&pin.path, pin.use_index));
+                        if held.contains(&(pin.path.clone(), pin.new)) {
+                            kept.insert((&pin.path, pin.use_index));
+                        } else {
+                            may_go(world, &repo.policy, pin)?;
+                        }
+                        let is_denied = repo.policy.denied.iter().any(|denied| denied.digest == pin.new);
+                        prop_assert!(!is_denied, "denied: {:?}", pin);
                         if matches!(action, Action::Open { .. }) {
                             prop_assert!(!refused.contains(&pin.new), "refused: {:?}", pin);
                         }
@@ -159,10 +192,8 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
                 }
             }
         }
-        // What is unknown waits, also where an open pull request goes on proposing what it proposed.
-        let is_kept = |pin: &&NotProposed| {
-            matches!(pin.reason, Reason::Unknown(_)) && proposed.contains(&(pin.path.as_str(), pin.use_index))
-        };
+        // What may not be proposed anew waits, also where an open pull request goes on proposing what it proposed.
+        let is_kept = |pin: &&NotProposed| kept.contains(&(pin.path.as_str(), pin.use_index));
         let waiting = repository.not_proposed.iter().filter(|pin| !is_kept(pin));
         let waiting: Vec<_> = waiting.map(|pin| (pin.path.as_str(), pin.use_index)).collect();
         proposed.extend(waiting);
@@ -176,6 +207,23 @@ fn check(world: &World, decided: &Plan) -> Result<(), TestCaseError> {
         opened += news as u64;
     }
     prop_assert!(world.opened + opened <= 3 || opened == 0);
+    Ok(())
+}
+
+/// What the ledger must say of a digest that is proposed anew.
+fn may_go(world: &World, policy: &Policy, pin: &Pin) -> Result<(), TestCaseError> {
+    let mut ledger = world.ledger.clone();
+    if ledger.history(&pin.tag).and_then(History::head).is_none_or(|head| Some(head.digest) != world.tags[&pin.tag]) {
+        ledger.note(pin.tag.clone(), world.tags[&pin.tag].unwrap(), world.now());
+    }
+    let history = ledger.history(&pin.tag).unwrap();
+    let seen = history.sighting(&pin.new).unwrap();
+    prop_assert!(!history.is_withdrawn(&pin.new), "withdrawn: {:?}", pin);
+    prop_assert!(!history.is_backwards(&pin.old.unwrap(), &pin.new), "backwards: {:?}", pin);
+    let age = world.now().duration_since(seen.first_seen);
+    prop_assert!(policy.min_age.is_zero() || age >= policy.min_age, "{} old: {:?}", age, pin);
+    let settled = seen.last_seen.duration_since(seen.first_seen);
+    prop_assert!(settled >= policy.settle, "the head for {}: {:?}", settled, pin);
     Ok(())
 }
 

@@ -330,8 +330,17 @@ impl World {
         Timestamp::from_second(self.hour * 3600).unwrap()
     }
 
-    /// Plans and applies; what the plan says.
+    /// Notes in the ledger what the tags point to.
+    pub fn look(&mut self) {
+        let now = self.now();
+        for (tag, digest) in self.tags.iter().filter_map(|(tag, digest)| Some((tag, (*digest)?))) {
+            self.ledger.note(tag.clone(), digest, now);
+        }
+    }
+
+    /// Looks, plans and applies; what the plan says.
     pub fn cycle(&mut self) -> Vec<String> {
+        self.look();
         let plan = self.plan();
         self.apply(&plan);
         says(&plan)

@@ -20,7 +20,8 @@ pub fn stays(considered: &Considered, held: &MarkerPin, rules: &Rules<'_>) -> Op
     let Considered { candidate, choice } = considered;
     let reason = match choice {
         Choice::Nothing => return None,
-        Choice::Wait(waiting) if waiting.reason == Reason::Ambiguous => return None,
+        // Whatever it holds, the bytes cannot be changed; or the newest would change nothing, and an older one is no news.
+        Choice::Wait(waiting) if matches!(waiting.reason, Reason::Ambiguous | Reason::Unchanged(_)) => return None,
         Choice::Wait(waiting) => waiting.reason.clone(),
         Choice::Propose(pin) if matches!(pin.urgency, Some(Urgency::RolledBack(_))) => return None,
         Choice::Propose(pin) if (&pin.new_tag, pin.new) == (&held.new_tag, held.new) => return None,

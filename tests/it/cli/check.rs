@@ -1,6 +1,9 @@
 //! `refrom check`: states, exit statuses, and what it asks.
 
+use jiff::Timestamp;
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec};
+use refrom::domain::reference::TagRef;
+use refrom::store::{SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::{GONE, PLATFORMS, Shop, pin};
@@ -147,4 +150,29 @@ async fn the_table_says_what_is_behind_and_why_something_is_unknown() {
 
     1 behind, 0 current, 1 unknown, 1 not followed
     ");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_has_seen_decides_and_without_it_everything_is_new() {
+    let shop = Shop::open(&[]).await;
+    let [old, aged, new] = ["old", "aged", "new"].map(|content| shop.publish("dhi.io/nginx", "1", content));
+    shop.world.write("a/Dockerfile", pin("dhi.io/nginx:1", old).as_bytes());
+    let state = shop.world.folder.path().join("state");
+    shop.configure(&format!("state_dir: '{}'\npolicy: {{ min_age: 24h }}\n", state.display()));
+    let check = || shop.refrom(&["check", "--format", "json", "a"]).ended(1).json();
+    let error = check()["uses"][0]["error"].as_str().unwrap().to_owned();
+    assert!(error.contains("`min_age`") && error.contains(&new.short()), "{error}");
+    assert!(!state.exists(), "it is only read");
+    // A service that runs saw two of the three, long ago.
+    let at = |hours: i64| Timestamp::from_second(hours * 3600).unwrap();
+    let store = SqliteStore::open(&state.join("refrom.db"), at(0)).await.unwrap();
+    let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() };
+    for (hours, digest) in [(1, old), (2, aged)] {
+        store.record_sightings(&[(tag.clone(), digest)], at(hours)).await.unwrap();
+    }
+    let checked = check();
+    assert_eq!(checked["uses"][0]["error"], Value::Null);
+    assert_eq!(checked["uses"][0]["current"], new.to_string());
+    shop.refrom(&["bump", "a"]).ended(0);
+    assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", aged));
 }

@@ -1,0 +1,356 @@
+//! Which digest a pin moves to, by table: one pin, one tag, and what each rule says.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use refrom::domain::candidates::{Candidate, RepositoryKey, Unanswered, Unknown, UseState};
+use refrom::domain::digest::Digest;
+use refrom::domain::image::{Image, ManifestKind};
+use refrom::domain::ledger::{History, Sighting};
+use refrom::domain::marker::MarkerPin;
+use refrom::domain::plan::{Knowledge, Missing};
+use refrom::domain::policy::{DeniedDigest, Policy};
+use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
+use refrom::domain::reference::TagRef;
+use refrom::domain::target::{Choice, Considered, LOOKED_UP_MAX, Rules, choose, stays, wanted};
+
+use crate::plan_world::{digest, letter, manifests, tag};
+
+/// One pin of `harbor.acme.internal/dhi/nginx:1`, asked for as `dhi.io/nginx:1`, and what is known of its tag.
+pub struct Bench {
+    pub policy: Policy,
+    pub knowledge: Knowledge,
+    pub pinned: Option<Digest>,
+    pub now: Timestamp,
+    sightings: Vec<Sighting>,
+    pinned_since: BTreeMap<Digest, Timestamp>,
+    /// What the registry says where a digest is no index of two platforms.
+    images: BTreeMap<Digest, Result<Image, NoImage>>,
+    /// Whether the mirror has them; it does where nothing is said.
+    mirrored: BTreeMap<Digest, Result<bool, Unknown>>,
+}
+
+pub fn written() -> TagRef {
+    tag("harbor.acme.internal/dhi/nginx:1")
+}
+
+pub fn asked() -> TagRef {
+    tag("dhi.io/nginx:1")
+}
+
+pub fn repository() -> RepositoryKey {
+    RepositoryKey { forge: "github".to_owned(), name: "acme/web".parse().unwrap() }
+}
+
+pub fn hours(hours: i64) -> SignedDuration {
+    SignedDuration::from_hours(hours)
+}
+
+fn index(digest: Digest) -> Image {
+    let manifests = manifests(&["amd64", "arm64"], letter(&digest));
+    Image { manifests, ..Image::bare(digest, ManifestKind::Index) }
+}
+
+impl Bench {
+    /// A pin at this digest before anything was seen.
+    pub fn at(pinned: char) -> Self {
+        Self {
+            policy: Policy::default(),
+            knowledge: Knowledge::default(),
+            pinned: Some(digest(pinned)),
+            now: Timestamp::from_second(0).unwrap(),
+            sightings: Vec::new(),
+            pinned_since: BTreeMap::new(),
+            images: BTreeMap::new(),
+            mirrored: BTreeMap::new(),
+        }
+    }
+
+    /// A pin at one of these, or at another; the tag pointed to them in this order, an hour each.
+    pub fn seen(pinned: char, letters: &str) -> Self {
+        let mut bench = Self::at(pinned);
+        for letter in letters.chars() {
+            bench.after(1, digest(letter));
+        }
+        bench
+    }
+
+    /// So many hours later the tag points to this digest, and that is looked at.
+    pub fn after(&mut self, hours: i64, head: Digest) {
+        self.now += self::hours(hours);
+        self.pinned_since.retain(|digest, _| Some(*digest) == self.pinned);
+        if let Some(pinned) = self.pinned {
+            self.pinned_since.entry(pinned).or_insert(self.now);
+        }
+        self.sightings.push(Sighting { digest: head, first_seen: self.now, last_seen: self.now });
+        self.knowledge.observations.insert(asked(), Ok(head));
+        let history = History::new(self.sightings.iter().copied(), self.pinned_since.clone());
+        self.sightings = history.sightings().to_vec();
+        self.knowledge.ledger.insert(asked(), history);
+    }
+
+    pub fn history(&self) -> &History {
+        self.knowledge.ledger.history(&asked()).unwrap()
+    }
+
+    pub fn candidate(&self) -> Candidate {
+        let old = self.pinned;
+        let state = match self.knowledge.observations.get(&asked()) {
+            Some(Ok(head)) if Some(*head) == old => UseState::Current,
+            Some(Ok(head)) => UseState::Behind { new: *head },
+            Some(Err(Unanswered::Gone)) => UseState::TagGone,
+            Some(Err(Unanswered::HeldBack(words))) => UseState::HeldBack(words.clone()),
+            Some(Err(Unanswered::Unknown(unknown))) => UseState::Unknown(unknown.clone()),
+            None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
+        };
+        let (tag, asked) = (written(), asked());
+        let (path, use_index, line, can_change_tag, in_use, place) =
+            ("Dockerfile".to_owned(), 0, 1, true, Vec::new(), 0);
+        Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, in_use, place }
+    }
+
+    fn image(&self, digest: Digest) -> Result<Image, NoImage> {
+        self.images.get(&digest).cloned().unwrap_or_else(|| Ok(index(digest)))
+    }
+
+    fn says(&mut self, letter: char, image: Result<Image, NoImage>) {
+        self.images.insert(digest(letter), image);
+        self.knowledge.evidence.clear();
+    }
+
+    /// The choice once everything is looked up that it depends on, and how many looks that took.
+    pub fn chosen(&mut self) -> (Choice, usize) {
+        let (candidate, key) = (self.candidate(), repository());
+        for looks in 0.. {
+            let rules =
+                Rules { repository: Some(&key), policy: &self.policy, knowledge: &self.knowledge, now: self.now };
+            let moves = wanted(&candidate, &rules);
+            if moves.is_empty() {
+                return (choose(&candidate, &rules), looks);
+            }
+            for wanted in moves {
+                assert_eq!(wanted.mirror.as_ref(), Some(&written().image));
+                let in_mirror = self.mirrored.get(&wanted.new).cloned().unwrap_or(Ok(true));
+                let evidence = Evidence {
+                    new: self.image(wanted.new),
+                    old: wanted.old.map_or(Err(NoImage::Unpinned), |old| self.image(old)),
+                    in_mirror: Some(in_mirror),
+                    contents: BTreeMap::new(),
+                };
+                self.knowledge.evidence.insert(wanted, evidence);
+            }
+        }
+        unreachable!("the search ends")
+    }
+
+    pub fn target(&mut self) -> Result<Pin, Option<Reason>> {
+        match self.chosen().0 {
+            Choice::Propose(pin) => Ok(*pin),
+            Choice::Wait(waiting) => Err(Some(waiting.reason)),
+            Choice::Nothing => Err(None),
+        }
+    }
+
+    /// The letter of the target, or why there is none.
+    pub fn goes(&mut self) -> Result<char, Option<Reason>> {
+        self.target().map(|pin| letter(&pin.new))
+    }
+
+    /// Why a pull request that holds this digest goes on holding it.
+    fn stays(&mut self, held: char) -> Option<Reason> {
+        let choice = self.chosen().0;
+        let considered = Considered { candidate: self.candidate(), choice };
+        let TagRef { image, tag } = written();
+        let (old, new) = (self.pinned, digest(held));
+        let held = MarkerPin { file: "Dockerfile".to_owned(), line: 1, image, tag, new_tag: None, old, new };
+        let key = repository();
+        let rules = Rules { repository: Some(&key), policy: &self.policy, knowledge: &self.knowledge, now: self.now };
+        stays(&considered, &held, &rules)
+    }
+}
+
+fn at(hours: i64) -> Timestamp {
+    Timestamp::from_second(hours * 3600).unwrap()
+}
+
+#[test]
+fn without_rules_the_head_is_the_target_at_once() {
+    let mut bench = Bench::seen('a', "abcd");
+    assert_eq!(bench.goes(), Ok('d'));
+    let pin = bench.target().unwrap();
+    assert_eq!((pin.tag, pin.asked, pin.urgency), (written(), asked(), None));
+    assert_eq!(Bench::seen('d', "abcd").goes(), Err(None), "it is there already");
+    assert_eq!(bench.chosen().1, 0, "what is known is not looked up again");
+}
+
+#[test]
+fn with_min_age_the_newest_digest_of_that_age_is_the_target() {
+    let mut bench = Bench::seen('a', "abcd");
+    for (min_age, target) in [(1, 'c'), (2, 'b')] {
+        bench.policy.min_age = hours(min_age);
+        assert_eq!(bench.goes(), Ok(target), "{min_age}");
+    }
+    bench.policy.min_age = hours(5);
+    assert_eq!(bench.goes(), Err(Some(Reason::TooYoung { digest: digest('d'), from: at(9) })));
+}
+
+#[test]
+fn with_settle_a_digest_counts_once_it_was_the_head_in_two_looks() {
+    let mut bench = Bench::seen('a', "abbcd");
+    bench.policy.settle = hours(1);
+    assert_eq!(bench.goes(), Ok('b'), "c and d were the head in one look each");
+    bench.after(1, digest('d'));
+    assert_eq!(bench.goes(), Ok('d'));
+    let mut bench = Bench::seen('a', "ab");
+    bench.policy.settle = hours(3);
+    bench.after(2, digest('b'));
+    assert_eq!(bench.goes(), Err(Some(Reason::Unsettled { digest: digest('b'), from: at(5) })));
+}
+
+#[test]
+fn nothing_goes_back_and_a_flap_is_one() {
+    assert_eq!(Bench::seen('b', "aba").goes(), Err(Some(Reason::Backwards)));
+    assert_eq!(Bench::seen('b', "abca").goes(), Err(Some(Reason::Backwards)), "c was withdrawn, too");
+    assert_eq!(Bench::seen('a', "abcb").goes(), Ok('b'), "c was withdrawn");
+    assert_eq!(Bench::seen('a', "aba").goes(), Err(None), "back where the pin is");
+    assert_eq!(Bench::seen('a', "abab").goes(), Ok('b'), "it came back");
+}
+
+#[test]
+fn where_the_tag_never_had_the_pinned_digest_what_came_since_and_the_head_are_candidates() {
+    let mut bench = Bench::seen('p', "abc");
+    assert_eq!(bench.goes(), Ok('c'));
+    bench.policy.min_age = hours(2);
+    assert_eq!(bench.goes(), Ok('a'), "it was seen first when the pin was, and nobody can tell that it is older");
+    let mut bench = Bench::seen('c', "abc");
+    bench.pinned = Some(digest('p'));
+    bench.after(1, digest('d'));
+    bench.after(1, digest('e'));
+    bench.policy.min_age = hours(1);
+    assert_eq!(bench.goes(), Ok('d'));
+    bench.policy.min_age = hours(2);
+    let young = Reason::TooYoung { digest: digest('e'), from: at(7) };
+    assert_eq!(bench.goes(), Err(Some(young)), "what the tag had before somebody pinned is no candidate");
+}
+
+#[test]
+fn a_denied_digest_gives_way_to_the_one_before_it() {
+    let mut bench = Bench::seen('a', "abc");
+    let denied = |letter, reason: Option<&str>| DeniedDigest { digest: digest(letter), reason: reason.map(Into::into) };
+    bench.policy.denied = vec![denied('c', Some("CVE"))];
+    assert_eq!(bench.goes(), Ok('b'));
+    bench.policy.denied.push(denied('b', None));
+    assert_eq!(bench.goes(), Err(Some(Reason::Denied { digest: digest('c'), reason: Some("CVE".to_owned()) })));
+}
+
+#[test]
+fn what_the_registry_says_no_to_gives_way_to_the_one_before_it() {
+    let single = Image::bare(digest('c'), ManifestKind::Image);
+    let smaller = Image { manifests: manifests(&["amd64"], 'c'), ..index(digest('c')) };
+    let held_back = || NoImage::HeldBack("scan pending".to_owned());
+    for (said, reason) in [
+        (Err(NoImage::Gone), Reason::DigestGone(digest('c'))),
+        (Err(held_back()), Reason::HeldBack("scan pending".to_owned())),
+        (Ok(single), Reason::NoLongerIndex),
+        (Ok(smaller), Reason::PlatformsGone(vec!["linux/arm64".to_owned()])),
+    ] {
+        let mut bench = Bench::seen('a', "abc");
+        bench.says('c', said.clone());
+        assert_eq!(bench.goes(), Ok('b'), "{reason:?}");
+        let mut bench = Bench::seen('a', "ac");
+        bench.says('c', said);
+        assert_eq!(bench.goes(), Err(Some(reason)));
+    }
+}
+
+#[test]
+fn what_is_not_in_the_mirror_yet_gives_way_to_the_one_before_it() {
+    let mut bench = Bench::seen('a', "abc");
+    bench.mirrored.insert(digest('c'), Ok(false));
+    assert_eq!(bench.goes(), Ok('b'));
+    let mut bench = Bench::seen('a', "abc");
+    bench.mirrored.extend(['b', 'c'].map(|letter| (digest(letter), Ok(false))));
+    assert_eq!(bench.goes(), Err(Some(Reason::NotInMirror { digest: digest('c'), since: at(3) })));
+    let mut bench = Bench::seen('a', "abc");
+    bench.mirrored.insert(digest('c'), Err(Unknown { reason: "HTTP 503".to_owned() }));
+    assert!(matches!(bench.goes(), Err(Some(Reason::Unknown(_)))));
+}
+
+#[test]
+fn an_outage_ends_the_search_and_no_pin_looks_for_ever() {
+    let unreadable = || Err(NoImage::Unknown(Unknown { reason: "HTTP 500".to_owned() }));
+    let mut bench = Bench::seen('a', "abc");
+    bench.says('c', unreadable());
+    assert!(matches!(bench.goes(), Err(Some(Reason::Unknown(_)))), "b would be overtaken at once");
+    let mut bench = Bench::seen('a', "abcdefgh");
+    bench.images.extend("defgh".chars().map(|letter| (digest(letter), Err(NoImage::Gone))));
+    let (choice, looks) = bench.chosen();
+    let Choice::Wait(waiting) = choice else { panic!("{choice:?}") };
+    assert_eq!((waiting.reason, looks), (Reason::DigestGone(digest('h')), LOOKED_UP_MAX));
+}
+
+#[test]
+fn a_single_platforms_pin_looks_for_no_older_index() {
+    let mut bench = Bench::seen('a', "abc");
+    bench.says('a', Ok(Image::bare(digest('a'), ManifestKind::Image)));
+    let (choice, looks) = bench.chosen();
+    assert!(matches!(choice, Choice::Wait(waiting) if waiting.reason == Reason::SinglePlatform));
+    assert_eq!(looks, 1);
+}
+
+#[test]
+fn a_pinned_digest_that_is_gone_makes_the_newest_urgent() {
+    let mut bench = Bench::seen('a', "abc");
+    bench.policy.min_age = hours(9);
+    let gone = |looks| [((written().image, digest('a')), Missing { since: at(2), looks })].into();
+    bench.knowledge.missing = gone(1);
+    assert!(matches!(bench.goes(), Err(Some(Reason::TooYoung { .. }))));
+    bench.knowledge.missing = gone(2);
+    let pin = bench.target().unwrap();
+    assert_eq!((letter(&pin.new), pin.urgency), ('c', Some(Urgency::Gone)));
+    bench.policy.settle = hours(1);
+    assert!(matches!(bench.goes(), Err(Some(Reason::Unsettled { .. }))), "not past `settle`");
+}
+
+#[test]
+fn a_tag_without_a_digest_gets_the_newest_that_may_be_proposed() {
+    let mut bench = Bench::seen('a', "abc");
+    bench.pinned = None;
+    assert_eq!(bench.goes(), Ok('c'));
+    bench.policy.min_age = hours(1);
+    let pin = bench.target().unwrap();
+    assert_eq!((pin.old, letter(&pin.new), pin.old_image), (None, 'b', None));
+}
+
+#[test]
+fn a_tag_that_does_not_answer_tells_why() {
+    let unknown = Unknown { reason: "HTTP 503".to_owned() };
+    for (answer, reason) in [
+        (Unanswered::Gone, Reason::TagGone),
+        (Unanswered::HeldBack("quarantined".to_owned()), Reason::HeldBack("quarantined".to_owned())),
+        (Unanswered::Unknown(unknown.clone()), Reason::Unknown(unknown)),
+    ] {
+        let mut bench = Bench::seen('a', "abc");
+        bench.knowledge.observations.insert(asked(), Err(answer));
+        assert_eq!(bench.goes(), Err(Some(reason.clone())));
+        assert_eq!(bench.stays('b'), Some(reason), "what is open stays");
+    }
+}
+
+#[test]
+fn a_pull_request_takes_no_step_back_while_nothing_forbids_what_it_holds() {
+    let mut bench = Bench::seen('a', "abc");
+    assert_eq!(bench.stays('b'), None, "c is newer");
+    bench.says('c', Err(NoImage::HeldBack("scan pending".to_owned())));
+    assert_eq!((bench.goes(), bench.stays('c').is_some()), (Ok('b'), true), "it is held back for now");
+    bench.says('c', Err(NoImage::Gone));
+    assert_eq!((bench.goes(), bench.stays('c')), (Ok('b'), None), "it is gone");
+    let mut bench = Bench::seen('a', "abc");
+    bench.policy.denied = vec![DeniedDigest { digest: digest('c'), reason: None }];
+    assert_eq!((bench.goes(), bench.stays('c')), (Ok('b'), None), "it is denied");
+    let mut bench = Bench::seen('a', "abcb");
+    assert_eq!((bench.goes(), bench.stays('c')), (Ok('b'), None), "it was withdrawn");
+    let mut bench = Bench::seen('a', "d");
+    bench.policy.min_age = hours(5);
+    assert!(matches!(bench.stays('c'), Some(Reason::TooYoung { .. })), "of a memory that was lost");
+}
