@@ -23,6 +23,7 @@ mod api_commits;
 mod automerge;
 mod cadence;
 mod checks;
+mod choice;
 mod failures;
 mod figures;
 mod following;

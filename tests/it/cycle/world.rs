@@ -36,6 +36,8 @@ const APP_KEY: &str = include_str!("../keys/app_only_for_tests.pem");
 const APP_PUBLIC_KEY: &str = include_str!("../keys/app_only_for_tests.pub.pem");
 const HOST: &str = "dhi.io";
 const OTHER_HOST: &str = "cgr.dev";
+/// A mirror in front of the vendors.
+pub const MIRROR_HOST: &str = "harbor.acme.internal";
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 /// The branch of the default grouping.
 pub const BRANCH: &str = "refrom/base-images";
@@ -65,6 +67,8 @@ pub struct World {
     top: String,
     webhook_secret: &'static str,
     of_registries: String,
+    /// Settings of the mirror, where there is one.
+    mirrors: String,
     registry_host: String,
     other_host: String,
     /// Everything that was asked, and what was asked in the last cycle.
@@ -169,6 +173,7 @@ impl World {
             top: String::new(),
             webhook_secret: "",
             of_registries: String::new(),
+            mirrors: String::new(),
             asked: Vec::new(),
             last: Vec::new(),
             registry_asked: Vec::new(),
@@ -247,6 +252,20 @@ impl World {
         self.of_registries = format!(", {setting}");
     }
 
+    /// From now on [`MIRROR_HOST`] is a mirror of `dhi.io`, below `dhi/`.
+    pub fn use_mirror(&mut self) {
+        self.mirrors = format!(
+            "  {MIRROR_HOST}: {{ endpoint: \"http://{}/{MIRROR_HOST}\", mirrors: {{ \"dhi/\": \"dhi.io/\" }} }}\n",
+            self.other_host
+        );
+    }
+
+    /// The mirror catches up with this image.
+    pub fn copy_to_mirror(&self, image: &str, repository: &str) {
+        let mirror = self.other_registry.as_ref().unwrap();
+        mirror.mirror(&format!("{MIRROR_HOST}/{repository}"), &self.registry, image);
+    }
+
     /// Time goes by.
     pub fn wait_minutes(&self, minutes: i64) {
         self.now.fetch_add(minutes * 60, Ordering::Relaxed);
@@ -280,12 +299,13 @@ impl World {
         let policy = if self.policy.is_empty() { "" } else { "policy:\n" };
         format!(
             "forges:\n  - kind: {kind}\n    url: {forge}\n    auth: {auth}\n    repositories: {{ include: [{include}] }}\n    \
-             write_interval: 0s\n{secret}registries:\n{endpoints}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
+             write_interval: 0s\n{secret}registries:\n{endpoints}{mirrors}  \"{registry}\": {{ auth: {{ username: {REGISTRY_USER}, \
              password: {{ env: REGISTRY_PASSWORD }} }} }}\n{top}{policy}{lines}",
             kind = self.forge_name(),
             forge = self.forge.url().unwrap(),
             include = self.include,
             secret = self.webhook_secret,
+            mirrors = self.mirrors,
             top = self.top,
             lines = self.policy,
         )

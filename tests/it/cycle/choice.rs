@@ -1,0 +1,104 @@
+//! Whole cycles over a tag that moves: which digest is proposed, and when, from the ledger in a real store.
+
+use refrom::cycle::Report;
+
+use super::world::{MIRROR_HOST, World, nginx};
+
+const WEB: &str = "acme/web";
+const IMAGE: &str = "dhi.io/nginx";
+const HOUR: i64 = 60;
+const DAY: i64 = 24 * HOUR;
+
+/// Why the one pin waits.
+fn waits(report: &Report) -> String {
+    let plan = &report.repositories[0].plan;
+    let reasons: Vec<String> =
+        plan.not_proposed.iter().map(|pin| pin.reason.told(plan.vocabulary).to_string()).collect();
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    reasons.concat()
+}
+
+#[tokio::test]
+async fn with_min_age_a_tag_that_moves_each_day_is_followed_three_days_later() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "0");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.0", &first))]);
+    world.policy(&["min_age: 3d"]);
+    world.run().await;
+    let mut digests = vec![first];
+    for day in 1..=6_usize {
+        world.wait_minutes(DAY);
+        digests.push(world.release(IMAGE, "1.27", &day.to_string()));
+        let report = world.run().await;
+        match day {
+            1..=3 => assert!(waits(&report).starts_with("`min_age`: "), "{}", waits(&report)),
+            _ => world.expect_proposal(WEB, 1, &nginx(&format!("1.27.{}", day - 3), &digests[day - 3])),
+        }
+    }
+    world.finish();
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_is_not_proposed_and_what_stays_is() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.policy(&["settle: 30m"]);
+    world.run().await;
+    world.wait_minutes(HOUR);
+    world.release(IMAGE, "1.27", "2");
+    assert!(waits(&world.run().await).starts_with("`settle`: "));
+    world.wait_minutes(HOUR);
+    world.release(IMAGE, "1.27", "1");
+    world.run().await;
+    world.expect_pull_requests(WEB, &[]);
+    world.wait_minutes(HOUR);
+    let third = world.release(IMAGE, "1.27", "3");
+    assert!(waits(&world.run().await).starts_with("`settle`: "));
+    world.wait_minutes(HOUR);
+    world.run().await;
+    world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_pin_at_what_the_tag_went_back_from_stays_and_that_is_said() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    world.wait_minutes(HOUR);
+    let second = world.release(IMAGE, "1.27", "2");
+    world.commit(WEB, "main", &[("Dockerfile", &nginx("1.27.2", &second))]);
+    world.run().await;
+    world.wait_minutes(HOUR);
+    world.release(IMAGE, "1.27", "1");
+    assert!(waits(&world.run().await).contains("older digest than the pinned one"));
+    world.expect_pull_requests(WEB, &[]);
+    world.wait_minutes(HOUR);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.run().await;
+    world.expect_proposal(WEB, 1, &nginx("1.27.3", &third));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_mirrors_pin_is_resolved_at_the_upstream_and_waits_until_the_mirror_has_the_digest() {
+    let of_mirror = |text: String| text.replace(IMAGE, &format!("{MIRROR_HOST}/dhi/nginx"));
+    let mut world = World::new().await;
+    world.use_mirror();
+    let first = world.release(IMAGE, "1.27", "1");
+    world.copy_to_mirror(IMAGE, "dhi/nginx");
+    world.repository(WEB, &[("Dockerfile", &of_mirror(nginx("1.27.1", &first)))]);
+    let report = world.run().await;
+    assert_eq!(report.repositories[0].pins.current, 1);
+    world.wait_minutes(HOUR);
+    let second = world.release(IMAGE, "1.27", "2");
+    assert!(waits(&world.run().await).starts_with("not in the mirror yet: "));
+    world.expect_pull_requests(WEB, &[]);
+    world.wait_minutes(HOUR);
+    world.copy_to_mirror(IMAGE, "dhi/nginx");
+    world.run().await;
+    world.expect_proposal(WEB, 1, &of_mirror(nginx("1.27.2", &second)));
+    world.finish();
+}
