@@ -135,7 +135,9 @@ fn cadence(yaml: &mut Yaml<'_>, cadence: &Cadence) {
     yaml.items_with_origin("window", windows.collect(), "null");
     let freezes = cadence.freezes.iter().map(|freeze| {
         let Rule { value, origin, .. } = freeze;
-        format!("{{ from: {}, to: {}, reason: {} }}  # {origin}", value.from(), value.to(), quoted(value.reason()))
+        let urgent = if value.lets_urgent_through() { ", urgent: true" } else { "" };
+        let (from, to, reason) = (value.from(), value.to(), quoted(value.reason()));
+        format!("{{ from: {from}, to: {to}, reason: {reason}{urgent} }}  # {origin}")
     });
     yaml.items_with_origin("freeze", freezes.collect(), "[]");
     yaml.value("jitter", &shown_duration(cadence.jitter));

@@ -140,6 +140,7 @@ fn freeze(checker: &mut Checker<'_>, path: &KeyPath, file: &FreezeFile) -> Optio
     };
     let (from, to) = (from?, to?);
     let freeze = Freeze::new(from, to, &why?);
+    let freeze = if file.urgent == Some(true) { freeze.map(Freeze::letting_urgent_through) } else { freeze };
     if freeze.is_none() {
         checker.wrong(&path.key("to"), format!("it ends before it begins: {to} is not after {from}"));
     }

@@ -37,7 +37,7 @@ pub struct WindowFile {
 
 /// Dates between which nothing is proposed.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields, expecting = "`{ from: DATE, to: DATE, reason: TEXT }`")]
+#[serde(default, deny_unknown_fields, expecting = "`{ from: DATE, to: DATE, reason: TEXT, urgent: true }`")]
 pub struct FreezeFile {
     /// `2026-12-20`, the whole day, or `2026-12-20T18:00`.
     pub from: Option<String>,
@@ -45,6 +45,8 @@ pub struct FreezeFile {
     pub to: Option<String>,
     /// Why, for people.
     pub reason: Option<String>,
+    /// Whether what is urgent passes: a pinned digest that is gone, or one that somebody took back.
+    pub urgent: Option<bool>,
 }
 
 impl<'de> Deserialize<'de> for ScheduleFile {

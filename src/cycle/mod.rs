@@ -185,7 +185,6 @@ async fn know(
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
     knowledge.missing = liveness::missing(parts, &session, request, looked, now).await?;
-    knowledge.denials = denials::know(store, request).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
     freshness::remember(&session, store, gathered, &mut knowledge).await?;

@@ -16,7 +16,7 @@ use super::wake;
 use crate::config::Config;
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::plan::{self, Knowledge, Limits, RepositoryPlan};
+use crate::domain::plan::{self, Action, Knowledge, Limits, RepositoryPlan};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::{ImageName, TagRef};
@@ -249,6 +249,9 @@ impl<'a> Replay<'a> {
         if let Some(Ok(pull_requests)) = self.knowledge.pull_requests.get_mut(&plan.repository) {
             let mut desk = Desk { index, facts: &mut repository.facts, pull_requests };
             plan.actions.iter().try_for_each(|action| self.forge.act(&mut desk, action, now))?;
+        }
+        if plan.actions.iter().any(|action| matches!(action, Action::Open { .. })) {
+            self.knowledge.last_opened.insert(plan.repository.clone(), now);
         }
         let cadence = &repository.facts.policy.cadence;
         if plan.has_turn() && repository.facts.policy.enabled && cadence.schedule.is_some() {

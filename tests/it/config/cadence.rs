@@ -193,7 +193,7 @@ policy:
   window: [{ days: [weekend, mon], from: '22:00', to: '04:00' }, {}]
 repositories:
   - match: acme/web
-    policy: { freeze: [{ from: 2026-12-01T18:00, to: 2026-12-02, reason: audit }], jitter: 90m }
+    policy: { freeze: [{ from: 2026-12-01T18:00, to: 2026-12-02, reason: audit, urgent: true }], jitter: 90m }
 ";
     std::fs::write(&path, text).unwrap();
     let report = commands::show(&path, "acme/web", &no_environment);
@@ -208,8 +208,8 @@ repositories:
       - { days: [mon, tue, wed, thu, fri, sat, sun], from: "00:00", to: "24:00" }  # refrom.yaml:4:11
     freeze:
       - { from: 2026-12-20, to: 2027-01-06, reason: "year end" }  # refrom.yaml:1:10
-      - { from: 2026-12-01T18:00, to: 2026-12-02, reason: "audit" }  # refrom.yaml:7:24, repositories[0] (match `acme/web`)
-    jitter: 1h 30m  # refrom.yaml:7:92, repositories[0] (match `acme/web`)
+      - { from: 2026-12-01T18:00, to: 2026-12-02, reason: "audit", urgent: true }  # refrom.yaml:7:24, repositories[0] (match `acme/web`)
+    jitter: 1h 30m  # refrom.yaml:7:106, repositories[0] (match `acme/web`)
     "#);
     let all = format!(
         "repository_may_set: [{}]\n",
@@ -217,5 +217,7 @@ repositories:
     );
     let again = config_of(&all).policy_for(&name("acme/web"), Some(&RepositoryFile::read(report.stdout.as_bytes())));
     assert_eq!(again.problem, None, "what is shown can be read again");
-    assert_eq!(again.policy.cadence.freezes.len(), 2);
+    let urgent: Vec<bool> =
+        again.policy.cadence.freezes.iter().map(|freeze| freeze.value.lets_urgent_through()).collect();
+    assert_eq!(urgent, [false, true]);
 }
