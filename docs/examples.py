@@ -35,7 +35,7 @@ def command_faults(refrom, text):
         words = line.split("#")[0].split()
         if words[:2] != ["$", "refrom"] or len(words) < 3:
             continue
-        command = [words[2]] + ([words[3]] if words[2] == "config" else [])
+        command = [words[2]] + ([words[3]] if words[2] in ("config", "ledger") else [])
         shown = ask(refrom, *command, "--help")
         for option in (word.split("=")[0] for word in words if word.startswith("--")):
             if shown.returncode or not re.search(rf"{re.escape(option)}\b", shown.stdout):
