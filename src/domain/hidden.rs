@@ -82,8 +82,10 @@ impl HiddenChange {
             | Changed::Libc
             | Changed::User
             | Changed::Entrypoint
-            | Changed::Ports => true,
-            Changed::Command | Changed::WorkingDirectory | Changed::Variable(_) | Changed::MoreVariables(_) => false,
+            | Changed::Ports
+            | Changed::Variable(_)
+            | Changed::MoreVariables(_) => true,
+            Changed::Command | Changed::WorkingDirectory => false,
         }
     }
 
@@ -91,10 +93,12 @@ impl HiddenChange {
     pub fn in_short(&self) -> String {
         let value = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
         let (old, new) = (value(&self.old), value(&self.new));
-        match self.what {
+        match &self.what {
             Changed::Distribution | Changed::Libc => format!("{old} → {new}"),
             // Long, and told below.
             Changed::Entrypoint => "another entrypoint".to_owned(),
+            Changed::Variable(name) => format!("variable {name}"),
+            Changed::MoreVariables(_) => self.what.to_string(),
             _ => format!("{} {old} → {new}", self.what),
         }
     }
