@@ -18,7 +18,7 @@ use crate::cycle::{self, targets::Depth};
 use crate::domain::candidates::{Observations, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
-use crate::domain::proposal;
+use crate::domain::proposal::{self, Reason};
 use crate::domain::pull_request::Vocabulary;
 use crate::domain::target::{Choice, Considered};
 
@@ -111,7 +111,8 @@ fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize,
             error: why_not.as_ref().map(|reason| shown_reason(&pin.tag, reason, Vocabulary::PullRequest)),
             finding: why_not.as_ref().and_then(proposal::Reason::finding),
             is_ambiguous: pin.state == UseState::Ambiguous,
-            is_incomplete: why_not.as_ref().is_some_and(proposal::Reason::is_incomplete),
+            // A tag that is gone is nothing to say yes to, whatever the cycles of a service make of it.
+            is_incomplete: why_not.as_ref().is_some_and(|why| why.is_incomplete() || *why == Reason::TagGone),
         }
     };
     pins.iter().map(|pin| (pin.candidate.use_index, verdict(pin))).collect()

@@ -9,15 +9,15 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::Timestamp;
 
+use super::Parts;
 use super::poll::Pinned;
-use super::{Parts, Request};
 use crate::domain::candidates::{self, Observations, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::plan::Missing;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::PinState;
 use crate::registry::Session;
-use crate::store::StoreError;
+use crate::store::{Reach, StoreError};
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
 const CONCURRENCY: usize = 16;
@@ -38,7 +38,7 @@ pub struct Looked<'a> {
 pub async fn missing(
     parts: &Parts,
     session: &Session,
-    request: &Request,
+    reach: Reach,
     looked: Looked<'_>,
     now: Timestamp,
 ) -> Result<BTreeMap<Place, Missing>, StoreError> {
@@ -64,8 +64,8 @@ pub async fn missing(
         }
     }
     store.record_missing(&gone, now).await?;
-    if request.repositories.is_empty() {
-        let pinned: BTreeSet<Place> = behind.into_iter().map(|(_, tag, digest, _)| (tag.image, digest)).collect();
+    if reach == Reach::Fleet {
+        let pinned = not_current(&looked);
         forgotten.extend(store.missing().await?.into_keys().filter(|place| !pinned.contains(place)));
     }
     store.forget_missing(&forgotten).await?;
@@ -84,6 +84,13 @@ fn behind(looked: &Looked<'_>) -> Vec<Pin> {
         })
     });
     pins.collect()
+}
+
+/// What pins have that may be missing still: all but what their tag points to. A tag that does not answer says nothing.
+fn not_current(looked: &Looked<'_>) -> BTreeSet<Place> {
+    let pins = looked.fleet.iter().flat_map(|facts| candidates::behind(facts, looked.observations).pins);
+    let others = pins.filter(|pin| pin.state != UseState::Current);
+    others.filter_map(|pin| Some((pin.tag.image.clone(), pin.old?))).collect()
 }
 
 /// The pins that the last cycle left waiting.

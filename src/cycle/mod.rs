@@ -43,7 +43,7 @@ use crate::forge::Forge;
 use crate::git::Git;
 use crate::net::Tally;
 use crate::registry::Registries;
-use crate::store::{Store, StoreError};
+use crate::store::{Reach, Store, StoreError};
 use liveness::Looked;
 use targets::{Depth, Group};
 use turns::Turns;
@@ -181,10 +181,11 @@ async fn know(
     let higher = tags::higher(&followed, &knowledge.tags);
     let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
-    poll::record(store, &asked, &knowledge.observations, now).await?;
+    let reach = reach(request, gathered, report);
+    poll::record(store, (&asked, reach), &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
-    knowledge.missing = liveness::missing(parts, &session, request, looked, now).await?;
+    knowledge.missing = liveness::missing(parts, &session, reach, looked, now).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
     freshness::remember(&session, store, gathered, &mut knowledge).await?;
@@ -217,6 +218,14 @@ async fn know(
     knowledge.turns = store.turns().await?;
     knowledge.last_opened = own::last_opened(parts, gathered, &knowledge.pull_requests).await?;
     Ok(knowledge)
+}
+
+/// What is not in the report by now was read.
+fn reach(request: &Request, gathered: &[RepositoryFacts], report: &Report) -> Reach {
+    let is_whole = request.repositories.is_empty()
+        && report.problems.is_empty()
+        && gathered.iter().all(|facts| facts.problems.is_empty());
+    if is_whole { Reach::Fleet } else { Reach::Part }
 }
 
 /// The pull requests of every repository that is behind or has a branch of ours.

@@ -8,7 +8,7 @@ use super::{CadenceMode, Parts, Request, lookup};
 use crate::domain::candidates::{self, Observations, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::reference::{ImageName, TagRef};
-use crate::store::{Store, StoreError};
+use crate::store::{Reach, Store, StoreError};
 
 /// The part of `poll` by which a tag may be asked for too early: a job that runs every hour starts some seconds sooner or
 /// later each time, and with `poll: 1h` has to ask every time.
@@ -90,7 +90,7 @@ async fn is_overtaken(store: &dyn Store, tag: &TagRef, digests: &BTreeSet<Digest
 /// Notes what tags answered, which did not, and what was pinned when they were asked.
 pub async fn record(
     store: &dyn Store,
-    asked: &Pinned,
+    (asked, reach): (&Pinned, Reach),
     observations: &Observations,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -102,7 +102,7 @@ pub async fn record(
         }
     }
     store.record_sightings(&sightings, now).await?;
-    store.record_pinned(asked, now).await?;
+    store.record_pinned(asked, reach, now).await?;
     store.record_unanswered(&unanswered).await
 }
 

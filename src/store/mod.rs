@@ -111,6 +111,14 @@ pub struct DenialsVersion {
     pub allowed: i64,
 }
 
+/// How much of the fleet a cycle read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Every repository, and every file of it that holds pins: what was not seen is not there.
+    Fleet,
+    Part,
+}
+
 /// Why the store did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -171,11 +179,12 @@ pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
     /// The digests that pins had when their tag was last asked for.
     async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError>;
 
-    /// Notes the digests that pins of these tags have, in the place of those that they had. What they had before stays
-    /// known since then.
+    /// Notes the digests that pins of these tags have; over the whole fleet in the place of those that they had. What was
+    /// there before stays known since then.
     async fn record_pinned(
         &self,
         pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        reach: Reach,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 

@@ -35,7 +35,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 
 use super::lock::{Lock, LockError, private_file};
-use super::{DenialsVersion, PullRequestTimes, RETENTION, Scan, Store, StoreError, StoreFacts};
+use super::{DenialsVersion, PullRequestTimes, RETENTION, Reach, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
@@ -217,9 +217,10 @@ impl Store for SqliteStore {
     async fn record_pinned(
         &self,
         pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        reach: Reach,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.note_pinned(pinned, now).await
+        self.note_pinned(pinned, reach, now).await
     }
 
     async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {

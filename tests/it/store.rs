@@ -20,7 +20,7 @@ use refrom::domain::image::{Configuration, Content, Image, ManifestKind, Platfor
 use refrom::domain::pull_request::{BranchName, RepoName};
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::domain::status::FleetStatus;
-use refrom::store::{Ending, LeftOutFile, PullRequestTimes, Scan, ScannedFile, SqliteStore, Store, StoreError};
+use refrom::store::{Ending, LeftOutFile, PullRequestTimes, Reach, Scan, ScannedFile, SqliteStore, Store, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -366,10 +366,19 @@ async fn the_last_look_at_a_tag_stands_until_one_fails() {
     store.record_sightings(&[(tag("1"), second)], at(2)).await.unwrap();
     assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((second, at(2))), "the clock was set back");
     let pins = |digests: &[Digest]| BTreeMap::from([(tag("1"), digests.iter().copied().collect())]);
-    store.record_pinned(&pins(&[first, second]), now()).await.unwrap();
-    store.record_pinned(&pins(&[second]), now()).await.unwrap();
+    store.record_pinned(&pins(&[first, second]), Reach::Fleet, now()).await.unwrap();
+    store.record_pinned(&pins(&[second]), Reach::Fleet, now()).await.unwrap();
     assert_eq!(store.pinned(&tag("1")).await.unwrap(), [second].into());
     assert!(store.pinned(&tag("2")).await.unwrap().is_empty());
+    // A cycle over some repositories knows nothing of the pins of the others.
+    store.record_pinned(&pins(&[first]), Reach::Part, at(4)).await.unwrap();
+    store.record_pinned(&pins(&[first]), Reach::Fleet, at(5)).await.unwrap();
+    assert_eq!(store.history(&tag("1")).await.unwrap().known_since(&first), Some(at(0)));
+    store.record_pinned(&pins(&[Digest::of(b"unseen")]), Reach::Part, at(6)).await.unwrap();
+    store.record_pinned(&pins(&[first]), Reach::Part, at(7)).await.unwrap();
+    store.record_pinned(&pins(&[first, Digest::of(b"unseen")]), Reach::Fleet, at(8)).await.unwrap();
+    let history = store.history(&tag("1")).await.unwrap();
+    assert_eq!(history.known_since(&Digest::of(b"unseen")), Some(at(6)));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{SqliteStore, StoreError};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
+use crate::store::Reach;
 
 impl SqliteStore {
     pub(super) async fn last_look(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
@@ -37,6 +38,7 @@ impl SqliteStore {
     pub(super) async fn note_pinned(
         &self,
         pinned: &BTreeMap<TagRef, BTreeSet<Digest>>,
+        reach: Reach,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let tags: Vec<_> = pinned.keys().map(|tag| [tag.image.to_string(), tag.tag.to_string()]).collect();
@@ -49,8 +51,10 @@ impl SqliteStore {
                    WHERE (image, tag) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
                    AND (image, tag, digest) NOT IN
                        (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))";
-        let query = sqlx::query(sql).bind(self.to_json(&tags)?).bind(&rows);
-        query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        if reach == Reach::Fleet {
+            let query = sqlx::query(sql).bind(self.to_json(&tags)?).bind(&rows);
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
         let sql = "INSERT OR IGNORE INTO pinned (image, tag, digest, since)
                    SELECT value ->> 0, value ->> 1, value ->> 2, ? FROM json_each(?)";
         let query = sqlx::query(sql).bind(now.as_microsecond()).bind(rows);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use refrom::domain::digest::Digest;
 use refrom::domain::reference::TagRef;
-use refrom::store::{SqliteReader, Store, StoreError};
+use refrom::store::{Reach, SqliteReader, Store, StoreError};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -23,7 +23,7 @@ async fn the_ledger_can_be_read_while_somebody_writes_it() {
     assert_eq!(reader.image(&nginx(), &full.digest).await.unwrap(), None);
     store.record_sightings(&[(tag.clone(), full.digest)], now()).await.unwrap();
     let pinned = Digest::of(b"pinned");
-    store.record_pinned(&BTreeMap::from([(tag.clone(), [pinned].into())]), now()).await.unwrap();
+    store.record_pinned(&BTreeMap::from([(tag.clone(), [pinned].into())]), Reach::Fleet, now()).await.unwrap();
     store.put_image(&nginx(), &full).await.unwrap();
     let history = reader.history(&tag).await.unwrap();
     assert_eq!(history, store.history(&tag).await.unwrap());

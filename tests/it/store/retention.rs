@@ -8,7 +8,7 @@ use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::{RepoName, Vocabulary};
 use refrom::domain::status::{CycleStatus, RepositoryStatus};
-use refrom::store::{SqliteStore, Store};
+use refrom::store::{Reach, SqliteStore, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
@@ -42,7 +42,7 @@ async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
     let seen = names.iter().zip(0..).map(|(name, day)| entry("1", name, day * DAY, (day + 1) * DAY));
     let others = [entry("2", b"old", 0, DAY), entry("2", b"denied", DAY, 2 * DAY), entry("3", b"alone", 0, 0)];
     import(&store, &seen.chain(others).collect::<Vec<_>>()).await;
-    store.record_pinned(&BTreeMap::from([(tag("1"), [pinned].into())]), now()).await.unwrap();
+    store.record_pinned(&BTreeMap::from([(tag("1"), [pinned].into())]), Reach::Fleet, now()).await.unwrap();
     let deny = |tag: &str, digest, to: &str, allowed: &str| {
         format!(
             "INSERT INTO denial (image, tag, digest, to_digest, reason, at, allowed)
