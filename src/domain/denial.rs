@@ -79,10 +79,10 @@ impl Denial {
 }
 
 impl Denials {
-    /// The denial of a digest of this tag (as a registry is asked for it), the newest where there are several.
+    /// The denial of a digest of this tag (as a registry is asked for it), the one that was recorded last where there are several.
     pub fn of(&self, tag: &TagRef, digest: &Digest) -> Option<&Denial> {
         let is_it = |denial: &&Denial| denial.digest == *digest && denial.scope().covers(tag);
-        self.denials.iter().filter(is_it).max_by_key(|denial| denial.at)
+        self.denials.iter().rfind(is_it)
     }
 
     /// Where a pin at a digest that was taken back goes; `None`: it was not.
@@ -101,8 +101,10 @@ impl Denials {
         if let Some(to) = denial.to.filter(is_good) {
             return Some(WayBack { denial, digests: vec![to] });
         }
-        let merged = self.merged.get(&(repository.clone(), tag.clone())).into_iter().flatten();
-        let mut digests: Vec<Digest> = merged.take_while(|digest| *digest != pinned).copied().filter(is_good).collect();
+        let merged = self.merged.get(&(repository.clone(), tag.clone())).map(Vec::as_slice).unwrap_or_default();
+        let last = merged.iter().rposition(|digest| digest == pinned).unwrap_or(merged.len());
+        let before = merged.iter().take(last).copied().filter(is_good);
+        let mut digests: Vec<Digest> = before.collect();
         digests.reverse();
         let seen = history.map(|history| seen_before(history, pinned)).unwrap_or_default();
         digests.extend(seen.into_iter().filter(is_good));
@@ -129,7 +131,9 @@ pub fn pins_of<'a>(
 
 /// The repositories in which something may change when a digest of this image is taken back or allowed again.
 pub fn concerned(fleet: &FleetStatus, scope: &ImageScope, mirrors: &Mirrors) -> BTreeSet<RepositoryKey> {
-    pins_of(fleet, scope, mirrors).map(|(repository, _)| repository.repository.clone()).collect()
+    // Whatever their tag is: an open pull request may move them to the one that this is about.
+    let image = ImageScope { image: scope.image.clone(), tag: None };
+    pins_of(fleet, &image, mirrors).map(|(repository, _)| repository.repository.clone()).collect()
 }
 
 /// What the tag had before a digest and did not go back from, the newest first.

@@ -113,12 +113,14 @@ pub(super) async fn wave_books(pool: &SqlitePool, ended_since: Timestamp) -> Res
 
 /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
 async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
-    let sql = "SELECT image, tag, digest, first_seen, last_seen
-               FROM (SELECT DISTINCT image, tag FROM adoption WHERE until IS NULL) JOIN sighting USING (image, tag)
-               WHERE digest IN (SELECT digest FROM adoption a
-                                WHERE a.image = sighting.image AND a.tag = sighting.tag AND a.until IS NULL)
-               OR last_seen = (SELECT max(last_seen) FROM sighting s
-                               WHERE s.image = sighting.image AND s.tag = sighting.tag)";
+    // Each part once: with sub-queries for each sighting it takes seconds where tags move every hour.
+    let sql = "WITH held AS MATERIALIZED (SELECT DISTINCT image, tag, digest FROM adoption WHERE until IS NULL),
+                    head AS MATERIALIZED
+                        (SELECT image, tag, max(last_seen) AS at
+                         FROM (SELECT DISTINCT image, tag FROM held) JOIN sighting USING (image, tag)
+                         GROUP BY image, tag)
+               SELECT image, tag, digest, first_seen, last_seen FROM head JOIN sighting USING (image, tag)
+               WHERE last_seen = head.at OR (image, tag, digest) IN held";
     let mut sightings: BTreeMap<TagRef, Vec<Sighting>> = BTreeMap::new();
     for (image, tag, digest, first_seen, last_seen) in sqlx::query_as::<_, SightingRow>(sql).fetch_all(pool).await? {
         let digest = digest.parse::<Digest>().map_err(decode)?;
