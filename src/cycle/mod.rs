@@ -172,6 +172,7 @@ async fn know(
     report: &mut Report,
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
+    let reach = reach(request, gathered, report);
     // What is there is noted before it is asked what was.
     let waves = adoption::waves(parts, request, gathered, report, now).await?;
     let denials = denials::know(store, request).await?;
@@ -181,7 +182,6 @@ async fn know(
     let higher = tags::higher(&followed, &knowledge.tags);
     let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
-    let reach = reach(request, gathered, report);
     poll::record(store, (&asked, reach), &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };

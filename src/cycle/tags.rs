@@ -49,7 +49,7 @@ pub async fn ask(session: &Session, images: BTreeSet<ImageName>) -> Lists {
 }
 
 /// The lists of tags that a cycle needs: those that were asked for short ago as they were then, the others anew. A list
-/// that fails is a problem, and keeps nothing from moving to the newer digest of its own tag.
+/// that fails is a problem; the last one that is known holds on, and nothing is kept from the newer digest of its own tag.
 pub async fn list(
     parts: &Parts,
     (session, request): (&Session, &Request),
@@ -59,19 +59,23 @@ pub async fn list(
 ) -> Result<Lists, StoreError> {
     let (mut lists, mut asked) = (Lists::new(), BTreeSet::new());
     for image in images(followed) {
-        match parts.store.tag_list(&image).await? {
-            Some((tags, at)) if poll::is_recent((parts, request), &image, at, now) => {
-                lists.insert(image, Ok(tags));
-            }
-            Some(_) | None => drop(asked.insert(image)),
+        let known = parts.store.tag_list(&image).await?;
+        if !known.as_ref().is_some_and(|(_, at)| poll::is_recent((parts, request), &image, *at, now)) {
+            asked.insert(image.clone());
         }
+        lists.extend(known.map(|(tags, _)| (image, Ok(tags))));
     }
     for (image, answer) in ask(session, asked).await {
-        match &answer {
-            Ok(tags) => parts.store.put_tag_list(&image, tags, now).await?,
-            Err(unknown) => report.problem(image.to_string(), format!("its tags could not be listed: {unknown}")),
+        match answer {
+            Ok(tags) => {
+                parts.store.put_tag_list(&image, &tags, now).await?;
+                lists.insert(image, Ok(tags));
+            }
+            Err(unknown) => {
+                report.problem(image.to_string(), format!("its tags could not be listed: {unknown}"));
+                lists.entry(image).or_insert(Err(unknown));
+            }
         }
-        lists.insert(image, answer);
     }
     Ok(lists)
 }
