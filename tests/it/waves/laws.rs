@@ -79,10 +79,10 @@ impl Told {
     }
 
     fn happen(&mut self, event: &Event) {
+        // No two looks are at once, and no two digests are first seen so.
+        self.fleet.now += SignedDuration::from_secs(1);
         match *event {
             Event::Move if self.moves < LETTERS.len() => {
-                // No two digests are first seen at once.
-                self.fleet.now += SignedDuration::from_secs(1);
                 self.fleet.moves(LETTERS[self.moves]);
                 self.moves += 1;
             }
