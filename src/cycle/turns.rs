@@ -21,8 +21,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// `tried`: since when turns are tried that were not finished before. What only the hourly cap puts off is neither
-    /// used nor tried: its time comes, however long that takes.
+    /// `tried`: since when turns are tried that were not finished before. What only the hourly cap, a pair or
+    /// the interval puts off is neither used nor tried: its time comes, however long that takes.
     pub fn of(
         fleet: &[RepositoryFacts],
         report: &Report,
@@ -31,7 +31,7 @@ impl Turns {
     ) -> Self {
         let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = fleet.iter().map(|facts| (facts.key(), facts)).collect();
         let mut turns = Self::default();
-        for repository in report.repositories.iter().filter(|it| it.plan.has_turn()) {
+        for repository in report.repositories.iter().filter(|it| it.plan.has_turn(now)) {
             let key = &repository.plan.repository;
             let Some(facts) = facts.get(key).filter(|facts| has_schedule(facts)) else { continue };
             let is_long = |since: &Timestamp| now.duration_since(*since) >= TRIED_MAX;

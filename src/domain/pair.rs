@@ -12,7 +12,7 @@ const DEVELOPMENT: &str = "-dev";
 /// publishes its variants one after the other, and tags are asked for about once an hour.
 const SAME_BUILD: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long the one waits for the other, from when it could be proposed: builds of one release come within hours. What
+/// How long the one waits for the other, from when it could first have moved: builds of one release come within hours. What
 /// has not come then may never come, and an image without its security fixes is worse than two pull requests.
 pub const WAIT_MAX: SignedDuration = SignedDuration::from_hours(24);
 
@@ -22,7 +22,8 @@ pub struct Target<'a> {
     /// The resolved version, where it is known.
     pub version: Option<&'a str>,
     pub first_seen: Timestamp,
-    /// When it could have been proposed at the earliest.
+    /// When something could first have been proposed, however much came after that: a tag that moves every day waits no
+    /// longer than one that moved once.
     pub proposable_from: Timestamp,
 }
 
@@ -33,8 +34,10 @@ pub enum Other<'a> {
     Moves,
     /// It has what its tag points to.
     Current { version: Option<&'a str>, first_seen: Option<Timestamp> },
-    /// It is behind, or nothing is known of it, and it is not proposed.
+    /// It is behind, or nothing is known of it, and it is not proposed; or it moves to another tag than the pair's.
     Stuck,
+    /// It moves to nothing for as long as people, or its registry, change nothing: no waiting brings it.
+    Hopeless,
 }
 
 /// The other one's tag: `1.27-dev` for `1.27`, and the other way round. `None` where that would be no tag.
@@ -49,7 +52,7 @@ pub fn other(tag: &TagRef) -> Option<TagRef> {
 pub fn waits_until(target: &Target<'_>, other: &Other<'_>, now: Timestamp) -> Option<Timestamp> {
     let until = target.proposable_from.saturating_add(WAIT_MAX).unwrap_or(Timestamp::MAX);
     let waits = match other {
-        Other::Moves => false,
+        Other::Moves | Other::Hopeless => false,
         Other::Current { version, first_seen } => !is_of_the_same_build(target, *version, *first_seen),
         Other::Stuck => true,
     };
@@ -93,6 +96,7 @@ mod tests {
         assert_eq!(wait(Other::Stuck, 12), Some(at(36)));
         assert_eq!(wait(Other::Stuck, 36), None);
         assert_eq!(wait(Other::Moves, 12), None);
+        assert_eq!(wait(Other::Hopeless, 12), None);
     }
 
     #[test]

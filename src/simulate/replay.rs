@@ -254,7 +254,7 @@ impl<'a> Replay<'a> {
             self.knowledge.last_opened.insert(plan.repository.clone(), now);
         }
         let cadence = &repository.facts.policy.cadence;
-        if plan.has_turn() && repository.facts.policy.enabled && cadence.schedule.is_some() {
+        if plan.has_turn(now) && repository.facts.policy.enabled && cadence.schedule.is_some() {
             self.knowledge.turns.insert(plan.repository.clone(), now);
         }
         if is_put_off(plan) {

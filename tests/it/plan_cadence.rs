@@ -131,19 +131,19 @@ fn whoever_asks_for_it_gets_it_now() {
 fn a_repository_has_its_turn_unless_the_hourly_cap_puts_it_off() {
     let mut world = World::one_behind();
     daily(&mut world);
-    assert!(!plan(&world).has_turn(), "not due");
+    assert!(!plan(&world).has_turn(world.now()), "not due");
     world.hour = 24;
-    assert!(plan(&world).has_turn());
+    assert!(plan(&world).has_turn(world.now()));
     world.max_new_per_hour = Some(1);
     world.opened = 1;
     assert_eq!(plan(&world).not_proposed[0].reason, Reason::MaxNewPerHour(1));
-    assert!(!plan(&world).has_turn(), "put off to the next hour");
+    assert!(!plan(&world).has_turn(world.now()), "put off to the next hour");
     world.opened = 0;
     world.fails("dhi.io/nginx:1");
-    assert!(plan(&world).has_turn() && plan(&world).is_incomplete(), "unknown");
+    assert!(plan(&world).has_turn(world.now()) && plan(&world).is_incomplete(), "unknown");
     world.moves("dhi.io/nginx:1", 'a');
-    assert!(plan(&world).has_turn(), "nothing to propose");
+    assert!(plan(&world).has_turn(world.now()), "nothing to propose");
     world.moves("dhi.io/nginx:1", 'b');
     world.web().policy.max_open = Some(0);
-    assert!(plan(&world).has_turn(), "people have to merge first");
+    assert!(plan(&world).has_turn(world.now()), "people have to merge first");
 }

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{CadenceMode, Days, Edge, Freeze, Span, TimeOfDay, Window};
-use refrom::domain::candidates::Unanswered;
+use refrom::domain::candidates::{Move, Unanswered};
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::plan::{Action, Knowledge, Missing, Plan, plan};
-use refrom::domain::policy::{Grouping, Pairing};
-use refrom::domain::proposal::{Reason, Urgency};
+use refrom::domain::policy::{DeniedDigest, Follow, Grouping, Pairing};
+use refrom::domain::proposal::{Evidence, Reason, Urgency};
+use refrom::domain::pull_request::Mergeable;
 
 use crate::plan_world::{WEB, World, digest, says, tag};
 
@@ -106,7 +107,7 @@ fn versions_tell_whether_both_are_of_one_build() {
 }
 
 #[test]
-fn a_refused_one_is_waited_for_no_longer_than_a_day() {
+fn a_refused_one_is_not_waited_for() {
     let mut world = pair();
     world.moves(DEV, 'd');
     world.ledger.note(tag(DEV), digest('d'), at(24));
@@ -119,11 +120,124 @@ fn a_refused_one_is_waited_for_no_longer_than_a_day() {
     world.ledger.note(tag(NGINX), digest('e'), at(25));
     world.hour = 25;
     let says = world.cycle();
-    assert!(says.iter().any(|line| line.contains("alone: `pair`")), "{says:?}");
     assert!(says.iter().any(|line| line.contains("refused by closing")), "{says:?}");
-    world.hour = 49;
-    let says = world.cycle();
     assert!(says.iter().any(|line| line.starts_with("update ") && line.contains("a→e")), "{says:?}");
+}
+
+#[test]
+fn a_tag_that_moves_within_the_day_waits_no_longer_for_one_that_is_stuck() {
+    for hours in [3, 12, 23] {
+        for min_age in [0, 6] {
+            let mut world = pair();
+            world.fails(DEV);
+            world.web().policy.min_age = SignedDuration::from_hours(min_age);
+            let mut letters = ('e'..='z').cycle();
+            while world.web().pull_requests.is_empty() {
+                assert!(world.hour <= 24 + min_age.max(hours) + 24, "every {hours} hours, {min_age} hours old");
+                world.cycle();
+                world.hour += 1;
+                if world.hour % hours == 0 {
+                    world.moves(NGINX, letters.next().unwrap());
+                }
+            }
+            assert!(world.hour > 48, "it is waited for a day");
+        }
+    }
+}
+
+/// [`pair`], seen in the night to a Monday, in which the repository has its turn of the week.
+fn pair_of_a_week() -> World {
+    let mut world = pair();
+    world.ledger = Default::default();
+    for (text, letter, hour) in [(NGINX, 'a', 1), (NGINX, 'b', 90), (DEV, 'c', 1)] {
+        world.ledger.note(tag(text), digest(letter), at(hour));
+    }
+    weekly(&mut world);
+    world
+}
+
+fn weekly(world: &mut World) {
+    world.hour = 96;
+    let cadence = &mut world.web().policy.cadence;
+    cadence.set_schedule("weekly".parse().ok(), "refrom.yaml:2:13".to_owned());
+    cadence.jitter = SignedDuration::ZERO;
+    world.turns.insert(WEB.to_owned(), Timestamp::UNIX_EPOCH);
+}
+
+#[test]
+fn a_pair_that_is_waited_for_uses_no_turn_up() {
+    let mut world = pair_of_a_week();
+    assert!(world.cycle()[0].contains("waits: `pair`"));
+    world.hour = 90 + 24;
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+    assert_eq!(world.turns[WEB], at(90 + 24), "that was its turn");
+    world.moves(NGINX, 'e');
+    world.moves(DEV, 'f');
+    assert!(world.cycle().iter().all(|line| line.contains("not due until 1970-01-12")), "{:?}", world.cycle());
+}
+
+#[test]
+fn what_an_interval_of_hours_spreads_is_of_one_turn() {
+    let mut world = World::one_behind();
+    world.pin(WEB, "Dockerfile", NODE, 'n');
+    world.moves(NODE, 'o');
+    weekly(&mut world);
+    world.web().policy.group = Grouping::Image;
+    let mut interval = |hours: i64| {
+        world.web().policy.min_interval = SignedDuration::from_hours(hours);
+        world.plan().repositories[0].has_turn(world.now())
+    };
+    assert!(interval(7 * 24), "an interval of days spreads over turns");
+    assert!(!interval(4));
+    let first = world.cycle();
+    assert!(first[0].starts_with("open ") && first[1].contains("waits: `min_interval`"), "{first:?}");
+    world.hour += 4;
+    let later = plan_with(&world, |knowledge| {
+        knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), at(96))).collect();
+    });
+    assert!(says(&later)[0].starts_with("open "), "{:?}", says(&later));
+    assert!(later.repositories[0].has_turn(world.now()));
+}
+
+/// `1.27` may follow `1.28`, and `1.27-dev` was rebuilt; these tags are listed, too.
+fn following(more: &[(&str, char)]) -> Vec<String> {
+    let [one, dev] = ["dhi.io/nginx:1.27", "dhi.io/nginx:1.27-dev"];
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", one, 'a');
+    world.pin(WEB, "Dockerfile", dev, 'c');
+    world.web().policy.follow = Follow::Minor;
+    world.hour = 24;
+    let moves = [("dhi.io/nginx:1.28", 'e'), (dev, 'd')];
+    for (text, letter, hour) in [(one, 'a', 1), (dev, 'c', 1)] {
+        world.ledger.note(tag(text), digest(letter), at(hour));
+    }
+    for (text, letter) in moves.iter().chain(more) {
+        world.moves(text, *letter);
+        world.ledger.note(tag(text), digest(*letter), at(24));
+    }
+    let mut facts = world.facts();
+    facts
+        .iter_mut()
+        .flat_map(|it| &mut it.files)
+        .flat_map(|file| &mut file.uses)
+        .for_each(|it| it.tag_range = Some(0..1));
+    let mut knowledge = world.knowledge(&facts);
+    let listed = world.tags.keys().map(|it| it.tag.clone()).collect();
+    knowledge.tags.insert(tag(one).image, Ok(listed));
+    for (old, new) in [('a', 'e'), ('c', 'd'), ('c', 'f')].map(|(old, new)| (digest(old), digest(new))) {
+        let image = |digest| Ok(Image::bare(digest, ManifestKind::Index));
+        let evidence = Evidence { new: image(new), old: image(old), in_mirror: None, contents: Default::default() };
+        knowledge.evidence.insert(Move::new(&tag(one), &tag(one), Some(old), new), evidence);
+    }
+    says(&plan(&facts, &knowledge, &world.limits(), world.now()))
+}
+
+#[test]
+fn one_of_a_pair_that_gets_a_higher_tag_waits_for_the_other_ones() {
+    let alone = following(&[]);
+    assert!(alone.len() == 2 && alone.iter().all(|line| line.contains("waits: `pair`")), "{alone:?}");
+    let both = following(&[("dhi.io/nginx:1.28-dev", 'f')]);
+    assert_eq!(both, ["open refrom/base-images: Dockerfile:1 nginx a→e, Dockerfile:2 nginx c→f"]);
 }
 
 #[test]
@@ -137,6 +251,38 @@ fn an_open_pull_request_keeps_what_it_has_while_something_newer_waits_for_its_pa
     assert_eq!(world.cycle(), [format!("leave #1 alone: {waits}"), format!("Dockerfile line 1 waits: {waits}")]);
     world.hour = 72;
     assert_eq!(world.cycle(), ["update #1: Dockerfile:1 nginx a→e"]);
+}
+
+#[test]
+fn one_that_waits_for_its_pair_keeps_nothing_else_in_its_pull_request_back() {
+    let mut world = pair();
+    world.pin(WEB, "Dockerfile", NODE, 'n');
+    world.hour = 48;
+    assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
+    world.moves(NGINX, 'e');
+    world.look();
+    world.moves(NODE, 'o');
+    let waits = "`pair`: `dhi.io/nginx:1-dev` has nothing to move to yet; it is waited for until 1970-01-04 00:00 UTC";
+    let line = format!("Dockerfile line 1 waits: {waits}");
+    let update = "update #1: Dockerfile:1 nginx a→b, Dockerfile:3 node n→o";
+    assert_eq!(world.cycle(), [update, &line]);
+    assert_eq!(world.cycle(), ["#1 is up to date", &line]);
+    world.pull_request(1).mergeable = Mergeable::Conflicting;
+    assert_eq!(world.cycle(), [update, &line], "it is rebuilt");
+    world.hour = 49;
+    let cadence = &mut world.web().policy.cadence;
+    cadence.set_schedule("weekly".parse().ok(), "refrom.yaml:2:13".to_owned());
+    world.turns.insert(WEB.to_owned(), at(48));
+    world.pin(WEB, "Dockerfile", "redis:7", 'r');
+    world.moves("redis:7", 's');
+    let urgent = plan_with(&world, |knowledge| {
+        let missing = Missing { since: Timestamp::UNIX_EPOCH, looks: 2 };
+        knowledge.missing.insert((tag("redis:7").image, digest('r')), missing);
+    });
+    assert_eq!(says(&urgent)[0], format!("{update}, Dockerfile:4 redis r→s"));
+    world.web().policy.denied.push(DeniedDigest { digest: digest('b'), reason: None });
+    let denied = world.cycle();
+    assert!(!denied.iter().any(|line| line.contains("a→b")), "{denied:?}");
 }
 
 #[test]
@@ -212,7 +358,7 @@ fn what_is_gone_in_two_looks_waits_for_no_turn_and_uses_none_up() {
     let says = says(&twice);
     assert_eq!(says[0], "open refrom/base-images: Dockerfile:1 nginx a→b");
     assert!(says[1].starts_with("Dockerfile line 2 waits: not due until 1970-01-02 00:00 UTC"), "{says:?}");
-    assert!(!twice.repositories[0].has_turn());
+    assert!(!twice.repositories[0].has_turn(world.now()));
     let Action::Open { proposal, .. } = &twice.repositories[0].actions[0] else { panic!("{says:?}") };
     assert_eq!(proposal.changes["Dockerfile"][0].urgency, Some(Urgency::Gone));
     assert_eq!(proposal.title, "build(deps): urgently refresh base image dhi.io/nginx:1");
@@ -221,10 +367,13 @@ fn what_is_gone_in_two_looks_waits_for_no_turn_and_uses_none_up() {
     world.apply(&twice);
     let again = plan_with(&world, missing(2));
     assert!(again.is_empty(), "{:?}", crate::plan_world::says(&again));
+    world.moves(NGINX, 'c');
+    let moved = plan_with(&world, missing(2));
+    assert!(moved.is_empty(), "it leads away from what is gone already: {:?}", crate::plan_world::says(&moved));
     world.hour = 24;
     let at_its_turn = plan_with(&world, missing(2));
     let says = crate::plan_world::says(&at_its_turn);
-    assert_eq!(says, ["update #1: Dockerfile:1 nginx a→b, Dockerfile:2 node n→o"]);
+    assert_eq!(says, ["update #1: Dockerfile:1 nginx a→c, Dockerfile:2 node n→o"]);
 }
 
 #[test]

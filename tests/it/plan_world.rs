@@ -351,7 +351,7 @@ impl World {
             for action in &repository.actions {
                 self.act(&repository.repository, action);
             }
-            if repository.has_turn() && !repository.is_incomplete() {
+            if repository.has_turn(self.now()) && !repository.is_incomplete() {
                 self.turns.insert(repository.repository.name.to_string(), self.now());
             }
         }

@@ -48,7 +48,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     let key = facts.key();
     let interval = Interval::of(facts, knowledge.last_opened.get(&key).copied(), mode, now);
     let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
-    let mut plan = RepositoryPlan::new(key, facts.vocabulary, due);
+    let mut plan = RepositoryPlan::new(key.clone(), facts.vocabulary, due);
     let targets = target::targets(facts, knowledge, now);
     let candidates: Vec<Candidate> = targets.pins.iter().map(|considered| considered.candidate.clone()).collect();
     plan.findings = freshness::findings(&candidates, knowledge, facts.policy.stale_after, now);
@@ -60,7 +60,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     };
     let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
     let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
-    let rules = Rules { repository: Some(&plan.repository), policy: &facts.policy, knowledge, now };
+    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let denied = denied::proposed(&targets.pins, &seen, &rules);
     let Sorted { pins, standing, not_proposed } = Sorted::of(targets.pins, &seen, &rules);
     plan.not_proposed = not_proposed;
@@ -80,12 +80,11 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
-        apart: BTreeMap::new(),
         now,
         plan,
     };
     decision.cover();
-    let pins = decision.paired(pins, &candidates, knowledge);
+    let pins = decision.paired(pins, &candidates, &rules);
     decision.branches(pins);
     decision.leftovers();
     decision.unreadable_refusals();
@@ -99,7 +98,7 @@ pub(super) struct Decision<'a> {
     pub(super) seen: &'a [Seen<'a>],
     evidence: &'a EvidenceByMove,
     /// Pins that stay in their pull requests as they were proposed.
-    standing: Vec<Standing>,
+    pub(super) standing: Vec<Standing>,
     /// What open pull requests propose and is denied, each with the reason.
     pub(super) denied: BTreeMap<MarkerPin, Option<String>>,
     /// Places that an open pull request holds which must not be touched.
@@ -108,8 +107,6 @@ pub(super) struct Decision<'a> {
     pub(super) behind: BTreeSet<Place>,
     /// Branches that would be written if it were time.
     pub(super) waiting: BTreeSet<BranchName>,
-    /// Places of pins that wait for the other one of their pair, with the reason.
-    pub(super) apart: BTreeMap<Place, Reason>,
     pub(super) now: Timestamp,
     pub(super) plan: RepositoryPlan,
 }
@@ -164,9 +161,6 @@ impl<'a> Decision<'a> {
             open.iter().partition(|seen| seen.pull_request.base == self.facts.base);
         let current = on_base.first().copied();
         let pins = self.proposable(pins);
-        if let Some(reason) = self.stays_for_pair(open) {
-            return self.put_off(branch, open, pins, &reason);
-        }
         if pins.is_empty() {
             return self.nothing_to_propose(open);
         }

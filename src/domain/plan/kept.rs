@@ -10,7 +10,10 @@ use super::decide::content;
 use super::seen::Seen;
 use crate::domain::candidates::{Candidate, Move, RepositoryFacts};
 use crate::domain::marker::MarkerPin;
+use crate::domain::pair;
+use crate::domain::policy::Pairing;
 use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
+use crate::domain::reference::TagRef;
 use crate::domain::target::{self, Choice, Considered, Rules};
 
 /// The pins of a repository by what becomes of them beside its open pull requests.
@@ -54,9 +57,22 @@ impl Standing {
     /// The pin that stays; `None` where an open pull request does not hold it, or holds what takes it no step back.
     pub(super) fn of(considered: &Considered, seen: &[Seen<'_>], rules: &Rules<'_>) -> Option<Self> {
         let candidate = &considered.candidate;
-        let held = seen.iter().filter(|seen| seen.is_open()).find_map(|seen| held_by(seen, candidate))?;
+        let held = held_by_any(seen, candidate)?;
         let reason = target::stays(considered, held, rules)?;
         Some(Self { candidate: candidate.clone(), held: held.clone(), reason })
+    }
+
+    /// A pin that could move on and waits for another one; `None` where no open pull request holds it, or holds what must
+    /// not be proposed any more.
+    pub(super) fn waiting(
+        candidate: &Candidate,
+        seen: &[Seen<'_>],
+        rules: &Rules<'_>,
+        reason: &Reason,
+    ) -> Option<Self> {
+        let held = held_by_any(seen, candidate)?;
+        let stays = Self { candidate: candidate.clone(), held: held.clone(), reason: reason.clone() };
+        (!target::is_forbidden(candidate, held, rules)).then_some(stays)
     }
 
     /// What is said of it.
@@ -79,16 +95,24 @@ impl Standing {
     }
 }
 
-/// The moves that open pull requests hold for pins that stay as they were proposed, as far as there is no evidence for
-/// them yet. It was looked up when they were proposed; with it [`super::plan`] keeps them.
+/// The moves that open pull requests hold for pins that stay as they were proposed, or may have to wait for the other one
+/// of their pair, as far as there is no evidence for them yet. It was looked up when they were proposed; with it [`super::plan`] keeps them.
 pub fn held_moves(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Move> {
     let key = facts.key();
     let Some(Ok(pull_requests)) = knowledge.pull_requests.get(&key) else { return BTreeSet::new() };
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let seen = Seen::all(pull_requests);
-    let standing = target::targets(facts, knowledge, now).pins.into_iter();
-    let standing = standing.filter_map(|considered| Standing::of(&considered, &seen, &rules));
-    let moves = standing.map(|standing| target::held_move(&standing.candidate, &standing.held));
+    let pins = target::targets(facts, knowledge, now).pins;
+    let tags: BTreeSet<&TagRef> = pins.iter().map(|considered| &considered.candidate.tag).collect();
+    let has_other = |tag: &TagRef| pair::other(tag).is_some_and(|other| tags.contains(&other));
+    let may_wait = |Considered { candidate, choice }: &Considered| {
+        facts.policy.pair == Pairing::Together && matches!(choice, Choice::Propose(_)) && has_other(&candidate.tag)
+    };
+    let moves = pins.iter().filter_map(|considered| {
+        let held = held_by_any(&seen, &considered.candidate)?;
+        let stays = may_wait(considered) || target::stays(considered, held, &rules).is_some();
+        stays.then(|| target::held_move(&considered.candidate, held))
+    });
     moves.filter(|wanted| !knowledge.evidence.contains_key(wanted)).collect()
 }
 
@@ -98,6 +122,11 @@ pub(super) fn kept(seen: &Seen<'_>, standing: &[Standing], evidence: &EvidenceBy
         held_by(seen, &standing.candidate).is_some_and(|held| content(held) == content(&standing.held))
     });
     held.filter_map(|standing| standing.pin(evidence)).collect()
+}
+
+/// What an open pull request proposes for a pin.
+fn held_by_any<'s>(seen: &'s [Seen<'_>], candidate: &Candidate) -> Option<&'s MarkerPin> {
+    seen.iter().filter(|seen| seen.is_open()).find_map(|seen| held_by(seen, candidate))
 }
 
 /// What a pull request proposes for a pin.

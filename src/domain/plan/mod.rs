@@ -19,7 +19,7 @@
 //! | the policy's `group` or `base` changed | what was open is closed and opened anew |
 //! | not its turn, outside of its window, in a freeze | what would be opened or updated waits; what is open stays as it is |
 //! | the pinned digest is gone, or was taken back | its proposal is urgent: it waits for no turn and no interval, and comes first where not all can |
-//! | `pair: together` | an image and its `-dev` move in one pull request, or wait for each other |
+//! | `pair: together` | an image and its `-dev` move in one pull request, or wait for each other: in an open one they stay as they are, and everything else in it moves on |
 //! | `min_interval` | the next pull request of the repository is opened when it has passed |
 //!
 //! Four rules that are not in the table. What cannot be told or may not be proposed now closes nothing and takes nothing
@@ -41,7 +41,7 @@ mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::cadence::{Due, Wait};
 use super::candidates::{Candidate, Observations, RepositoryFacts, RepositoryKey, Unknown, UseState};
@@ -62,6 +62,10 @@ pub use seen::refusals;
 
 /// The label by which people postpone: its pull request is left exactly as it is.
 pub const HOLD_LABEL: &str = "refrom:hold";
+
+/// For how long a repository keeps its turn for what waits until a time. A wait for the other one of a pair ends within a
+/// day; an interval that is longer spreads pull requests over turns, and keeping one would leave no schedule.
+const PUT_OFF_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that was gathered about the fleet.
 #[derive(Debug, Clone, Default)]
@@ -336,10 +340,14 @@ impl RepositoryPlan {
         pins.chain(self.left_alone.iter().map(|left| &left.reason)).find_map(Reason::wait)
     }
 
-    /// Whether the repository has its turn, and nothing of it is put off to the next hour. It has had it once everything
+    /// Whether the repository has its turn, and nothing of it is put off for some hours. It has had it once everything
     /// could be looked up and done.
-    pub fn has_turn(&self) -> bool {
-        let is_put_off = |pin: &NotProposed| matches!(pin.reason, Reason::MaxNewPerHour(_));
+    pub fn has_turn(&self, now: Timestamp) -> bool {
+        let is_put_off = |pin: &NotProposed| match pin.reason {
+            Reason::MaxNewPerHour(_) => true,
+            Reason::Pair { until, .. } | Reason::MinInterval { until } => until.duration_since(now) <= PUT_OFF_MAX,
+            _ => false,
+        };
         matches!(self.due, Due::Now { .. }) && !self.not_proposed.iter().any(is_put_off)
     }
 

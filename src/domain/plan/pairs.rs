@@ -1,12 +1,11 @@
 //! An image and its `-dev` in one repository: they move together, or wait for each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Knowledge;
-use super::decide::{Decision, content, marker_pins, place};
-use super::seen::Seen;
+use super::decide::{Decision, content, marker_pins};
+use super::kept::{Standing, held_by};
 use crate::domain::candidates::{Candidate, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
@@ -14,6 +13,7 @@ use crate::domain::pair::{self, Other, Target};
 use crate::domain::policy::Pairing;
 use crate::domain::proposal::{Pin, Reason};
 use crate::domain::reference::TagRef;
+use crate::domain::target::{self, Rules};
 
 /// A use: its file, and its index in it.
 type Use<'a> = (&'a str, usize);
@@ -21,9 +21,11 @@ type Use<'a> = (&'a str, usize);
 /// What the other ones of pairs are found in.
 struct Others<'a> {
     candidates: &'a [Candidate],
-    /// The uses that are proposed.
-    going: BTreeSet<Use<'a>>,
-    knowledge: &'a Knowledge,
+    /// The uses that are proposed, each with the tag that it gets.
+    going: BTreeMap<Use<'a>, &'a TagRef>,
+    /// The uses that people, or open pull requests that must not be touched, keep from being proposed.
+    hindered: BTreeMap<Use<'a>, Reason>,
+    rules: &'a Rules<'a>,
 }
 
 fn use_of(pin: &Pin) -> Use<'_> {
@@ -33,15 +35,18 @@ fn use_of(pin: &Pin) -> Use<'_> {
 impl Decision<'_> {
     /// These pins without those that wait for the other one of their pair. What is urgent waits for none, and what an open
     /// pull request holds already stays in it.
-    pub(super) fn paired(&mut self, pins: Vec<Pin>, candidates: &[Candidate], knowledge: &Knowledge) -> Vec<Pin> {
+    pub(super) fn paired(&mut self, pins: Vec<Pin>, candidates: &[Candidate], rules: &Rules<'_>) -> Vec<Pin> {
         if self.facts.policy.pair == Pairing::Off {
             return pins;
         }
-        let going = pins.iter().filter(|pin| self.hindrance(pin).is_none()).map(use_of).collect();
-        let mut others = Others { candidates, going, knowledge };
+        let hindered: BTreeMap<Use<'_>, Reason> =
+            pins.iter().filter_map(|pin| Some((use_of(pin), self.hindrance(pin)?))).collect();
+        let free = pins.iter().filter(|pin| !hindered.contains_key(&use_of(pin)));
+        let going = free.map(|pin| (use_of(pin), &pin.asked)).collect();
+        let mut others = Others { candidates, going, hindered, rules };
         let mut apart: BTreeMap<(String, usize), Reason> = BTreeMap::new();
         loop {
-            let waiting: Vec<(&Pin, Reason)> = (pins.iter().filter(|pin| others.going.contains(&use_of(pin))))
+            let waiting: Vec<(&Pin, Reason)> = (pins.iter().filter(|pin| others.going.contains_key(&use_of(pin))))
                 .filter_map(|pin| Some((pin, self.wait_of(pin, &others)?)))
                 .collect();
             // One that waits may be what another one waits for: each round takes some away, until nobody waits anew.
@@ -55,25 +60,16 @@ impl Decision<'_> {
         }
         let mut together = Vec::new();
         for pin in pins {
-            match apart.remove(&(pin.path.clone(), pin.use_index)) {
-                Some(reason) => {
-                    self.apart.insert(place(&pin.marked()), reason.clone());
-                    self.plan.not_proposed.push(pin.refused(reason));
-                }
-                None => together.push(pin),
-            }
+            let Some(reason) = apart.remove(&(pin.path.clone(), pin.use_index)) else {
+                together.push(pin);
+                continue;
+            };
+            // Without this an open pull request would lose it as soon as something else in there moves.
+            let candidate = candidates.iter().find(|it| (it.path.as_str(), it.use_index) == use_of(&pin));
+            self.standing.extend(candidate.and_then(|it| Standing::waiting(it, self.seen, rules, &reason)));
+            self.plan.not_proposed.push(pin.refused(reason));
         }
         together
-    }
-
-    /// Why open pull requests stay as they are although something newer waits for the other one of its pair: without this
-    /// they would lose the pin.
-    pub(super) fn stays_for_pair(&self, open: &[&Seen<'_>]) -> Option<Reason> {
-        if open.iter().any(|seen| self.proposes_denied(seen)) {
-            return None;
-        }
-        let mut held = open.iter().flat_map(|seen| marker_pins(Some(seen)));
-        held.find_map(|pin| self.apart.get(&place(pin)).cloned())
     }
 
     fn wait_of(&self, pin: &Pin, others: &Others<'_>) -> Option<Reason> {
@@ -84,39 +80,63 @@ impl Decision<'_> {
         let other = pair::other(&pin.tag)?;
         // Where nobody knows since when it is there, nobody could tell for how long it waits.
         let first_seen = others.first_seen(&pin.asked, &pin.new)?;
+        let since = self.since(pin, others).map_or(first_seen, |since| since.min(first_seen));
         let patience = self.facts.policy.min_age.max(self.facts.policy.settle);
-        let proposable_from = first_seen.saturating_add(patience).unwrap_or(first_seen);
+        let proposable_from = since.saturating_add(patience).unwrap_or(since);
         let target = Target { version: pin.new_image.version.as_deref(), first_seen, proposable_from };
         let mut of_other = others.candidates.iter().filter(|it| it.tag == other);
-        let until = of_other.find_map(|it| pair::waits_until(&target, &self.standing(it, others), self.now))?;
+        let until = of_other.find_map(|it| pair::waits_until(&target, &self.standing(it, pin, others), self.now))?;
         Some(Reason::Pair { other, until })
     }
 
-    fn standing<'o>(&self, candidate: &Candidate, others: &Others<'o>) -> Other<'o> {
-        let is_it = |held: &MarkerPin| {
-            (&held.file, &held.image, &held.tag, held.old)
-                == (&candidate.path, &candidate.tag.image, &candidate.tag.tag, candidate.old)
+    /// Since when there is something for a pin to move to: after what an open pull request holds for it, else after what it
+    /// has. What was denied or refused was no way to go.
+    fn since(&self, pin: &Pin, others: &Others<'_>) -> Option<Timestamp> {
+        let history = others.rules.knowledge.ledger.history(&pin.asked)?;
+        let marked = pin.marked();
+        let is_held = |held: &&MarkerPin| **held == MarkerPin { line: held.line, new: held.new, ..marked.clone() };
+        let held = self.held().find(is_held).map(|held| &held.new).filter(|held| history.sighting(held).is_some());
+        let ways = match (held, &pin.new_tag) {
+            (None, Some(_)) => history.of_higher_tag(pin.old.as_ref()),
+            (from, _) => history.after(from.or(pin.old.as_ref())),
         };
-        if others.going.contains(&(candidate.path.as_str(), candidate.use_index)) || self.held().any(is_it) {
-            return Other::Moves;
-        }
+        let is_refused = |digest: &Digest| {
+            let mut refusals = self.seen.iter().filter(|seen| seen.is_refusal());
+            refusals.any(|seen| marker_pins(Some(seen)).any(|pin| pin.new == *digest))
+        };
+        let may_go = |digest: &Digest| others.rules.denied(&pin.asked, digest).is_none() && !is_refused(digest);
+        ways.into_iter().filter(|way| may_go(&way.digest)).map(|way| way.first_seen).min()
+    }
+
+    /// How the other one of a pin's pair stands.
+    fn standing<'o>(&self, candidate: &'o Candidate, pin: &Pin, others: &Others<'o>) -> Other<'o> {
+        let going = others.going.get(&(candidate.path.as_str(), candidate.use_index)).map(|tag| TagRef::clone(tag));
+        let held = || self.open().find_map(|seen| held_by(seen, candidate));
+        let moves_to = going.or_else(|| held().map(|held| target::asked(candidate, held.new_tag.as_ref())));
+        let is_moving = moves_to.is_some();
+        // With another tag it would be no pair any more.
+        let is_pair = pair::other(&pin.asked) == Some(moves_to.unwrap_or_else(|| candidate.asked.clone()));
+        let reason = || self.reason_of(candidate, others);
         match (&candidate.state, candidate.old) {
+            _ if is_moving && is_pair => Other::Moves,
+            _ if !is_moving && reason().is_some_and(brings_nothing) => Other::Hopeless,
+            _ if !is_pair => Other::Stuck,
             (UseState::Current, Some(pinned)) => Other::Current {
                 version: others.version(&candidate.asked, pinned),
                 first_seen: others.first_seen(&candidate.asked, &pinned),
             },
             // What changes nothing for it is no reason to wait.
-            _ if self.is_unchanged(candidate) => Other::Moves,
+            _ if matches!(reason(), Some(Reason::Unchanged(_))) => Other::Moves,
             _ => Other::Stuck,
         }
     }
 
-    fn is_unchanged(&self, candidate: &Candidate) -> bool {
-        let mut of_use = self.plan.not_proposed.iter();
-        of_use.any(|it| {
-            (&it.path, it.use_index) == (&candidate.path, candidate.use_index)
-                && matches!(it.reason, Reason::Unchanged(_))
-        })
+    /// Why a use is not proposed, as far as that is known by now.
+    fn reason_of<'r>(&'r self, candidate: &'r Candidate, others: &'r Others<'_>) -> Option<&'r Reason> {
+        let hindered = others.hindered.get(&(candidate.path.as_str(), candidate.use_index));
+        let is_it = |path: &str, index: usize| (path, index) == (candidate.path.as_str(), candidate.use_index);
+        let mut waiting = self.plan.not_proposed.iter();
+        hindered.or_else(|| waiting.find(|it| is_it(&it.path, it.use_index)).map(|it| &it.reason))
     }
 
     /// The pins of open pull requests.
@@ -125,12 +145,27 @@ impl Decision<'_> {
     }
 }
 
+/// Whether what is not proposed for this reason stays so until somebody does something about it.
+fn brings_nothing(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::TagGone
+            | Reason::TagNotEditable(_)
+            | Reason::Denied { .. }
+            | Reason::Refused(_)
+            | Reason::PlatformsGone(_)
+            | Reason::SinglePlatform
+            | Reason::NoLongerIndex
+            | Reason::Ambiguous
+    )
+}
+
 impl<'a> Others<'a> {
     fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Option<Timestamp> {
-        Some(self.knowledge.ledger.history(tag)?.sighting(digest)?.first_seen)
+        Some(self.rules.knowledge.ledger.history(tag)?.sighting(digest)?.first_seen)
     }
 
     fn version(&self, tag: &TagRef, digest: Digest) -> Option<&'a str> {
-        self.knowledge.images.get(&(tag.image.clone(), digest))?.version.as_deref()
+        self.rules.knowledge.images.get(&(tag.image.clone(), digest))?.version.as_deref()
     }
 }

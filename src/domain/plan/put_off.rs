@@ -8,8 +8,9 @@ use super::decide::{Decision, Place, content, marker_pins, place};
 use super::seen::Seen;
 use crate::domain::cadence::{CadenceMode, Due};
 use crate::domain::candidates::RepositoryFacts;
+use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
-use crate::domain::proposal::{Pin, Reason};
+use crate::domain::proposal::{Pin, Reason, Urgency};
 use crate::domain::pull_request::BranchName;
 
 /// When something may be opened or updated in a repository that had its last turn then.
@@ -35,8 +36,14 @@ impl Decision<'_> {
             return Turn::Now(pins);
         };
         let held: BTreeSet<MarkerPin> = marker_pins(current).map(content).collect();
-        let is_new = |pin: &Pin| !held.contains(&content(&pin.marked()));
-        if !pins.iter().any(|pin| pin.urgency.is_some() && is_new(pin)) {
+        let ways: BTreeSet<(Place, Option<Digest>)> = held.iter().map(|pin| (place(pin), pin.old)).collect();
+        let is_news = |pin: &Pin| match pin.urgency {
+            // Whatever its pull request leads to, it leads away from what is gone: something newer can wait.
+            Some(Urgency::Gone) => !ways.contains(&(place(&pin.marked()), pin.old)),
+            Some(Urgency::RolledBack(_)) => !held.contains(&content(&pin.marked())),
+            None => false,
+        };
+        if !pins.iter().any(is_news) {
             return Turn::Later(pins, reason);
         }
         let places: BTreeSet<Place> = held.iter().map(place).collect();

@@ -36,7 +36,7 @@ use search::Search;
 
 pub use search::LOOKED_UP_MAX;
 pub use stays::stays;
-pub(super) use stays::{asked, held_move};
+pub(super) use stays::{asked, held_move, is_forbidden};
 
 /// What holds for the pins of one repository.
 #[derive(Debug, Clone, Copy)]

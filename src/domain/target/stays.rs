@@ -64,7 +64,7 @@ fn is_higher(from: &Tag, tag: &Tag, follow: Follow) -> bool {
 }
 
 /// Whether something is known against what a pull request proposes, and not only against proposing it now.
-fn is_forbidden(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>) -> bool {
+pub(in crate::domain) fn is_forbidden(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>) -> bool {
     if rules.way_back(candidate).is_some_and(|back| back.digests.contains(&held.new)) {
         return false;
     }
