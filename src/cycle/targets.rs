@@ -10,7 +10,7 @@ use crate::domain::plan::Knowledge;
 use crate::domain::policy::{Policy, Unchanged};
 use crate::domain::proposal::EvidenceByMove;
 use crate::domain::reference::TagRef;
-use crate::domain::target::{self, LOOKED_UP_MAX, Rules};
+use crate::domain::target::{self, ROUNDS_MAX, Rules};
 use crate::registry::Session;
 use crate::store::{Store, StoreError};
 
@@ -83,7 +83,7 @@ pub async fn look_up(
     (knowledge, now): (&mut Knowledge, Timestamp),
     watcher: Watcher<'_>,
 ) {
-    for _ in 0..LOOKED_UP_MAX {
+    for _ in 0..ROUNDS_MAX {
         let (mut moves, mut compared) = (BTreeSet::new(), BTreeSet::new());
         for group in groups {
             let rules = group.rules(knowledge, now);
