@@ -8,6 +8,7 @@ use crate::cycle::Watcher;
 use crate::cycle::targets::{self, Depth, Group};
 use crate::cycle::{lookup, tags};
 use crate::domain::candidates::{self, FileUses, Observations};
+use crate::domain::denial;
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::Policy;
 use crate::domain::target::{self, Considered};
@@ -17,8 +18,8 @@ use crate::store::{SqliteReader, StoreError};
 /// What the tags of these files point to, and what becomes of the pins of each file: by file, because two paths that are
 /// no UTF-8 may look the same.
 ///
-/// What a service has seen is read from its store, where the configuration has one that is there; else nothing is known
-/// but what the tags point to now.
+/// What a service has seen, and what people took back, is read from its store, where the configuration has one that is
+/// there; else nothing is known but what the tags point to now.
 pub async fn pins(
     session: &Session,
     config: &Config,
@@ -52,6 +53,8 @@ async fn remember(config: &Config, groups: &[Group<'_>], knowledge: &mut Knowled
         Err(StoreError::Missing { .. }) => return Ok(()),
         Err(error) => return Err(Failure::usage(error)),
     };
+    let recorded = store.denials().await.map_err(Failure::usage)?;
+    knowledge.denials.denials = denial::in_force(recorded).collect();
     for tag in targets::tags(groups, knowledge) {
         let history = store.history(&tag).await.map_err(Failure::usage)?;
         knowledge.ledger.insert(tag, history);

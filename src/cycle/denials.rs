@@ -9,7 +9,7 @@ use super::report::{Outcome, RepositoryReport};
 use super::status::waiting;
 use crate::domain::branch::Subject;
 use crate::domain::candidates::{self, Candidate, RepositoryFacts};
-use crate::domain::denial::Denials;
+use crate::domain::denial::{self, Denials};
 use crate::domain::digest::Digest;
 use crate::domain::marker::{Marker, MarkerPin};
 use crate::domain::plan::{Action, Knowledge};
@@ -42,8 +42,7 @@ pub struct DeniedPin {
 
 /// What is denied now, and what repositories had before of the same images.
 pub async fn know(store: &dyn Store, request: &Request) -> Result<Denials, StoreError> {
-    let recorded = store.denials().await?.into_iter().filter(|it| it.allowed.is_none()).map(|it| it.denial);
-    let denials: Vec<_> = recorded.chain(request.denied.iter().cloned()).collect();
+    let denials: Vec<_> = denial::in_force(store.denials().await?).chain(request.denied.iter().cloned()).collect();
     let images: BTreeSet<&ImageName> = denials.iter().map(|denial| &denial.image).collect();
     let mut merged = BTreeMap::new();
     for image in images {

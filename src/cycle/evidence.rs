@@ -1,20 +1,63 @@
-//! What else has to be known of a move than the digests' own images: whether the mirror has the new one, and what the
-//! manifests are made of.
+//! What else has to be known of a move than the digests' own images: whether the new one still is there, whether the
+//! mirror has it, and what the manifests are made of.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::lookup::{CONCURRENCY, unknown};
-use crate::domain::candidates::{Move, Unknown};
+use super::lookup::{CONCURRENCY, no_image, unknown};
+use crate::domain::candidates::{Move, Observations, Unknown};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Platform};
-use crate::domain::proposal::EvidenceByMove;
+use crate::domain::proposal::{EvidenceByMove, NoImage};
 use crate::domain::reference::ImageName;
 use crate::domain::unchanged;
 use crate::registry::{Failure, RegistryError, Session};
 use crate::store::Store;
+
+/// The new digests of these moves that the store knows, and that no tag was seen to point to: those that a registry may
+/// have lost since they were read.
+pub(super) async fn remembered(
+    store: Option<&dyn Store>,
+    moves: &BTreeSet<Move>,
+    observed: &Observations,
+) -> BTreeSet<(ImageName, Digest)> {
+    let Some(store) = store else { return BTreeSet::new() };
+    let heads = observed.iter().filter_map(|(tag, answer)| Some((&tag.image, answer.as_ref().ok()?)));
+    let heads: BTreeSet<(&ImageName, &Digest)> = heads.collect();
+    let others = moves.iter().map(|wanted| (&wanted.image, &wanted.new)).filter(|it| !heads.contains(it));
+    let mut remembered = BTreeSet::new();
+    for (name, digest) in others.collect::<BTreeSet<_>>() {
+        // A store that does not answer answers nobody: the registry is asked for the image.
+        if let Ok(Some(_)) = store.image(name, digest).await {
+            remembered.insert((name.clone(), *digest));
+        }
+    }
+    remembered
+}
+
+/// Asks whether these digests still are there, and takes back what the store said of those that are not.
+pub(super) async fn confirm(
+    session: &Session,
+    remembered: BTreeSet<(ImageName, Digest)>,
+    evidence: &mut EvidenceByMove,
+) {
+    let answers = stream::iter(remembered).map(|(name, digest)| async move {
+        let lost = match session.exists(&name, &digest).await {
+            Ok(true) => None,
+            Ok(false) => Some(NoImage::Gone),
+            Err(error) => Some(no_image(&error)),
+        };
+        ((name, digest), lost)
+    });
+    let answers: BTreeMap<_, _> = answers.buffer_unordered(CONCURRENCY).collect().await;
+    for (wanted, evidence) in evidence {
+        if let Some(Some(lost)) = answers.get(&(wanted.image.clone(), wanted.new)) {
+            evidence.new = Err(lost.clone());
+        }
+    }
+}
 
 /// Whether the mirrors have the new digests of the moves that are written with a mirror's name.
 ///

@@ -45,16 +45,20 @@ pub async fn observe(session: &Session, tags: BTreeSet<TagRef>, watcher: Watcher
     observations
 }
 
-/// What the digests of these moves hold, and whether mirrors have the new ones. Content never changes under a digest, so
-/// what the store knows is not asked again.
+/// What the digests of these moves hold, whether the new ones still are there, and whether mirrors have them. Content
+/// never changes under a digest, so what the store knows is not read again; that it is there is asked of the registry,
+/// unless a tag was seen to point to it just now.
 pub async fn evidence(
     session: &Session,
     store: Option<&dyn Store>,
     moves: &BTreeSet<Move>,
+    observed: &Observations,
     watcher: Watcher<'_>,
 ) -> EvidenceByMove {
+    let remembered = evidence::remembered(store, moves, observed).await;
     let ask = |name, digest| async move { image(session, store, &name, &digest).await };
     let mut evidence = evidence_by(moves, watcher, ask).await;
+    evidence::confirm(session, remembered, &mut evidence).await;
     evidence::add_mirrors(session, &mut evidence).await;
     evidence
 }
@@ -138,7 +142,8 @@ fn unanswered(error: &RegistryError) -> Unanswered {
     }
 }
 
-fn no_image(error: &RegistryError) -> NoImage {
+/// Why it is not known what a digest holds.
+pub(super) fn no_image(error: &RegistryError) -> NoImage {
     match &error.failure {
         Failure::NotFound => NoImage::Gone,
         Failure::DeniedByPolicy { message } => NoImage::HeldBack(message.clone()),

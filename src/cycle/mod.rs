@@ -210,7 +210,8 @@ async fn know(
         }
     }
     let held = gathered.iter().flat_map(|facts| plan::held_moves(facts, &knowledge, now)).collect();
-    knowledge.evidence.extend(lookup::evidence(&session, Some(store), &held, watcher).await);
+    let held = lookup::evidence(&session, Some(store), &held, &knowledge.observations, watcher).await;
+    knowledge.evidence.extend(held);
     knowledge.own_emails = BTreeSet::from([parts.config.commit.author_email.clone()]);
     knowledge.api_emails = own::api_emails(parts, gathered, report).await;
     knowledge.told_to_merge = own::told_to_merge(parts, gathered).await?;

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{Watcher, evidence, lookup};
-use crate::domain::candidates::{self, Candidate, Move, RepositoryFacts, RepositoryKey, UseState};
+use crate::domain::candidates::{self, Candidate, Move, Observations, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::{Policy, Unchanged};
 use crate::domain::proposal::EvidenceByMove;
 use crate::domain::reference::TagRef;
-use crate::domain::target::{self, LOOKED_UP_MAX, Rules};
+use crate::domain::target::{self, ROUNDS_MAX, Rules};
 use crate::registry::Session;
 use crate::store::{Store, StoreError};
 
@@ -83,7 +83,7 @@ pub async fn look_up(
     (knowledge, now): (&mut Knowledge, Timestamp),
     watcher: Watcher<'_>,
 ) {
-    for _ in 0..LOOKED_UP_MAX {
+    for _ in 0..ROUNDS_MAX {
         let (mut moves, mut compared) = (BTreeSet::new(), BTreeSet::new());
         for group in groups {
             let rules = group.rules(knowledge, now);
@@ -100,14 +100,21 @@ pub async fn look_up(
             return;
         }
         moves.retain(|wanted| !knowledge.evidence.contains_key(wanted));
-        knowledge.evidence.extend(ask(session, depth, &moves, watcher).await);
+        let found = ask(session, depth, &moves, &knowledge.observations, watcher).await;
+        knowledge.evidence.extend(found);
         evidence::add_contents(session, depth.store(), &mut knowledge.evidence, &compared).await;
     }
 }
 
-async fn ask(session: &Session, depth: Depth<'_>, moves: &BTreeSet<Move>, watcher: Watcher<'_>) -> EvidenceByMove {
+async fn ask(
+    session: &Session,
+    depth: Depth<'_>,
+    moves: &BTreeSet<Move>,
+    observed: &Observations,
+    watcher: Watcher<'_>,
+) -> EvidenceByMove {
     match depth {
         Depth::Kinds => lookup::kinds(session, moves, watcher).await,
-        Depth::Images(store) => lookup::evidence(session, store, moves, watcher).await,
+        Depth::Images(store) => lookup::evidence(session, store, moves, observed, watcher).await,
     }
 }

@@ -118,6 +118,11 @@ impl Denials {
     }
 }
 
+/// Those of the recorded ones that hold now.
+pub fn in_force(recorded: Vec<RecordedDenial>) -> impl Iterator<Item = Denial> {
+    recorded.into_iter().filter(|it| it.allowed.is_none()).map(|it| it.denial)
+}
+
 /// The pins of an image (as a registry is asked for it) and the repositories that they stand in.
 pub fn pins_of<'a>(
     fleet: &'a FleetStatus,

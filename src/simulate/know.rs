@@ -13,7 +13,7 @@ use crate::domain::plan::{self, Knowledge};
 use crate::domain::policy::Follow;
 use crate::domain::proposal::{Evidence, NoImage};
 use crate::domain::reference::ImageName;
-use crate::domain::target::{self, LOOKED_UP_MAX, Rules};
+use crate::domain::target::{self, ROUNDS_MAX, Rules};
 
 impl Replay<'_> {
     /// Looks up what these repositories' plans need.
@@ -37,7 +37,7 @@ impl Replay<'_> {
     /// Adds the evidence that the targets depend on, digest after digest where the first may not be proposed.
     fn look_up(&mut self, wanted: &BTreeSet<usize>, now: Timestamp) {
         let facts = || wanted.iter().filter_map(|index| self.repositories.get(*index)).map(|it| &it.facts);
-        for _ in 0..LOOKED_UP_MAX {
+        for _ in 0..ROUNDS_MAX {
             let moves: BTreeSet<Move> = facts().flat_map(|facts| missing(facts, &self.knowledge, now)).collect();
             if moves.is_empty() {
                 break;

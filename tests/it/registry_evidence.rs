@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use refrom::cycle::{evidence, lookup};
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec, Registry};
-use refrom::domain::candidates::{Candidate, Move, Unanswered, UseState};
+use refrom::domain::candidates::{Candidate, Move, Observations, Unanswered, UseState};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::Platform;
 use refrom::domain::plan::{Knowledge, Missing};
 use refrom::domain::policy::{Policy, Unchanged};
-use refrom::domain::proposal::{Evidence, Reason, Urgency};
+use refrom::domain::proposal::{Evidence, NoImage, Reason, Urgency};
 use refrom::domain::target::{self, Choice, Rules};
 use refrom::domain::unchanged::is_unchanged;
 use refrom::registry::{Auth, Registries};
@@ -44,11 +44,16 @@ impl Mirrored {
 
     async fn evidence(&self, wanted: &Move) -> Evidence {
         let moves = BTreeSet::from([wanted.clone()]);
-        let found = lookup::evidence(&self.registries.session(), None, &moves, &|_| {}).await;
+        let found = lookup::evidence(&self.registries.session(), None, &moves, &none(), &|_| {}).await;
         let kinds = lookup::kinds(&self.registries.session(), &moves, &|_| {}).await;
         assert_eq!(found[wanted].in_mirror, kinds[wanted].in_mirror);
         found[wanted].clone()
     }
+}
+
+/// Nothing was seen of any tag.
+fn none() -> Observations {
+    Observations::new()
 }
 
 fn build(text: &str) -> ImageSpec {
@@ -63,6 +68,36 @@ async fn a_digest_is_in_a_mirror_once_the_mirror_has_it() {
     world.mirror.mirror("dhi/nginx", &world.upstream, "nginx");
     assert_eq!(world.evidence(&wanted).await.in_mirror, Some(Ok(true)));
     assert_eq!(world.evidence(&world.wanted(None)).await.in_mirror, None, "no mirror is asked for");
+}
+
+#[tokio::test]
+async fn what_the_store_knows_is_asked_for_once_more_unless_a_tag_points_to_it() {
+    let world = Mirrored::open(&build("old"), &build("new")).await;
+    let directory = tempfile::tempdir().unwrap();
+    let now = "2026-11-20T08:00:00Z".parse().unwrap();
+    let store = SqliteStore::open(&directory.path().join("refrom.db"), now).await.unwrap();
+    let wanted = world.wanted(None);
+    let moves = BTreeSet::from([wanted.clone()]);
+    let head = Observations::from([(tag(&world.upstream.host(), "nginx", "1"), Ok(world.new))]);
+    let new = async |observed: &Observations| {
+        let session = world.registries.session();
+        world.upstream.traffic().take();
+        let mut found = lookup::evidence(&session, Some(&store), &moves, observed, &|_| {}).await;
+        let asked = requests(world.upstream.traffic()).len();
+        lookup::evidence(&session, Some(&store), &moves, observed, &|_| {}).await;
+        assert_eq!(requests(world.upstream.traffic()), [""; 0], "once in a session");
+        (found.remove(&wanted).unwrap().new.map(|image| image.digest), asked)
+    };
+    // Read for the first time.
+    lookup::evidence(&world.registries.session(), Some(&store), &moves, &none(), &|_| {}).await;
+    assert_eq!(new(&none()).await, (Ok(world.new), 1));
+    assert_eq!(new(&head).await, (Ok(world.new), 0));
+    world.upstream.inject(Fault::status("manifests", 403));
+    assert!(matches!(new(&none()).await.0, Err(NoImage::Unknown(_))));
+    world.upstream.clear_faults();
+    world.upstream.delete_manifest("nginx", &world.new);
+    assert_eq!(new(&none()).await.0, Err(NoImage::Gone));
+    store.close().await;
 }
 
 #[tokio::test]
@@ -117,7 +152,7 @@ async fn contents_are_read_for_the_platforms_in_use_alone_and_once_for_ever() {
     let amd64 = Platform { os: "linux".into(), architecture: "amd64".into(), variant: None };
     for (platforms, asked) in [(vec![amd64], 2), (vec![], 2), (vec![], 0)] {
         let session = world.registries.session();
-        let mut found = lookup::evidence(&session, Some(&store), &moves, &|_| {}).await;
+        let mut found = lookup::evidence(&session, Some(&store), &moves, &none(), &|_| {}).await;
         world.upstream.traffic().take();
         let in_use = BTreeSet::from([(wanted.clone(), platforms.clone())]);
         for _ in 0..2 {
@@ -187,7 +222,7 @@ async fn choice(world: &Mirrored, policy: &Policy, missing: u32) -> Choice {
             break;
         }
         if !wanted.iter().all(|wanted| knowledge.evidence.contains_key(wanted)) {
-            knowledge.evidence = lookup::evidence(&session, None, &wanted, &|_| {}).await;
+            knowledge.evidence = lookup::evidence(&session, None, &wanted, &none(), &|_| {}).await;
         } else {
             let in_use = wanted.into_iter().map(|wanted| (wanted, vec![])).collect();
             evidence::add_contents(&session, None, &mut knowledge.evidence, &in_use).await;

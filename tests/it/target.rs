@@ -1,15 +1,16 @@
 //! Which digest a pin moves to, by table: one pin, one tag, and what each rule says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::{Candidate, RepositoryKey, Unanswered, Unknown, UseState};
+use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::ledger::{History, Sighting};
 use refrom::domain::marker::MarkerPin;
 use refrom::domain::plan::{Knowledge, Missing};
-use refrom::domain::policy::{DeniedDigest, Policy};
+use refrom::domain::policy::{DeniedDigest, Follow, Policy};
 use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
 use refrom::domain::reference::TagRef;
 use refrom::domain::target::{Choice, Considered, LOOKED_UP_MAX, Rules, choose, stays, wanted};
@@ -107,6 +108,37 @@ impl Bench {
         let (path, use_index, line, can_change_tag, in_use, place) =
             ("Dockerfile".to_owned(), 0, 1, true, Vec::new(), 0);
         Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, in_use, place }
+    }
+
+    /// `dhi.io/nginx:2` is there as well, and pointed to these in this order, an hour each, until now.
+    fn with_higher(mut self, letters: &str) -> Self {
+        let at = |index: usize| self.now - hours(i64::try_from(index).unwrap());
+        let seen = letters.chars().rev().enumerate();
+        let sightings = seen.map(|(index, letter)| Sighting {
+            digest: digest(letter),
+            first_seen: at(index),
+            last_seen: at(index),
+        });
+        let (tag, history) = (tag("dhi.io/nginx:2"), History::new(sightings, BTreeMap::new()));
+        let head = history.head().unwrap().digest;
+        self.policy.follow = Follow::Major;
+        self.knowledge.tags.insert(tag.image.clone(), Ok(BTreeSet::from([asked().tag, tag.tag.clone()])));
+        self.knowledge.observations.insert(tag.clone(), Ok(head));
+        self.knowledge.ledger.insert(tag, history);
+        self
+    }
+
+    /// The registry has these no more.
+    fn without(mut self, letters: &str) -> Self {
+        self.images.extend(letters.chars().map(|letter| (digest(letter), Err(NoImage::Gone))));
+        self
+    }
+
+    /// Somebody took this digest back.
+    fn denying(mut self, letter: char) -> Self {
+        let (image, digest, reason) = (asked().image, digest(letter), "it is slow".to_owned());
+        self.knowledge.denials.denials.push(Denial { image, tag: None, digest, to: None, reason, at: self.now });
+        self
     }
 
     fn image(&self, digest: Digest) -> Result<Image, NoImage> {
@@ -310,6 +342,87 @@ fn a_pinned_digest_that_is_gone_makes_the_newest_urgent() {
     assert_eq!((letter(&pin.new), pin.urgency), ('c', Some(Urgency::Gone)));
     bench.policy.settle = hours(1);
     assert!(matches!(bench.goes(), Err(Some(Reason::Unsettled { .. }))), "not past `settle`");
+}
+
+#[test]
+fn who_must_leave_a_lost_digest_goes_to_what_is_old_enough_where_there_is_one() {
+    let gone = || {
+        let mut bench = Bench::seen('a', "abcd");
+        bench.policy.min_age = hours(1);
+        bench.knowledge.missing = [((written().image, digest('a')), Missing { since: at(2), looks: 2 })].into();
+        bench
+    };
+    let mut bench = gone();
+    let pin = bench.target().unwrap();
+    assert_eq!((letter(&pin.new), pin.urgency), ('c', Some(Urgency::Gone)), "it is an hour old");
+    assert!(matches!(bench.stays('d'), Some(Reason::TooYoung { .. })), "what is proposed takes no step back");
+    assert_eq!(gone().without("c").goes(), Ok('b'));
+    assert_eq!(gone().without("bc").goes(), Ok('d'), "past `min_age` where nothing older ends it");
+    let mut bench = gone().without("d");
+    bench.says('c', Err(NoImage::Unknown(Unknown { reason: "HTTP 500".to_owned() })));
+    assert!(matches!(bench.goes(), Err(Some(Reason::Unknown(_)))), "an outage makes nothing older");
+}
+
+#[test]
+fn who_must_leave_a_lost_digest_tries_no_other_version_for_that() {
+    let gone = || {
+        let mut bench = Bench::seen('a', "abc").with_higher("xyz");
+        bench.knowledge.missing = [((written().image, digest('a')), Missing { since: at(2), looks: 2 })].into();
+        bench
+    };
+    let pin = gone().target().unwrap();
+    assert_eq!((pin.new_tag, letter(&pin.new), pin.urgency), (None, 'c', Some(Urgency::Gone)));
+    let pin = gone().without("bc").target().unwrap();
+    assert_eq!((letter(&pin.new), pin.urgency), ('z', None), "as any other pin");
+    let mut bench = gone().without("bc");
+    bench.policy.min_age = hours(2);
+    assert_eq!(bench.goes(), Ok('x'), "which waits for its age");
+}
+
+#[test]
+fn what_is_wrong_with_a_higher_tag_keeps_the_own_tag_from_nothing() {
+    let follows = || Bench::seen('a', "abc").with_higher("qrstuvw");
+    let pin = follows().target().unwrap();
+    assert_eq!((pin.new_tag, letter(&pin.new)), (Some("2".parse().unwrap()), 'w'));
+    for lost in ["w", "vw"] {
+        let target = follows().without(lost).target().unwrap();
+        assert!(target.new_tag.is_some(), "an older digest of it: {lost}");
+    }
+    let mut bench = follows().without("qrstuvw");
+    let (choice, looks) = bench.chosen();
+    let Choice::Propose(pin) = choice else { panic!("{choice:?}") };
+    assert_eq!((pin.new_tag, letter(&pin.new), looks), (None, 'c', LOOKED_UP_MAX + 1));
+    let mut bench = follows();
+    bench.mirrored.extend("qrstuvw".chars().map(|letter| (digest(letter), Ok(false))));
+    assert_eq!(bench.goes(), Ok('c'), "a mirror of the own tag alone");
+    assert_eq!(follows().without("qrstuvwc").goes(), Ok('b'), "its own limit");
+    let mut bench = follows();
+    for letter in ['a', 'b', 'c'] {
+        bench.says(letter, Ok(Image::bare(digest(letter), ManifestKind::Image)));
+    }
+    assert_eq!(bench.goes(), Ok('c'), "a single manifest, where the higher tag is an index");
+}
+
+#[test]
+fn who_is_at_a_digest_that_was_taken_back_leaves_it_however_much_is_lost() {
+    let at_p = |letters: &str| {
+        let mut bench = Bench::seen('z', letters).denying('p');
+        bench.pinned = Some(digest('p'));
+        bench
+    };
+    for lost in 0..=8 {
+        let before: String = ('a'..='z').take(lost).collect();
+        let mut bench = at_p(&format!("{before}pq")).without(&before);
+        let (choice, looks) = bench.chosen();
+        let Choice::Propose(pin) = choice else { panic!("{lost}: {choice:?}") };
+        assert_eq!((letter(&pin.new), looks), ('q', lost.min(LOOKED_UP_MAX) + 1), "{lost}");
+    }
+    let mut bench = at_p("abcp").without("bc");
+    assert_eq!(bench.goes(), Ok('a'));
+    let mut bench = at_p("abcp").without("abc");
+    assert!(matches!(bench.goes(), Err(Some(Reason::NoWayBack { .. }))), "which somebody has to know");
+    bench.says('b', Err(NoImage::HeldBack("scan pending".to_owned())));
+    assert_eq!(bench.goes(), Err(Some(Reason::HeldBack("scan pending".to_owned()))), "which may come");
 }
 
 #[test]

@@ -16,7 +16,8 @@
 //!
 //! Where the registry says no to one, the next older one is tried. Where nothing is left, the reason is what stopped the
 //! newest. A digest that somebody took back goes back before anything else is considered, and past all rules but those
-//! of the registry.
+//! of the registry. A digest that its registry has no more gives way to another one of its own tag first, where one is old
+//! enough to such a one, and to no higher tag with less than the policy asks.
 
 mod search;
 mod stays;
@@ -34,7 +35,7 @@ use super::pull_request::BranchName;
 use super::reference::Tag;
 use search::Search;
 
-pub use search::LOOKED_UP_MAX;
+pub use search::{LOOKED_UP_MAX, ROUNDS_MAX};
 pub use stays::stays;
 pub(super) use stays::{asked, held_move, is_forbidden};
 

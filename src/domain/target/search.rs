@@ -16,9 +16,13 @@ use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency}
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
 
-/// How many digests are looked up for one pin in one cycle: where four in a row may not be proposed, the cause is none
-/// that an older one is free of.
+/// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
+/// is none that an older one is free of.
 pub const LOOKED_UP_MAX: usize = 4;
+
+/// How often something may be looked up until the target of a pin can be told: for the way back, for each higher tag, and
+/// for its own tag, of which a pin that has to leave takes what is old enough before anything else.
+pub const ROUNDS_MAX: usize = LOOKED_UP_MAX * (follow::HIGHER_TAGS_MAX + 3);
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -28,7 +32,6 @@ pub(super) struct Search {
     pub(super) stopped: Option<Stopped>,
     /// What has to be looked up before it can go on.
     pub(super) missing: Option<Move>,
-    looked_up: usize,
 }
 
 /// What stopped the newest candidate.
@@ -48,9 +51,11 @@ struct Trail<'a> {
     history: Cow<'a, History>,
 }
 
-/// How a search goes on after a candidate.
+/// How a search goes on after a candidate, or after a trail.
 enum Next {
+    /// Another candidate may be free of what is wrong with this one.
     Candidate,
+    /// No other one of this tag is worth a look.
     Trail,
     /// There is a target, or none will be found.
     End,
@@ -76,27 +81,32 @@ impl Search {
             search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
         }
-        if let Next::End = search.higher_tags(candidate, rules) {
-            return search;
+        // Who has to leave the pinned digest leaves it by the shortest way, and tries no other version for that.
+        let stages = match rules.knowledge.urgency_of(candidate) {
+            Some(_) => [Self::own_tag, Self::higher_tags],
+            None => [Self::higher_tags, Self::own_tag],
+        };
+        for stage in stages {
+            if let Next::End = stage(&mut search, candidate, rules) {
+                break;
+            }
         }
-        search.own_tag(candidate, rules);
         search
     }
 
     /// Where a pin goes whose digest was taken back: past all rules but those of the registry. Where there is nothing to
-    /// go back to, it goes on as any other.
+    /// go back to, or the last ones are all lost, it goes on as any other.
     fn back(&mut self, candidate: &Candidate, rules: &Rules<'_>, (old, back): (Digest, &WayBack<'_>)) -> Next {
         let trail = Trail::of(rules, candidate.asked.clone(), None);
         let urgency = Urgency::RolledBack(back.denial.reason.clone());
-        for digest in &back.digests {
-            if let Some(reason) = rules.denied(&trail.asked, digest) {
-                self.stop(&trail.asked, Some(*digest), reason);
-                continue;
-            }
-            match self.look(candidate, rules, &trail, (*digest, Some(urgency.clone()))) {
+        let may_be = back.digests.iter().filter(|digest| rules.denied(&trail.asked, digest).is_none());
+        for digest in may_be.take(LOOKED_UP_MAX) {
+            match self.look(candidate, rules, &trail, (*digest, Some(&urgency))) {
                 Next::Candidate => {}
                 Next::Trail | Next::End => return Next::End,
             }
+            // What is lost is no way back; what may still come is worth waiting for.
+            self.stopped.take_if(|stopped| matches!(stopped.reason, Reason::DigestGone(_)));
         }
         let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
         self.stop(&trail.asked, None, reason);
@@ -136,7 +146,7 @@ impl Search {
             }
             let trail = Trail::of(rules, asked, Some(tag));
             let sightings = trail.history.of_higher_tag(candidate.old.as_ref());
-            if let Next::End = self.along(candidate, rules, &trail, &sightings) {
+            if let Next::End = self.along(candidate, rules, &trail, (&sightings, None)) {
                 return Next::End;
             }
         }
@@ -144,46 +154,71 @@ impl Search {
     }
 
     /// The digests of the tag that the pin has.
-    fn own_tag(&mut self, candidate: &Candidate, rules: &Rules<'_>) {
+    fn own_tag(&mut self, candidate: &Candidate, rules: &Rules<'_>) -> Next {
         let asked = &candidate.asked;
-        let head = match &candidate.state {
-            UseState::Current => return,
-            UseState::Behind { new } => *new,
+        let (digest, reason) = match &candidate.state {
+            UseState::Current => return Next::Trail,
+            UseState::Behind { new } => (Some(*new), Reason::Backwards),
             // Nobody knows what else waits: that is said first.
             UseState::Unknown(unknown) => {
                 self.stopped = None;
-                return self.stop(asked, None, Reason::Unknown(unknown.clone()));
+                (None, Reason::Unknown(unknown.clone()))
             }
-            UseState::TagGone => return self.stop(asked, None, Reason::TagGone),
-            UseState::HeldBack(words) => return self.stop(asked, None, Reason::HeldBack(words.clone())),
-            UseState::Ambiguous => return self.stop(asked, None, Reason::Ambiguous),
+            UseState::TagGone => (None, Reason::TagGone),
+            UseState::HeldBack(words) => (None, Reason::HeldBack(words.clone())),
+            UseState::Ambiguous => (None, Reason::Ambiguous),
         };
         let trail = Trail::of(rules, asked.clone(), None);
-        let sightings = trail.history.after(candidate.old.as_ref());
+        let sightings = if digest.is_some() { trail.history.after(candidate.old.as_ref()) } else { Vec::new() };
         if sightings.is_empty() {
-            return self.stop(asked, Some(head), Reason::Backwards);
+            self.stop(asked, digest, reason);
+            return Next::Trail;
         }
-        self.along(candidate, rules, &trail, &sightings);
+        let Some(urgency) = rules.knowledge.urgency_of(candidate) else {
+            return self.along(candidate, rules, &trail, (&sightings, None));
+        };
+        // The emergency passes `min_age` only where nothing that is old enough ends it.
+        let (old, young): (Vec<_>, Vec<_>) = sightings.into_iter().partition(|it| rules.is_old_enough(it).is_ok());
+        let next = self.along(candidate, rules, &trail, (&old, Some(&urgency)));
+        if let Next::Candidate = next {
+            return self.along(candidate, rules, &trail, (&young, Some(&urgency)));
+        }
+        if let Some(newest) = young.first()
+            && let Err(reason) = rules.is_old_enough(newest)
+        {
+            self.stop(asked, Some(newest.digest), reason);
+        }
+        next
     }
 
-    fn along(&mut self, candidate: &Candidate, rules: &Rules<'_>, trail: &Trail<'_>, sightings: &[&Sighting]) -> Next {
-        let urgency = rules.knowledge.urgency_of(candidate);
+    /// Looks along these digests of a tag; who cannot wait passes `min_age`. [`Next::Candidate`]: it is none of them.
+    fn along(
+        &mut self,
+        candidate: &Candidate,
+        rules: &Rules<'_>,
+        trail: &Trail<'_>,
+        (sightings, urgency): (&[&Sighting], Option<&Urgency>),
+    ) -> Next {
+        let mut looked_up = 0;
         for sighting in sightings {
             if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
                 self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
                 return Next::Trail;
             }
-            if let Err(reason) = rules.may_go(trail, sighting, urgency.as_ref()) {
+            if let Err(reason) = rules.may_go(trail, sighting, urgency) {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
             }
-            match self.look(candidate, rules, trail, (sighting.digest, urgency.clone())) {
+            if looked_up == LOOKED_UP_MAX {
+                break;
+            }
+            looked_up += 1;
+            match self.look(candidate, rules, trail, (sighting.digest, urgency)) {
                 Next::Candidate => {}
-                Next::Trail => return Next::Trail,
-                Next::End => return Next::End,
+                next => return next,
             }
         }
-        Next::Trail
+        Next::Candidate
     }
 
     /// Asks the evidence about a digest that the other rules let pass.
@@ -192,12 +227,8 @@ impl Search {
         candidate: &Candidate,
         rules: &Rules<'_>,
         trail: &Trail<'_>,
-        (digest, urgency): (Digest, Option<Urgency>),
+        (digest, urgency): (Digest, Option<&Urgency>),
     ) -> Next {
-        if self.looked_up == LOOKED_UP_MAX {
-            return Next::End;
-        }
-        self.looked_up += 1;
         let wanted = trail.move_of(candidate, digest);
         let evidence = rules.knowledge.evidence.get(&wanted);
         let judged = proposal::judge(digest, evidence)
@@ -215,6 +246,7 @@ impl Search {
             Ok((old_image, new_image)) => {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
+                let urgency = urgency.cloned();
                 self.target =
                     Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency });
                 Next::End
@@ -222,11 +254,10 @@ impl Search {
             Err(reason) => {
                 let next = match &reason {
                     _ if evidence.is_none() => Next::End,
-                    // It is the pin's own: no other digest is free of it.
-                    Reason::SinglePlatform => Next::End,
-                    // An older one would be overtaken as soon as there is an answer; and where the newest changes
-                    // nothing, there is nothing to wait for. A higher tag keeps the pin's own tag from nothing.
-                    Reason::Unknown(_) | Reason::Unchanged(_) => Next::Trail,
+                    // An index for a single manifest: the other digests of that tag are no better. An older one would
+                    // be overtaken as soon as there is an answer. And where the newest changes nothing, there is nothing
+                    // to wait for. A higher tag keeps the pin's own tag from nothing.
+                    Reason::SinglePlatform | Reason::Unknown(_) | Reason::Unchanged(_) => Next::Trail,
                     _ => Next::Candidate,
                 };
                 self.stop(&trail.asked, Some(digest), reason);
@@ -290,18 +321,24 @@ impl<'a> Rules<'a> {
         if let Some(reason) = self.denied(&trail.asked, &digest) {
             return Err(reason);
         }
-        let after = |duration| first_seen.saturating_add(duration).unwrap_or(Timestamp::MAX);
-        let old_enough = after(self.policy.min_age);
-        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
-        if urgency.is_none() && !self.policy.min_age.is_zero() && old_enough > self.now {
-            return Err(Reason::TooYoung { digest, from: old_enough });
+        if urgency.is_none() {
+            self.is_old_enough(sighting)?;
         }
         if !sighting.has_settled(self.policy.settle) {
-            return Err(Reason::Unsettled { digest, from: after(self.policy.settle) });
+            let from = first_seen.saturating_add(self.policy.settle).unwrap_or(Timestamp::MAX);
+            return Err(Reason::Unsettled { digest, from });
         }
         let Some(repository) = self.repository else { return Ok(()) };
         let reached = self.knowledge.waves.reached(repository, &trail.asked, (&digest, Some(&trail.history)), self.now);
         reached.map_err(Reason::Wave)
+    }
+
+    fn is_old_enough(&self, sighting: &Sighting) -> Result<(), Reason> {
+        let Sighting { digest, first_seen, .. } = *sighting;
+        let from = first_seen.saturating_add(self.policy.min_age).unwrap_or(Timestamp::MAX);
+        // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.
+        let is_young = !self.policy.min_age.is_zero() && from > self.now;
+        if is_young { Err(Reason::TooYoung { digest, from }) } else { Ok(()) }
     }
 
     /// By which of the policy's rules a digest changes nothing for the platforms that the pin is built for.

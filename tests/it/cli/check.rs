@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec};
+use refrom::domain::denial::Denial;
 use refrom::domain::reference::TagRef;
-use refrom::store::{SqliteStore, Store as _};
+use refrom::store::{SqliteDenials, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::{GONE, PLATFORMS, Shop, pin};
@@ -175,4 +176,28 @@ async fn what_a_service_has_seen_decides_and_without_it_everything_is_new() {
     assert_eq!(checked["uses"][0]["current"], new.to_string());
     shop.refrom(&["bump", "a"]).ended(0);
     assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", aged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_took_back_is_proposed_to_nobody() {
+    let shop = Shop::open(&[]).await;
+    let [old, new] = ["old", "new"].map(|content| shop.publish("dhi.io/nginx", "1", content));
+    shop.world.write("a/Dockerfile", pin("dhi.io/nginx:1", old).as_bytes());
+    let state = shop.world.folder.path().join("state");
+    shop.configure(&format!("state_dir: '{}'\n", state.display()));
+    let now = Timestamp::from_second(0).unwrap();
+    SqliteStore::open(&state.join("refrom.db"), now).await.unwrap().close().await;
+    let denials = SqliteDenials::open(&state.join("refrom.db")).await.unwrap();
+    let (image, reason) = ("dhi.io/nginx".parse().unwrap(), "it crashes".to_owned());
+    let denial = Denial { image, tag: None, digest: new, to: None, reason, at: now };
+    denials.deny(&denial).await.unwrap();
+    let checked = shop.refrom(&["check", "--format", "json", "a"]).ended(1).json();
+    let error = checked["uses"][0]["error"].as_str().unwrap();
+    assert!(error.contains(&format!("{} is denied: it crashes", new.short())), "{error}");
+    shop.refrom(&["bump", "a"]).ended(0);
+    assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", old));
+    denials.allow(&"dhi.io/nginx".parse().unwrap(), &new, now).await.unwrap();
+    denials.close().await;
+    shop.refrom(&["bump", "a"]).ended(0);
+    assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", new));
 }

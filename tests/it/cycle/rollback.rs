@@ -23,6 +23,7 @@ on_both_forges!(
     allowing_it_closes_the_way_back_and_refuses_nothing,
     a_way_back_that_people_close_is_refused,
     it_goes_to_the_digest_that_is_named,
+    what_the_registry_lost_since_it_was_merged_is_no_way_back,
     where_nothing_is_known_to_go_back_to_it_stays_and_says_so_until_there_is_a_newer_one,
     a_way_back_waits_for_no_age,
     a_pull_request_with_a_denied_digest_does_not_stay_open_until_the_next_turn,
@@ -183,6 +184,19 @@ async fn it_goes_to_the_digest_that_is_named(face: Face) {
     deny_to(&world, &second, Some(named)).await;
     world.run().await;
     world.expect_proposal(WEB, 2, &nginx("1.27.0", &named));
+    world.finish();
+}
+
+async fn what_the_registry_lost_since_it_was_merged_is_no_way_back(face: Face) {
+    let (mut world, first, second) = merged(face).await;
+    world.registry.delete_manifest(IMAGE, &first);
+    deny(&world, &second).await;
+    let report = world.run().await;
+    assert_eq!(
+        waits(&report, WEB),
+        [format!("{} was taken back ({WHY}), and nothing is known to go back to", second.short())]
+    );
+    world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main"]);
     world.finish();
 }
 
