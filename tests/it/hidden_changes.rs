@@ -50,7 +50,8 @@ fn the_title_says_what_is_grave_and_the_body_says_all_of_it() {
     let new = Configuration { user: "65532".into(), environment: path, ..debian(13) };
     let pin = pin("dhi.io/nginx", image("a", "1.27.0", old), image("b", "1.27.1", new));
     let (texts, body) = texts(&[pin], &Policy::default());
-    let title = "build(deps): refresh base image dhi.io/nginx:1.27 (debian-12 → debian-13, user 0 → 65532, variable PATH)";
+    let title =
+        "build(deps): refresh base image dhi.io/nginx:1.27 (debian-12 → debian-13, user 0 → 65532, variable PATH)";
     assert_eq!(texts.title, title);
     assert!(texts.commit_message.starts_with(title), "{}", texts.commit_message);
     assert_eq!(texts.warnings, [""; 0]);
