@@ -13,6 +13,7 @@ use crate::domain::image::{Content, Platform};
 use crate::domain::proposal::{EvidenceByMove, NoImage};
 use crate::domain::reference::ImageName;
 use crate::domain::unchanged;
+use crate::net::Transient as _;
 use crate::registry::{Failure, RegistryError, Session};
 use crate::store::Store;
 
@@ -47,6 +48,8 @@ pub(super) async fn confirm(
         let lost = match session.exists(&name, &digest).await {
             Ok(true) => None,
             Ok(false) => Some(NoImage::Gone),
+            // An outage takes nothing back: what pull requests hold stays in them.
+            Err(error) if error.is_transient() => None,
             Err(error) => Some(no_image(&error)),
         };
         ((name, digest), lost)
