@@ -203,7 +203,9 @@ async fn know(
     let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
     knowledge.refused = read.map(|(key, read)| (key, plan::refusals(read))).collect();
     // A refused version leaves the way to what is below it.
-    targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
+    if knowledge.refused.values().any(|refused| !refused.is_empty()) {
+        targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
+    }
     for (repository, result) in &knowledge.pull_requests {
         if let Err(unknown) = result {
             report.problem(repository.to_string(), format!("its pull requests could not be read: {unknown}"));
