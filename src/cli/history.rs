@@ -13,6 +13,7 @@ use super::output::Output;
 use super::settings::{self, Secrets};
 use super::table::Table;
 use crate::config::Config;
+use crate::domain::denial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::{self, Sighting};
@@ -150,10 +151,7 @@ async fn denied(store: &SqliteReader, config: &Config, tag: &TagRef) -> Result<B
     let policies = config.layers().into_iter().take(1).flat_map(|(_, effective)| effective.policy.denied);
     let by_policy =
         policies.map(|denied| (denied.digest, denied.reason.unwrap_or_else(|| "by the configuration".to_owned())));
-    let recorded = store.denials().await?.into_iter().filter(|recorded| recorded.allowed.is_none());
-    let taken_back = recorded
-        .map(|recorded| recorded.denial)
-        .filter(|denial| denial.image == tag.image && denial.tag.as_ref().is_none_or(|denied| *denied == tag.tag));
+    let taken_back = denial::in_force(store.denials().await?).filter(|denial| denial.scope().covers(tag));
     Ok(by_policy.chain(taken_back.map(|denial| (denial.digest, denial.reason))).collect())
 }
 
