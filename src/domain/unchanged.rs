@@ -57,7 +57,8 @@ fn pairs(old: &Image, new: &Image, in_use: &[Platform]) -> Option<Vec<(Digest, D
     if old.kind != new.kind {
         return None;
     }
-    if in_use.is_empty() && old.kind == ManifestKind::Image {
+    // A single manifest is what a build for every platform gets.
+    if old.kind == ManifestKind::Image {
         return Some(vec![(old.digest, new.digest)]);
     }
     let all: Vec<Platform> = old.manifests.keys().cloned().collect();
@@ -146,8 +147,18 @@ mod tests {
         assert_eq!(told(&old, &new, &["linux/amd64"], Unchanged::Content), Some(Unchanged::Content));
         assert_eq!(told(&old, &new, &["linux/amd64"], Unchanged::Platforms), None);
         assert_eq!(told(&old, &new, &[], Unchanged::Content), None, "one platform has another configuration");
+    }
+
+    #[test]
+    fn a_single_manifest_is_compared_whatever_the_platforms_in_use_and_whether_its_own_is_known() {
         let single = |text| Image::bare(digest(text), ManifestKind::Image);
-        assert_eq!(told(&single("a1"), &single("a2"), &[], Unchanged::Content), Some(Unchanged::Content));
+        let of_amd64 = |text| Image { manifests: [(platform("linux/amd64"), digest(text))].into(), ..single(text) };
+        for in_use in [&[][..], &["linux/amd64"], &["linux/arm64"]] {
+            for (old, new) in [(single("a1"), single("a2")), (of_amd64("a1"), of_amd64("a2"))] {
+                assert_eq!(told(&old, &new, in_use, Unchanged::Content), Some(Unchanged::Content), "{in_use:?}");
+                assert_eq!(told(&old, &new, in_use, Unchanged::Platforms), None, "{in_use:?}");
+            }
+        }
     }
 
     #[test]
