@@ -10,8 +10,11 @@ use super::policy::CommentMode;
 use super::pull_request::CommitId;
 use super::reference::{ImageName, Tag};
 
-/// The version of the block that is written, and the newest that is read.
-const VERSION: u64 = 1;
+/// The newest version of the block, which is written where a pin gets another tag or its first digest: who knows only the
+/// first version would take it for something else, and leaves what says that it is newer alone.
+const VERSION: u64 = 2;
+/// The version of every other block, so that who knows only this one reads it.
+const FIRST_VERSION: u64 = 1;
 const START: &str = "<!--";
 const NAME: &str = "refrom";
 const END: &str = "-->";
@@ -61,8 +64,9 @@ pub enum MarkerError {
 impl Marker {
     /// The block as one line without a line ending.
     pub fn write(&self) -> String {
+        let is_of_the_first = |pin: &MarkerPin| pin.new_tag.is_none() && pin.old.is_some();
         let block = Block {
-            version: VERSION,
+            version: if self.pins.iter().all(is_of_the_first) { FIRST_VERSION } else { VERSION },
             commit: self.commit.as_ref().map(ToString::to_string),
             comment: self.comment.as_str().to_owned(),
             withdrawn: self.is_withdrawn,
@@ -233,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_newer_or_broken_block_is_known_as_such() {
-        assert_eq!(Marker::read("<!-- refrom {\"version\":2,\"x\":[]} -->"), Err(MarkerError::Newer { found: 2 }));
+        assert_eq!(Marker::read("<!-- refrom {\"version\":3,\"x\":[]} -->"), Err(MarkerError::Newer { found: 3 }));
         let whole = marker("Dockerfile").write();
         for broken in [
             "<!-- refrom {} -->".to_owned(),
@@ -272,10 +276,38 @@ mod tests {
         for marker in [of(Some("1.28--alpine"), Some(Digest::of(b"old"))), of(None, None), of(Some("1.28"), None)] {
             assert_eq!(Marker::read(&marker.write()), Ok(marker));
         }
-        // Blocks of before have neither of the two names, and are written as they were.
-        let before = of(None, Some(Digest::of(b"old"))).write();
-        assert!(!before.contains("new_tag") && before.contains("\"old\":"), "{before}");
-        assert!(!of(None, None).write().contains("\"old\":"));
+    }
+
+    /// What the first version of the block has of a pin, and nothing else.
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only that it can be read counts")]
+    struct PinOfTheFirstVersion {
+        file: String,
+        line: u32,
+        image: String,
+        tag: String,
+        old: String,
+        new: String,
+    }
+
+    #[test]
+    fn who_knows_only_the_first_version_reads_what_it_can_say_and_leaves_the_rest_alone() {
+        let old = Some(Digest::of(b"old"));
+        for (new_tag, old, version) in
+            [(None, old, 1), (Some("1.28"), old, 2), (None, None, 2), (Some("1.28"), None, 2)]
+        {
+            let mut marker = marker("Dockerfile");
+            let changed = MarkerPin { new_tag: new_tag.map(|tag| tag.parse().unwrap()), old, ..marker.pins[0].clone() };
+            // One such pin is enough.
+            marker.pins.push(changed);
+            let text = marker.write();
+            let json: serde_json::Value = serde_json::from_str(blocks(&text).next().unwrap()).unwrap();
+            assert_eq!(json["version"], version, "{text}");
+            let pins = json["pins"].as_array().unwrap().iter().cloned();
+            let read: Result<Vec<PinOfTheFirstVersion>, _> = pins.map(serde_json::from_value).collect();
+            assert_eq!(read.is_ok(), version == 1, "{text}");
+        }
     }
 
     proptest! {
