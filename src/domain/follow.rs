@@ -155,11 +155,31 @@ mod tests {
             ("3.1", "2026.1", ""),
             ("2025.4", "2026.1 3.1", "2026.1"),
             ("24.04", "24.10 26.04", "26.04 24.10"),
+            ("202601", "202602 203001 202613 203 20260218", "203001 202602"),
+            ("17", "202602 199912 20260218 2026 18", "18"),
+            ("17-alpine", "202602-alpine 18-alpine", "18-alpine"),
             ("1", "99999999999999999999999999 18446744073709551616 2", "2"),
         ] {
             assert_eq!(of(from, tags, Follow::Major), expected, "{from}");
         }
         assert_eq!(of("99999999999999999999999999", "2 99999999999999999999999999", Follow::Major), "");
+    }
+
+    #[test]
+    fn a_single_number_goes_to_none_that_counts_something_else() {
+        for (from, tags, expected) in [
+            // A commit's id that happens to have no letter, and the number of a build.
+            ("17", "1234567 12345678 98765432 34512 100 18", "100 18"),
+            ("1234567", "7654321 12345678 2345678", ""),
+            ("98765432-alpine", "98765433-alpine", ""),
+            ("20250419", "98765432 20260230 20261301 20260218", "20260230 20260218"),
+            ("9", "10 99 100", "99 10"),
+            ("34512", "34513 134512 1345120", "134512 34513"),
+            // Where there are more parts, none of them is one of these.
+            ("1.2", "1.1234567 2.0", "2.0 1.1234567"),
+        ] {
+            assert_eq!(of(from, tags, Follow::Major), expected, "{from}");
+        }
     }
 
     #[test]

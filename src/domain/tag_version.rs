@@ -1,6 +1,7 @@
 //! What a tag says of a version: whether one says the same as another, only more exactly, and which of two is higher.
 
 use std::cmp::Ordering;
+use std::ops::RangeInclusive;
 
 use super::reference::Tag;
 
@@ -47,7 +48,12 @@ fn extends(variant: &str, base: &str) -> bool {
 /// higher or lower only among their like.
 const DATE_DIGITS_MIN: usize = 8;
 /// The first parts that are a year: `2026.1` is no higher version of what was `3.1` before.
-const YEARS: std::ops::RangeInclusive<u64> = 1990..=2199;
+const YEARS: RangeInclusive<u64> = 1990..=2199;
+/// How many digits a single number has that is no day and may be a commit's short id (git's have seven, others eight): one
+/// in thirty of those is decimal throughout, and nobody counts versions so high.
+const COMMIT_ID_DIGITS: RangeInclusive<usize> = 7..=8;
+/// How many digits more a higher single number may have: `9` goes to `10`, and not to what counts builds.
+const LONGER_BY_MAX: usize = 1;
 /// What begins a pre-release, the lowest first.
 const PRE_RELEASES: [&str; 5] = ["alpha", "beta", "preview", "pre", "rc"];
 /// The short forms of the first two, which Python has: `3.15.0a4`.
@@ -107,7 +113,8 @@ impl<'a> TagVersion<'a> {
             rest = after;
         }
         let is_variant = rest.is_empty() || rest.starts_with(['-', '_']);
-        is_variant.then_some(Self { prefix, parts, pre_release, releases, variant: rest })
+        let is_version = parts.len() > 1 || !first.may_be_commit_id();
+        (is_variant && is_version).then_some(Self { prefix, parts, pre_release, releases, variant: rest })
     }
 
     /// How many parts it has: three in `1.27.3`.
@@ -133,7 +140,8 @@ impl<'a> TagVersion<'a> {
     /// Whether it is higher than one of the same shape. A pre-release is only higher than another pre-release.
     pub fn is_higher_than(&self, lower: &Self) -> bool {
         let may_be_pre_release = self.pre_release.is_none() || lower.pre_release.is_some();
-        may_be_pre_release && self.has_shape_of(lower) && self.compare(lower) == Ordering::Greater
+        let is_higher = self.has_shape_of(lower) && self.compare(lower) == Ordering::Greater;
+        may_be_pre_release && is_higher && !self.is_much_longer_than(lower)
     }
 
     /// Orders versions of one shape.
@@ -154,15 +162,41 @@ impl<'a> TagVersion<'a> {
         (self.prefix, self.variant, self.parts.len()) == (other.prefix, other.variant, other.parts.len())
             && separators(self) == separators(other)
             && self.begins_with_year() == other.begins_with_year()
+            && self.single().is_some_and(Number::is_month) == other.single().is_some_and(Number::is_month)
             && numbers(self).iter().zip(numbers(other)).all(|(one, other)| one.is_like(other))
     }
 
     fn begins_with_year(&self) -> bool {
         self.parts.first().is_some_and(|first| first.digits == 4 && YEARS.contains(&first.value))
     }
+
+    /// Its number where it has only one.
+    fn single(&self) -> Option<Number> {
+        self.parts.first().copied().filter(|_| self.parts.len() == 1)
+    }
+
+    fn is_much_longer_than(&self, other: &Self) -> bool {
+        let digits = |version: &Self| version.single().map_or(0, |number| number.digits);
+        digits(self) > digits(other) + LONGER_BY_MAX
+    }
 }
 
 impl Number {
+    /// `202602`
+    fn is_month(self) -> bool {
+        self.digits == 6 && YEARS.contains(&(self.value / 100)) && (1..=12).contains(&(self.value % 100))
+    }
+
+    /// `20260218`
+    fn is_day(self) -> bool {
+        let month = Self { value: self.value / 100, digits: self.digits.saturating_sub(2) };
+        month.is_month() && (1..=31).contains(&(self.value % 100))
+    }
+
+    fn may_be_commit_id(self) -> bool {
+        COMMIT_ID_DIGITS.contains(&self.digits) && !self.is_day()
+    }
+
     /// A date is like a date that is written in the same way, and a count is like every count.
     fn is_like(self, other: Self) -> bool {
         let is_date = |number: Self| number.digits >= DATE_DIGITS_MIN;
