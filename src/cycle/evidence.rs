@@ -65,7 +65,7 @@ pub(super) async fn confirm(
 /// Whether the mirrors have the new digests of the moves that are written with a mirror's name.
 ///
 /// A mirror that asks its upstream only when somebody pulls by tag (Amazon ECR) answers 404 for a digest until then, and
-/// for a repository that nobody pulled yet, too: both are "not yet".
+/// for a repository that nobody pulled yet, too: each 404 is "not yet", whatever it is for.
 pub(super) async fn add_mirrors(session: &Session, evidence: &mut EvidenceByMove) {
     let known = evidence.iter().filter(|(_, evidence)| evidence.new.is_ok() && evidence.in_mirror.is_none());
     let wanted: BTreeSet<(ImageName, Digest)> =
@@ -73,7 +73,7 @@ pub(super) async fn add_mirrors(session: &Session, evidence: &mut EvidenceByMove
     let answers = stream::iter(wanted).map(|(mirror, digest)| async move {
         let answer = match session.exists(&mirror, &digest).await {
             Ok(is_there) => Ok(is_there),
-            Err(RegistryError { failure: Failure::NoRepository, .. }) => Ok(false),
+            Err(RegistryError { failure: Failure::NoRepository | Failure::Unclear { .. }, .. }) => Ok(false),
             Err(error) => Err(unknown(&error)),
         };
         ((mirror, digest), answer)

@@ -25,8 +25,9 @@ pub enum Failure {
     /// The registry knows no repository of this name, or shows it to nobody like us: says nothing about the tag or digest.
     #[error("no such repository")]
     NoRepository,
-    /// 404 without a word about what is missing: neither the tag or digest nor the repository is known to be gone.
-    #[error("`{host}` answered 404 and does not say what it has not: {message}")]
+    /// 404 without a word about what is missing, or without a sign that the repository is there: neither the tag or digest
+    /// nor the repository is known to be gone.
+    #[error("`{host}` answered 404, and it is not clear what it has not: {message}")]
     Unclear { host: String, message: String },
     /// Credentials are needed and there are none, or they were refused.
     #[error("not signed in: {message}")]

@@ -20,6 +20,12 @@ impl<K, V> Default for Memo<K, V> {
 }
 
 impl<K: Ord, V: Clone> Memo<K, V> {
+    /// Whether one of these questions was answered, and not with a failure.
+    pub(super) fn has_answer(&self, is_it: impl Fn(&K) -> bool) -> bool {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.iter().any(|(question, cell)| is_it(question) && matches!(cell.get(), Some(Ok(_))))
+    }
+
     /// The kept answer, or the one of the first who asks; all others wait for it. Where the first gives up waiting, the
     /// next one asks.
     pub(super) async fn get(

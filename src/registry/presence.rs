@@ -1,5 +1,5 @@
 //! Whether something is there. "Gone" is an answer with consequences, so it is given only where the registry shows that
-//! it has the repository: names that are wrong, hidden or retired answer 404, too.
+//! it has the repository, by a tag that it lists or answers for: names that are wrong, hidden or retired answer 404, too.
 //!
 //! Registries disagree (distribution specification, "Error codes"): some say `MANIFEST_UNKNOWN` for repositories that
 //! they never had, some say nothing that a client could read.
@@ -29,7 +29,7 @@ impl Session {
             let target = registries.target(name).map_err(about)?;
             match self.ask(&target.host, || registries.find_manifest(&target, digest)).await {
                 Ok(()) => Ok(true),
-                Err(failure) => match self.certain(name, failure).await {
+                Err(failure) => match self.certain_of_digest(name, failure).await {
                     Failure::NotFound => Ok(false),
                     failure => Err(about(failure)),
                 },
@@ -45,17 +45,33 @@ impl Session {
         manifest.content().map_err(|failure| failure.about(At(name, digest)))
     }
 
-    /// What a 404 comes to, in view of what the registry lists of the repository.
+    /// What a 404 for a tag comes to, in view of what the registry lists of the repository.
     pub(super) async fn certain(&self, name: &ImageName, failure: Failure) -> Failure {
         if !matches!(failure, Failure::NotFound | Failure::Unclear { .. }) {
             return failure;
         }
+        let unclear = |list: String| match failure {
+            Failure::NotFound => Failure::Unclear { host: name.registry().to_owned(), message: list },
+            failure => failure,
+        };
         match self.listed(name).await {
             Ok(Listed::Tags) => Failure::NotFound,
             Err(RegistryError { failure: list @ (Failure::NoRepository | Failure::Unclear { .. }), .. }) => list,
             Err(error) if error.is_transient() => error.failure,
-            // What it said of the manifest counts: it shows its lists to nobody.
-            Ok(Listed::Nothing) | Err(_) => failure,
+            Ok(Listed::Nothing) => unclear("it lists no tags of the repository".to_owned()),
+            Err(error) => unclear(format!("the repository's tags cannot be listed: {}", error.failure)),
+        }
+    }
+
+    /// The same for a digest. A registry that shows its lists to nobody shows the repository by one of its tags, too; and
+    /// all tags that anybody wants are asked for before the first digest.
+    pub(super) async fn certain_of_digest(&self, name: &ImageName, failure: Failure) -> Failure {
+        let is_named = matches!(failure, Failure::NotFound);
+        match self.certain(name, failure).await {
+            Failure::Unclear { .. } if is_named && self.0.digests.has_answer(|tag| tag.image == *name) => {
+                Failure::NotFound
+            }
+            failure => failure,
         }
     }
 

@@ -28,7 +28,7 @@ pub struct Session(pub(super) Arc<State>);
 #[derive(Debug)]
 pub(super) struct State {
     pub registries: Registries,
-    digests: Memo<TagRef, Digest>,
+    pub digests: Memo<TagRef, Digest>,
     manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
     images: Memo<(ImageName, Digest), Image>,
     pub found: Memo<(ImageName, Digest), bool>,
@@ -132,7 +132,7 @@ impl Session {
             let target = registries.target(name).map_err(about)?;
             match self.ask(&target.host, || registries.manifest(&target, digest)).await {
                 Ok(manifest) => Ok(Arc::new(manifest)),
-                Err(failure) => Err(about(self.certain(name, failure).await)),
+                Err(failure) => Err(about(self.certain_of_digest(name, failure).await)),
             }
         });
         self.0.manifests.get((name.clone(), *digest), ask).await

@@ -107,6 +107,16 @@ async fn a_repository_that_nobody_pulled_through_a_mirror_yet_has_nothing_yet() 
 }
 
 #[tokio::test]
+async fn a_mirror_that_shows_no_lists_has_nothing_yet_and_has_lost_nothing_for_certain() {
+    let world = Mirrored::open(&build("old"), &build("new")).await;
+    world.mirror.inject(Fault::status("tags/list", 403));
+    assert_eq!(world.evidence(&world.wanted(Some("dhi/nginx"))).await.in_mirror, Some(Ok(false)));
+    let session = world.registries.session();
+    let pinned = session.exists(&name(&world.mirror.host(), "dhi/nginx"), &world.new).await;
+    assert!(pinned.is_err_and(|error| !error.is_not_found()), "what is pinned is not urgent by that");
+}
+
+#[tokio::test]
 async fn a_mirror_that_does_not_answer_is_unknown_and_one_that_hides_is_too() {
     let world = Mirrored::open(&build("old"), &build("new")).await;
     for status in [500, 403] {

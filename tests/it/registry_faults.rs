@@ -230,13 +230,16 @@ async fn a_part_that_is_missing_does_not_make_the_image_gone() {
     assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
 }
 
-/// A digest that is not there, with this fault.
-async fn missing_with(faults: impl IntoIterator<Item = Fault>) -> Result<bool, RegistryError> {
+/// A digest that is not there, with these faults: where nothing else was asked for, and where a tag was before.
+async fn missing_with(faults: impl IntoIterator<Item = Fault>) -> [Result<bool, RegistryError>; 2] {
     let (registry, _) = stocked().await;
+    let (alone, after_a_tag) = (registries_of(&registry).session(), registries_of(&registry).session());
+    after_a_tag.digest(&tag(&registry.host(), "a", "1")).await.unwrap();
     for fault in faults {
         registry.inject(fault);
     }
-    registries_of(&registry).session().exists(&name(&registry.host(), "a"), &Digest::of(b"gone")).await
+    let (name, digest) = (name(&registry.host(), "a"), Digest::of(b"gone"));
+    [alone.exists(&name, &digest).await, after_a_tag.exists(&name, &digest).await]
 }
 
 fn answer(status: u16, body: &str) -> FaultKind {
@@ -255,15 +258,26 @@ async fn a_404_is_gone_only_where_the_registry_shows_that_it_has_the_repository(
         (vec![], "by its code"),
         (vec![unclear()], "without a word, and the repository has tags"),
         (vec![Fault::on(manifest, coded(404, "NOT_FOUND"))], "as Harbor says it"),
+    ] {
+        for found in missing_with(faults).await {
+            assert!(!found.unwrap(), "{case}");
+        }
+    }
+    for (faults, case) in [
+        (vec![Fault::status(list, 401)], "by its code, and lists are for others"),
         (vec![Fault::status(list, 403)], "by its code, and lists are for nobody"),
+        (vec![Fault::status(list, 405)], "by its code, and there are no lists"),
+        (vec![Fault::status(list, 404)], "a list that is not there"),
+        (vec![Fault::on(list, answer(200, "<html>sign in</html>"))], "by its code, and a login page"),
         (vec![Fault::on(list, answer(200, r#"{"name":"a","tags":null}"#))], "by its code, without tags"),
     ] {
-        assert!(!missing_with(faults).await.unwrap(), "{case}");
+        let [alone, after_a_tag] = missing_with(faults).await;
+        assert!(matches!(&alone, Err(error) if matches!(error.failure, Failure::Unclear { .. })), "{case}: {alone:?}");
+        assert!(!after_a_tag.unwrap(), "a tag of it answered: {case}");
     }
     for (faults, case) in [
         (vec![Fault::on(manifest, coded(404, "NAME_UNKNOWN"))], "another name"),
         (vec![Fault::on(list, coded(404, "NAME_UNKNOWN"))], "another name, as Debian's registry says it"),
-        (vec![Fault::status(list, 404)], "a list that is not there"),
         (vec![unclear(), Fault::status(list, 403)], "without a word, and lists are for nobody"),
         (vec![unclear(), Fault::on(list, answer(200, r#"{"name":"a","tags":[]}"#))], "without a word, without tags"),
         (vec![unclear(), Fault::on(list, answer(200, "<html>sign in</html>"))], "a login page"),
@@ -272,9 +286,30 @@ async fn a_404_is_gone_only_where_the_registry_shows_that_it_has_the_repository(
         (vec![Fault::on("manifests", coded(403, "DENIED"))], "a refusal"),
         (vec![Fault::on("manifests", coded(403, "DENIED: pull denied by policy"))], "held back"),
     ] {
-        let found = missing_with(faults).await;
-        assert!(found.is_err_and(|error| !error.is_not_found()), "{case}");
+        for found in missing_with(faults).await {
+            assert!(found.is_err_and(|error| !error.is_not_found()), "{case}");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_tag_is_gone_only_where_the_registry_lists_another_one() {
+    let (registry, _) = stocked().await;
+    let session = registries_of(&registry).session();
+    session.digest(&tag(&registry.host(), "a", "1")).await.unwrap();
+    for fault in [
+        FaultKind::Status { status: 401, headers: Vec::new(), body: String::new() },
+        answer(403, ""),
+        answer(405, ""),
+        answer(200, "<html>sign in</html>"),
+        answer(200, r#"{"name":"a","tags":[]}"#),
+    ] {
+        registry.inject(Fault::on("GET /v2/a/tags/list", fault));
+        let error = registries_of(&registry).session().digest(&tag(&registry.host(), "a", "9")).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::Unclear { .. }), "{error}");
+        registry.clear_faults();
+    }
+    assert!(session.digest(&tag(&registry.host(), "a", "9")).await.unwrap_err().is_not_found());
 }
 
 #[tokio::test]
