@@ -81,6 +81,12 @@ impl World {
         }
     }
 
+    /// From now on nothing is proposed.
+    pub fn freeze(&self) {
+        let freeze = "freeze: [{ from: 2000-01-01, to: 2999-12-31, reason: measuring }]\n";
+        std::fs::write(self.configuration(), self.yaml() + freeze).unwrap();
+    }
+
     /// A work tree with a Dockerfile for each image, which uses both of its tags.
     pub fn work_tree(&self) -> PathBuf {
         let root = self.folder.path().join("tree");

@@ -1,29 +1,32 @@
 //! Whether pinned digests still are at their registry: what is built on one that is gone cannot be built any more.
 //!
-//! Asked about pins that the last cycle left waiting, when their tag is asked: what is current is there, and what stands in
-//! a pull request is on its way. A registry that does not answer, or refuses, or does not know the name, changes nothing.
+//! Asked about pins that the last cycle left waiting, when their tag is asked and once an hour at most: what is current is
+//! there, and what stands in a pull request is on its way. A registry that does not answer, or refuses, or does not know
+//! the name, changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::Parts;
-use super::poll::Pinned;
+use super::poll::{self, Pinned};
+use super::{Parts, Request};
 use crate::domain::candidates::{self, Observations, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::plan::Missing;
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::TagRef;
 use crate::domain::status::PinState;
+use crate::net::Transient as _;
 use crate::registry::Session;
-use crate::store::{Reach, StoreError};
+use crate::store::{Place, Reach, StoreError};
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
 const CONCURRENCY: usize = 16;
 
-/// A digest by the name that is written: that is what builds pull.
-type Place = (ImageName, Digest);
+/// How long what was not missing is not asked for again. A fleet may have hundreds of digests of one tag that wait for
+/// their turn, and a build that breaks tells sooner.
+const ASKED_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a cycle has seen so far.
 #[derive(Debug, Clone, Copy)]
@@ -32,25 +35,19 @@ pub struct Looked<'a> {
     pub observations: &'a Observations,
     /// The tags that were asked for in this cycle.
     pub asked: &'a Pinned,
+    pub reach: Reach,
 }
 
 /// The pinned digests that were missing in the last looks, this one included.
 pub async fn missing(
-    parts: &Parts,
+    (parts, request): (&Parts, &Request),
     session: &Session,
-    reach: Reach,
     looked: Looked<'_>,
     now: Timestamp,
 ) -> Result<BTreeMap<Place, Missing>, StoreError> {
     let store = parts.store.as_ref();
-    let behind = behind(&looked);
-    let waiting = if behind.is_empty() { BTreeSet::new() } else { waiting(parts).await? };
-    let is_wanted = |(key, tag, digest, asked): &Pin| {
-        looked.asked.contains_key(asked) && waiting.contains(&(key.clone(), tag.clone(), *digest))
-    };
-    let wanted: BTreeSet<Place> =
-        behind.iter().filter(|pin| is_wanted(pin)).map(|(_, tag, digest, _)| (tag.image.clone(), *digest)).collect();
-    let (mut gone, mut forgotten) = (Vec::new(), Vec::new());
+    let wanted = wanted((parts, request), &looked, now).await?;
+    let (mut gone, mut found, mut unknown) = (Vec::new(), Vec::new(), Vec::new());
     let answers = stream::iter(wanted).map(|(name, digest)| async move {
         let answer = session.exists(&name, &digest).await;
         ((name, digest), answer)
@@ -59,17 +56,47 @@ pub async fn missing(
     while let Some((place, answer)) = answers.next().await {
         match answer {
             Ok(false) => gone.push(place),
-            Ok(true) => forgotten.push(place),
-            Err(error) => tracing::info!(%error, "it cannot be told whether a pinned digest still is there"),
+            Ok(true) => found.push(place),
+            Err(error) => {
+                tracing::info!(%error, "it cannot be told whether a pinned digest still is there");
+                // An outage ends, a refusal rather not.
+                unknown.extend((!error.is_transient()).then_some(place));
+            }
         }
     }
     store.record_missing(&gone, now).await?;
-    if reach == Reach::Fleet {
+    store.record_not_missing(&[found.as_slice(), &unknown].concat(), now).await?;
+    let mut forgotten = found;
+    if looked.reach == Reach::Fleet {
         let pinned = not_current(&looked);
         forgotten.extend(store.missing().await?.into_keys().filter(|place| !pinned.contains(place)));
     }
     store.forget_missing(&forgotten).await?;
     store.missing().await
+}
+
+/// The digests that are asked for now.
+async fn wanted(
+    (parts, request): (&Parts, &Request),
+    looked: &Looked<'_>,
+    now: Timestamp,
+) -> Result<BTreeSet<Place>, StoreError> {
+    let behind = behind(looked);
+    if behind.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let (waiting, missing) = (waiting(parts).await?, parts.store.missing().await?);
+    let not_missing = parts.store.not_missing().await?;
+    let mut wanted = BTreeSet::new();
+    for (key, tag, digest, asked) in behind {
+        let place = (tag.image.clone(), digest);
+        let is_recent = not_missing.get(&place).is_some_and(|at| poll::is_short_ago(*at, ASKED_AGAIN_AFTER, now));
+        let is_due = !is_recent || missing.contains_key(&place) || poll::is_wanted_now(request, &asked.image);
+        if is_due && looked.asked.contains_key(&asked) && waiting.contains(&(key, tag, digest)) {
+            wanted.insert(place);
+        }
+    }
+    Ok(wanted)
 }
 
 /// A pin: its repository, its tag as written, its digest, and its tag as asked.

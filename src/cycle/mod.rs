@@ -184,8 +184,8 @@ async fn know(
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, (&asked, reach), &knowledge.observations, now).await?;
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
-    let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked };
-    knowledge.missing = liveness::missing(parts, &session, reach, looked, now).await?;
+    let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked, reach };
+    knowledge.missing = liveness::missing((parts, request), &session, looked, now).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
     freshness::remember(&session, store, gathered, &mut knowledge).await?;

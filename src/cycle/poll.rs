@@ -51,8 +51,12 @@ pub fn pinned_and(tags: BTreeSet<TagRef>, fleet: &[RepositoryFacts]) -> Pinned {
 /// Whether a look at an image is so short ago that it is not repeated.
 pub fn is_recent((parts, request): (&Parts, &Request), image: &ImageName, at: Timestamp, now: Timestamp) -> bool {
     let poll = parts.config.poll_of(image.registry()).and_then(|poll| SignedDuration::try_from(poll).ok());
-    let is_wanted = request.cadence == CadenceMode::Ignore || request.fresh.contains(image);
-    poll.filter(|_| !is_wanted).is_some_and(|poll| is_short_ago(at, poll, now))
+    poll.filter(|_| !is_wanted_now(request, image)).is_some_and(|poll| is_short_ago(at, poll, now))
+}
+
+/// Whether somebody wants to know of an image now, however short ago it was asked for.
+pub fn is_wanted_now(request: &Request, image: &ImageName) -> bool {
+    request.cadence == CadenceMode::Ignore || request.fresh.contains(image)
 }
 
 /// What is known of these tags from a look that is short ago, and the tags that have to be asked for, with their pins.
@@ -107,7 +111,7 @@ pub async fn record(
 }
 
 /// A look in the future says nothing: the clock was wrong then, or is now.
-fn is_short_ago(last: Timestamp, poll: SignedDuration, now: Timestamp) -> bool {
+pub fn is_short_ago(last: Timestamp, poll: SignedDuration, now: Timestamp) -> bool {
     let tolerance = (poll / TOLERANCE_PART).min(TOLERANCE_MAX);
     let ago = now.duration_since(last);
     !ago.is_negative() && ago < poll - tolerance

@@ -2,6 +2,7 @@
 
 mod ledger;
 mod lock;
+mod presence;
 mod sqlite;
 mod waves;
 
@@ -15,12 +16,12 @@ use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
-use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 pub use ledger::{Imported, LedgerEntry, RETENTION};
+pub use presence::{Place, PresenceStore};
 pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
 pub use waves::{WaveBooks, WaveStore};
 
@@ -145,7 +146,7 @@ pub enum StoreError {
 ///
 /// `forge` is the forge's name in the configuration; times are those of the caller's clock.
 #[async_trait]
-pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
+pub trait Store: WaveStore + PresenceStore + Send + Sync + std::fmt::Debug {
     /// The last scan of a branch.
     async fn scan(&self, forge: &str, repository: &RepoName, branch: &BranchName) -> Result<Option<Scan>, StoreError>;
 
@@ -263,15 +264,6 @@ pub trait Store: WaveStore + Send + Sync + std::fmt::Debug {
 
     /// The pull requests of which no end is known, by number: their branches may be gone, and nobody else would ask.
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError>;
-
-    /// Pinned digests that their registry did not have when it was last asked, by the name that is written.
-    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError>;
-
-    /// Notes that a look did not find these digests.
-    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError>;
-
-    /// Forgets that these digests were missing: they are there, or nobody has them any more.
-    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError>;
 
     /// Counts and times of everything that is remembered.
     async fn facts(&self) -> Result<StoreFacts, StoreError>;

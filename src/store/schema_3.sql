@@ -47,6 +47,14 @@ CREATE TABLE missing (
     PRIMARY KEY (image, digest)
 ) STRICT, WITHOUT ROWID;
 
+-- When registries were last asked for pinned digests and did not say that they lack them; of the last day.
+CREATE TABLE not_missing (
+    image  TEXT NOT NULL, -- as it is written in files
+    digest TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (image, digest)
+) STRICT, WITHOUT ROWID;
+
 -- Digests that people took back; `allowed` is when one was allowed again.
 CREATE TABLE denial (
     id        INTEGER PRIMARY KEY,

@@ -41,7 +41,6 @@ use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
-use crate::domain::plan::Missing;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -326,18 +325,6 @@ impl Store for SqliteStore {
 
     async fn open_pull_requests(&self) -> Result<BTreeMap<RepositoryKey, BTreeMap<u64, BranchName>>, StoreError> {
         self.read_open_pull_requests().await
-    }
-
-    async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError> {
-        self.read_missing().await
-    }
-
-    async fn record_missing(&self, digests: &[(ImageName, Digest)], at: Timestamp) -> Result<(), StoreError> {
-        self.note_missing(digests, at).await
-    }
-
-    async fn forget_missing(&self, digests: &[(ImageName, Digest)]) -> Result<(), StoreError> {
-        self.delete_missing(digests).await
     }
 
     async fn facts(&self) -> Result<StoreFacts, StoreError> {

@@ -105,3 +105,23 @@ fn a_cycle_costs_what_is_new() {
     assert_eq!(counts(&fourth.registry, "HEAD"), heads);
     assert_eq!(fourth.stdout.matches("\"up_to_date\": [\n").count(), REPOSITORIES, "{}", fourth.stdout);
 }
+
+#[test]
+fn a_pin_that_waits_is_asked_for_once_an_hour() {
+    let world = World::with_fleet(IMAGES, REPOSITORIES);
+    let first = done(world.cycle());
+    world.release("2");
+    world.freeze();
+    let tags = counts(&first.registry, "HEAD").len();
+    let heads = || {
+        let cycle = done(world.cycle());
+        assert_eq!((cycle.git.len(), cycle.writes()), (0, 0));
+        let heads = counts(&cycle.registry, "HEAD");
+        assert_each_once(&heads);
+        let places = heads.keys().filter(|path| path.contains("/manifests/sha256:")).count();
+        (heads.len() - places, places)
+    };
+    assert_eq!(heads(), (tags, 0), "they do not wait yet");
+    assert_eq!(heads(), (tags, tags), "one pinned digest of each tag");
+    assert_eq!(heads(), (tags, 0), "within the hour");
+}

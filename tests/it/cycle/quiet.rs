@@ -98,6 +98,28 @@ async fn a_digest_that_comes_back_counts_from_the_beginning() {
 }
 
 #[tokio::test]
+async fn a_pin_that_waits_is_asked_for_once_an_hour_and_what_is_missing_whenever_its_tag_is() {
+    let (mut world, first) = waiting().await;
+    let head = format!("HEAD /v2/dhi.io/nginx/manifests/{first}");
+    let mut asked = Vec::new();
+    for minutes in [60, 15, 15, 15, 15, 15] {
+        world.wait_minutes(minutes);
+        world.run().await;
+        asked.push(world.registry_asked(&head));
+    }
+    assert_eq!(asked, [1, 0, 0, 0, 1, 0]);
+    assert_eq!(world.registry_asked("HEAD /v2/dhi.io/nginx/manifests/1.27"), 1, "its tag is asked for each time");
+    world.registry.delete_manifest(IMAGE, &first);
+    world.wait_minutes(45);
+    world.run().await;
+    world.wait_minutes(15);
+    world.run().await;
+    assert_eq!(world.registry_asked(&head), 1, "it was missing");
+    world.expect_pull_requests(WEB, &[OPEN]);
+    world.finish();
+}
+
+#[tokio::test]
 async fn a_freeze_holds_what_is_urgent() {
     let (mut world, first) = waiting().await;
     world.setting("freeze: [{ from: 2026-11-20, to: 2026-11-22, reason: \"trade fair\" }]");
