@@ -16,10 +16,11 @@ use super::run::assembly_failure;
 use super::settings::{self, Secrets};
 use crate::config::Config;
 use crate::cycle;
+use crate::domain::mirror::Mirrors;
 use crate::domain::pattern::Pattern;
 use crate::domain::reference::ImageName;
 use crate::domain::status::plural;
-use crate::store::{Imported, SqliteReader, SqliteStore};
+use crate::store::{Imported, LedgerEntry, SqliteReader, SqliteStore};
 
 /// The longest line, in bytes: an index of twenty platforms with a hundred layers each has some 160 KiB.
 const LINE_BYTES_MAX: u64 = 1 << 20;
@@ -31,7 +32,7 @@ pub async fn run(arguments: &Ledger, output: &mut Output) -> Result<Outcome, Fai
         Ledger::Export { config, image, since } => {
             let config = settings::load(config.as_deref(), Secrets::Skip)?;
             let store = SqliteReader::open(&config.store).await?;
-            export(&store, image.as_ref(), *since, output).await
+            export(&store, (image.as_ref(), &config.mirrors), *since, output).await
         }
         Ledger::Import { file, config } => {
             let config = settings::load(config.as_deref(), Secrets::Skip)?;
@@ -40,15 +41,18 @@ pub async fn run(arguments: &Ledger, output: &mut Output) -> Result<Outcome, Fai
     }
 }
 
-/// Prints tag after tag, by name; the digests of each by first sight.
+/// Prints tag after tag, by name; the digests of each by first sight. An image is meant by the names of its mirrors, too.
 async fn export(
     store: &SqliteReader,
-    image: Option<&Pattern>,
+    (image, mirrors): (Option<&Pattern>, &Mirrors),
     since: Option<Timestamp>,
     output: &mut Output,
 ) -> Result<Outcome, Failure> {
     let is_meant = |name: &ImageName| {
-        image.is_none_or(|pattern| pattern.matches(&name.to_string()) || pattern.matches(&name.familiar()))
+        image.is_none_or(|pattern| {
+            let is_name = |name: &ImageName| pattern.matches(&name.to_string()) || pattern.matches(&name.familiar());
+            is_name(name) || mirrors.names_of(name).iter().any(is_name)
+        })
     };
     for tag in store.tags().await?.iter().filter(|tag| is_meant(&tag.image)) {
         let mut lines = Vec::new();
@@ -70,16 +74,17 @@ async fn import(config: &Config, file: &Path, output: &mut Output) -> Result<Out
     };
     let now = Timestamp::now();
     let store = cycle::open_sqlite(config, now).await.map_err(assembly_failure)?;
-    let (lines, imported) = import_lines(&store, source.as_mut(), &shown, now).await?;
+    let (lines, imported) = import_lines((&store, &config.mirrors), source.as_mut(), &shown, now).await?;
     store.close().await;
     let Imported { new, merged, unchanged } = imported;
     output.line(format!("{}: {new} new, {merged} merged, {unchanged} unchanged", plural(lines, "line", "lines")))?;
     Ok(Outcome::Done)
 }
 
-/// The number of lines, and what they came to. `shown` names their source.
+/// The number of lines, and what they came to. `shown` names their source. What was seen in a mirror counts as its
+/// upstream's.
 async fn import_lines(
-    store: &SqliteStore,
+    (store, mirrors): (&SqliteStore, &Mirrors),
     source: &mut dyn BufRead,
     shown: &str,
     now: Timestamp,
@@ -100,7 +105,7 @@ async fn import_lines(
             continue;
         }
         let entry = LedgerLine::read(&line, now).map_err(|error| wrong(format!("{shown}:{number}:{error}")))?;
-        import.add(&entry).await?;
+        import.add(&LedgerEntry { tag: mirrors.asked(&entry.tag), ..entry }).await?;
         lines += 1;
     }
     Ok((lines, import.finish().await?))

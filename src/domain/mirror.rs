@@ -1,6 +1,6 @@
 //! Mirrors: names that stand in files, and the upstream names at which their tags are resolved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reference::{ImageName, TagRef};
 
@@ -27,6 +27,20 @@ impl Mirrors {
         format!("{upstream}{rest}").parse().ok()
     }
 
+    /// The names by which mirrors have an image.
+    pub fn names_of(&self, image: &ImageName) -> BTreeSet<ImageName> {
+        let name = image.to_string();
+        // Docker Hub's own images are written without their folder as well.
+        let familiar = name.replacen("/library/", "/", 1);
+        let prefixes = self.0.iter().flat_map(|(registry, prefixes)| prefixes.iter().map(move |it| (registry, it)));
+        let names = prefixes.flat_map(|(registry, (prefix, upstream))| {
+            let rest = [&name, &familiar].into_iter().filter_map(|name| name.strip_prefix(upstream.as_str()));
+            rest.filter_map(|rest| format!("{registry}/{prefix}{rest}").parse().ok()).collect::<Vec<ImageName>>()
+        });
+        // A longer prefix may lead to another one.
+        names.filter(|name| self.upstream(name).as_ref() == Some(image)).collect()
+    }
+
     /// What a registry is asked for a tag as it is written.
     pub fn asked(&self, tag: &TagRef) -> TagRef {
         match self.upstream(&tag.image) {
@@ -49,5 +63,21 @@ mod tests {
         assert_eq!(upstream("harbor.acme.internal/dhi/nginx").as_deref(), Some("dhi.io/nginx"));
         assert_eq!(upstream("harbor.acme.internal/grafana/grafana").as_deref(), Some("docker.io/grafana/grafana"));
         assert_eq!(upstream("other.acme.internal/dhi/nginx"), None);
+    }
+
+    #[test]
+    fn the_names_of_an_image_are_those_that_lead_to_it() {
+        let mut mirrors = Mirrors::default();
+        mirrors.insert("harbor.acme.internal", "", "docker.io/");
+        mirrors.insert("harbor.acme.internal", "dhi/", "dhi.io/");
+        mirrors.insert("other.acme.internal", "hardened/", "dhi.io/");
+        let names = |name: &str| {
+            let names = mirrors.names_of(&name.parse().unwrap());
+            names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(names("dhi.io/nginx"), "harbor.acme.internal/dhi/nginx other.acme.internal/hardened/nginx");
+        assert_eq!(names("docker.io/library/nginx"), "harbor.acme.internal/library/nginx harbor.acme.internal/nginx");
+        assert_eq!(names("docker.io/dhi/nginx"), "", "that is the other upstream's");
+        assert_eq!(names("ghcr.io/acme/nginx"), "");
     }
 }

@@ -93,6 +93,27 @@ async fn a_part_of_it_is_chosen_by_image_and_time() {
 }
 
 #[test]
+fn a_mirrors_names_are_those_of_its_upstream() {
+    let mirrors = "registries: { harbor.example.com: { mirrors: { \"dhi/\": \"dhi.io/\" } } }\n";
+    let world = World::new(&[("refrom.yaml", mirrors)]);
+    let lines = line("harbor.example.com/dhi/nginx:1", "b", "2026-08-02T00:00:00Z")
+        + &line("dhi.io/nginx:1", "a", "2026-08-01T00:00:00Z")
+        + &line("ghcr.io/acme/nginx:1", "a", "2026-08-01T00:00:00Z");
+    world.write("ledger.jsonl", lines.as_bytes());
+    let refrom = |arguments: &[&str]| {
+        world.refrom(&[&["ledger"], arguments, &["--config", "refrom.yaml"]].concat()).ended(0).stdout
+    };
+    assert_eq!(refrom(&["import", "ledger.jsonl"]), "3 lines: 3 new, 0 merged, 0 unchanged\n");
+    let exported = |image: &str| refrom(&["export", "--image", image]);
+    for image in ["harbor.example.com/dhi/*", "harbor.example.com/dhi/nginx", "dhi.io/nginx"] {
+        let exported = exported(image);
+        assert_eq!(exported.matches("\"reference\":\"dhi.io/nginx:1\"").count(), 2, "{image}: {exported}");
+        assert_eq!(exported.lines().count(), 2, "{image}: {exported}");
+    }
+    assert_eq!(exported("harbor.example.com/other/*"), "");
+}
+
+#[test]
 fn three_keys_of_a_line_are_enough_and_empty_lines_none() {
     let world = World::new(&[]);
     let lines = line("dhi.io/nginx:1", "b", "2026-08-02T00:00:00Z")
