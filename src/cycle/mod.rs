@@ -35,7 +35,7 @@ use jiff::{Timestamp, ToSpan as _};
 use crate::config::Config;
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey, Unknown};
 use crate::domain::denial::Denial;
-use crate::domain::plan::{self, Knowledge, Limits};
+use crate::domain::plan::{self, Knowledge, Limits, Refusals};
 use crate::domain::pull_request::{BranchName, PullRequest};
 use crate::domain::reference::ImageName;
 use crate::domain::target;
@@ -201,7 +201,7 @@ async fn know(
     knowledge.pull_requests = pull_requests(parts, &wanted).await;
     patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
     let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
-    knowledge.refused = read.map(|(key, read)| (key, plan::refusals(read))).collect();
+    knowledge.refused = read.map(|(key, read)| (key, Refusals::of(read))).collect();
     // A refused version leaves the way to what is below it.
     if knowledge.refused.values().any(|refused| !refused.is_empty()) {
         targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;

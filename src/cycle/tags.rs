@@ -12,7 +12,7 @@ use crate::domain::candidates::{self, FileUses, RepositoryFacts, Unknown};
 use crate::domain::follow;
 use crate::domain::policy::{Follow, Policy};
 use crate::domain::reference::{ImageName, Tag, TagRef};
-use crate::domain::tag_version::TagVersion;
+use crate::domain::tag_list::TagList;
 use crate::registry::Session;
 use crate::store::StoreError;
 
@@ -23,7 +23,7 @@ const CONCURRENCY: usize = 8;
 pub type Followed = BTreeSet<(TagRef, Follow)>;
 
 /// The tags of images, or why they could not be listed.
-pub type Lists = BTreeMap<ImageName, Result<BTreeSet<Tag>, Unknown>>;
+pub type Lists = BTreeMap<ImageName, Result<TagList, Unknown>>;
 
 /// The tags of these files that can have higher ones under this policy.
 pub fn followed<'a>(files: impl IntoIterator<Item = &'a FileUses>, policy: &Policy) -> Followed {
@@ -40,10 +40,8 @@ pub fn followed_by(fleet: &[RepositoryFacts]) -> Followed {
 /// Asks for the tags of the images that these are of.
 pub async fn ask(session: &Session, images: BTreeSet<ImageName>) -> Lists {
     let answers = stream::iter(images).map(|image| async move {
-        let answer = session.tags(&image).await;
-        // What begins with no version is never higher than anything; a list has a hundred times as much of that.
-        let tags = answer.map(|tags| tags.into_iter().filter(|tag| TagVersion::read(tag).is_some()).collect());
-        (image, tags.map_err(|error| lookup::unknown(&error)))
+        let tags = session.versions(&image).await;
+        (image, tags.map(TagList::new).map_err(|error| lookup::unknown(&error)))
     });
     answers.buffer_unordered(CONCURRENCY).collect().await
 }
@@ -63,12 +61,12 @@ pub async fn list(
         if !known.as_ref().is_some_and(|(_, at)| poll::is_recent((parts, request), &image, *at, now)) {
             asked.insert(image.clone());
         }
-        lists.extend(known.map(|(tags, _)| (image, Ok(tags))));
+        lists.extend(known.map(|(tags, _)| (image, Ok(tags.into_iter().collect()))));
     }
     for (image, answer) in ask(session, asked).await {
         match answer {
             Ok(tags) => {
-                parts.store.put_tag_list(&image, &tags, now).await?;
+                parts.store.put_tag_list(&image, tags.tags(), now).await?;
                 lists.insert(image, Ok(tags));
             }
             Err(unknown) => {
@@ -89,7 +87,7 @@ pub fn images(followed: &Followed) -> BTreeSet<ImageName> {
 pub fn higher(followed: &Followed, lists: &Lists) -> BTreeSet<TagRef> {
     let higher = followed.iter().flat_map(|(from, follow)| {
         let tags = lists.get(&from.image).and_then(|list| list.as_ref().ok());
-        let higher = tags.map(|tags| follow::higher(&from.tag, tags, *follow)).unwrap_or_default();
+        let higher: Vec<Tag> = tags.map(|tags| tags.higher(&from.tag, *follow).to_vec()).unwrap_or_default();
         higher.into_iter().map(|tag| TagRef { image: from.image.clone(), tag })
     });
     higher.collect()

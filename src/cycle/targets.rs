@@ -83,19 +83,20 @@ pub async fn look_up(
     (knowledge, now): (&mut Knowledge, Timestamp),
     watcher: Watcher<'_>,
 ) {
+    // Most pins need one look or none, and a few of them many.
+    let mut open: Vec<(&Group<'_>, &Candidate)> =
+        groups.iter().flat_map(|group| group.pins.iter().map(move |pin| (group, pin))).collect();
     for _ in 0..ROUNDS_MAX {
         let (mut moves, mut compared) = (BTreeSet::new(), BTreeSet::new());
-        for group in groups {
-            let rules = group.rules(knowledge, now);
-            for (pin, wanted) in
-                group.pins.iter().flat_map(|pin| target::wanted(pin, &rules).into_iter().map(move |it| (pin, it)))
-            {
-                if group.policy.unchanged == Unchanged::Content {
-                    compared.insert((wanted.clone(), pin.in_use.clone()));
-                }
-                moves.insert(wanted);
+        open.retain(|(group, pin)| {
+            let wanted = target::wanted(pin, &group.rules(knowledge, now));
+            if group.policy.unchanged == Unchanged::Content {
+                compared.extend(wanted.iter().map(|wanted| (wanted.clone(), pin.in_use.clone())));
             }
-        }
+            let is_open = !wanted.is_empty();
+            moves.extend(wanted);
+            is_open
+        });
         if moves.is_empty() {
             return;
         }

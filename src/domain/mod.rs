@@ -34,6 +34,7 @@ pub mod reference;
 pub mod rewrite;
 pub mod source_file;
 pub mod status;
+pub mod tag_list;
 pub mod tag_version;
 pub mod target;
 pub mod unchanged;

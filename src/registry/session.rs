@@ -32,7 +32,7 @@ pub(super) struct State {
     manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
     images: Memo<(ImageName, Digest), Image>,
     pub found: Memo<(ImageName, Digest), bool>,
-    pub tags: Memo<ImageName, Arc<BTreeSet<Tag>>>,
+    pub versions: Memo<ImageName, Arc<BTreeSet<Tag>>>,
     pub listed: Memo<ImageName, Listed>,
     health: Mutex<BTreeMap<String, Arc<Health>>>,
 }
@@ -45,7 +45,7 @@ impl Session {
             manifests: Memo::default(),
             images: Memo::default(),
             found: Memo::default(),
-            tags: Memo::default(),
+            versions: Memo::default(),
             listed: Memo::default(),
             health: Mutex::default(),
         }))

@@ -15,6 +15,7 @@ use super::questions::success;
 use super::session::Session;
 use super::transport::body;
 use crate::domain::reference::{ImageName, Tag};
+use crate::domain::tag_version::TagVersion;
 
 /// Tags of a page: what the strictest registries allow (Amazon ECR answers 405 to more), and what most of them cap at.
 const PAGE_TAGS: usize = 1000;
@@ -37,10 +38,15 @@ pub(super) struct TagPage {
 }
 
 impl Session {
-    /// All tags of a repository: every page, because each registry has its own order. Asked once per repository.
-    pub async fn tags(&self, name: &ImageName) -> Result<BTreeSet<Tag>, RegistryError> {
-        let ask = Box::pin(async { self.list(name).await.map(Arc::new).map_err(|failure| failure.about(name)) });
-        self.0.tags.get(name.clone(), ask).await.map(|tags| (*tags).clone())
+    /// All tags of a repository that begin with a version; long lists are mostly others. Every page is read, because each
+    /// registry has its own order. Asked once per repository.
+    pub async fn versions(&self, name: &ImageName) -> Result<Arc<BTreeSet<Tag>>, RegistryError> {
+        let ask = Box::pin(async {
+            let mut tags = self.list(name).await.map_err(|failure| failure.about(name))?;
+            tags.retain(|tag| TagVersion::read(tag).is_some());
+            Ok(Arc::new(tags))
+        });
+        self.0.versions.get(name.clone(), ask).await
     }
 
     async fn list(&self, name: &ImageName) -> Result<BTreeSet<Tag>, Failure> {

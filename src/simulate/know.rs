@@ -13,6 +13,7 @@ use crate::domain::plan::{self, Knowledge};
 use crate::domain::policy::Follow;
 use crate::domain::proposal::{Evidence, NoImage};
 use crate::domain::reference::ImageName;
+use crate::domain::tag_list::TagList;
 use crate::domain::target::{self, ROUNDS_MAX, Rules};
 
 impl Replay<'_> {
@@ -26,7 +27,7 @@ impl Replay<'_> {
                 let Some(digest) = track.head(look) else { continue };
                 self.knowledge.observations.insert(asked.clone(), Ok(digest));
                 self.knowledge.ledger.insert(asked.clone(), track.history(look, &self.grid));
-                if let Ok(tags) = self.knowledge.tags.entry(asked.image.clone()).or_insert(Ok(BTreeSet::new())) {
+                if let Ok(tags) = self.knowledge.tags.entry(asked.image.clone()).or_insert(Ok(TagList::default())) {
                     tags.insert(asked.tag.clone());
                 }
             }

@@ -390,8 +390,8 @@ async fn listed_with(count: usize, faults: Vec<Fault>) -> (Result<usize, Registr
     registry.set_page_tags(10);
     faults.into_iter().for_each(|fault| registry.inject(fault));
     let session = registries_of(&registry).session();
-    let found = session.tags(&name(&registry.host(), "a")).await;
-    assert_eq!(session.tags(&name(&registry.host(), "a")).await.ok(), found.as_ref().ok().cloned(), "asked once");
+    let found = session.versions(&name(&registry.host(), "a")).await;
+    assert_eq!(session.versions(&name(&registry.host(), "a")).await.ok(), found.as_ref().ok().cloned(), "asked once");
     (found.map(|tags| tags.len()), requests(registry.traffic()).into_iter().skip(1).collect())
 }
 

@@ -1,6 +1,6 @@
 //! Which digest a pin moves to, by table: one pin, one tag, and what each rule says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::{Candidate, RepositoryKey, Unanswered, Unknown, UseState};
@@ -8,17 +8,22 @@ use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::ledger::{History, Sighting};
-use refrom::domain::marker::MarkerPin;
-use refrom::domain::plan::{Knowledge, Missing};
-use refrom::domain::policy::{DeniedDigest, Follow, Policy};
+use refrom::domain::marker::{Marker, MarkerPin};
+use refrom::domain::plan::{Knowledge, Missing, Refusals};
+use refrom::domain::policy::{CommentMode, DeniedDigest, Follow, Policy};
 use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
-use refrom::domain::reference::TagRef;
-use refrom::domain::target::{Choice, Considered, LOOKED_UP_MAX, Rules, choose, stays, wanted};
+use refrom::domain::pull_request::{Mergeable, Pipeline, PullRequest, PullRequestState};
+use refrom::domain::reference::{Tag, TagRef};
+use refrom::domain::tag_list::TagList;
+use refrom::domain::target::{Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, stays, wanted};
 
-use crate::plan_world::{digest, letter, manifests, tag};
+use crate::plan_world::{branch, commit, digest, letter, manifests, tag};
 
 /// One pin of `harbor.acme.internal/dhi/nginx:1`, asked for as `dhi.io/nginx:1`, and what is known of its tag.
+#[derive(Clone)]
 pub struct Bench {
+    /// `1`, unless somebody says another one before anything is seen.
+    pub tag: Tag,
     pub policy: Policy,
     pub knowledge: Knowledge,
     pub pinned: Option<Digest>,
@@ -26,9 +31,9 @@ pub struct Bench {
     sightings: Vec<Sighting>,
     pinned_since: BTreeMap<Digest, Timestamp>,
     /// What the registry says where a digest is no index of two platforms.
-    images: BTreeMap<Digest, Result<Image, NoImage>>,
+    pub images: BTreeMap<Digest, Result<Image, NoImage>>,
     /// Whether the mirror has them; it does where nothing is said.
-    mirrored: BTreeMap<Digest, Result<bool, Unknown>>,
+    pub mirrored: BTreeMap<Digest, Result<bool, Unknown>>,
 }
 
 pub fn written() -> TagRef {
@@ -56,6 +61,7 @@ impl Bench {
     /// A pin at this digest before anything was seen.
     pub fn at(pinned: char) -> Self {
         Self {
+            tag: asked().tag,
             policy: Policy::default(),
             knowledge: Knowledge::default(),
             pinned: Some(digest(pinned)),
@@ -84,19 +90,33 @@ impl Bench {
             self.pinned_since.entry(pinned).or_insert(self.now);
         }
         self.sightings.push(Sighting { digest: head, first_seen: self.now, last_seen: self.now });
-        self.knowledge.observations.insert(asked(), Ok(head));
+        self.knowledge.observations.insert(self.asked(), Ok(head));
         let history = History::new(self.sightings.iter().copied(), self.pinned_since.clone());
         self.sightings = history.sightings().to_vec();
-        self.knowledge.ledger.insert(asked(), history);
+        self.knowledge.ledger.insert(self.asked(), history);
+    }
+
+    /// Another tag of the image points to this digest now, and that is looked at.
+    pub fn also(&mut self, tag: &Tag, head: Digest) {
+        let other = TagRef { tag: tag.clone(), ..asked() };
+        self.knowledge.ledger.note(other.clone(), head, self.now);
+        self.knowledge.observations.insert(other, Ok(head));
+        if let Ok(tags) = self.knowledge.tags.entry(asked().image).or_insert(Ok(TagList::default())) {
+            tags.insert(tag.clone());
+        }
+    }
+
+    pub fn asked(&self) -> TagRef {
+        TagRef { tag: self.tag.clone(), ..asked() }
     }
 
     pub fn history(&self) -> &History {
-        self.knowledge.ledger.history(&asked()).unwrap()
+        self.knowledge.ledger.history(&self.asked()).unwrap()
     }
 
     pub fn candidate(&self) -> Candidate {
         let old = self.pinned;
-        let state = match self.knowledge.observations.get(&asked()) {
+        let state = match self.knowledge.observations.get(&self.asked()) {
             Some(Ok(head)) if Some(*head) == old => UseState::Current,
             Some(Ok(head)) => UseState::Behind { new: *head },
             Some(Err(Unanswered::Gone)) => UseState::TagGone,
@@ -104,7 +124,7 @@ impl Bench {
             Some(Err(Unanswered::Unknown(unknown))) => UseState::Unknown(unknown.clone()),
             None => UseState::Unknown(Unknown { reason: "its registry was not asked".to_owned() }),
         };
-        let (tag, asked) = (written(), asked());
+        let (tag, asked) = (TagRef { tag: self.tag.clone(), ..written() }, self.asked());
         let (path, use_index, line, can_change_tag, in_use, place) =
             ("Dockerfile".to_owned(), 0, 1, true, Vec::new(), 0);
         Candidate { path, use_index, line, tag, can_change_tag, asked, old, state, in_use, place }
@@ -122,7 +142,7 @@ impl Bench {
         let (tag, history) = (tag("dhi.io/nginx:2"), History::new(sightings, BTreeMap::new()));
         let head = history.head().unwrap().digest;
         self.policy.follow = Follow::Major;
-        self.knowledge.tags.insert(tag.image.clone(), Ok(BTreeSet::from([asked().tag, tag.tag.clone()])));
+        self.knowledge.tags.insert(tag.image.clone(), Ok([asked().tag, tag.tag.clone()].into_iter().collect()));
         self.knowledge.observations.insert(tag.clone(), Ok(head));
         self.knowledge.ledger.insert(tag, history);
         self
@@ -401,6 +421,77 @@ fn what_is_wrong_with_a_higher_tag_keeps_the_own_tag_from_nothing() {
         bench.says(letter, Ok(Image::bare(digest(letter), ManifestKind::Image)));
     }
     assert_eq!(bench.goes(), Ok('c'), "a single manifest, where the higher tag is an index");
+}
+
+/// `acme/web`'s pull request #1, which brings a pin at `a` to this tag and digest.
+fn proposed(state: PullRequestState, new_tag: Option<&str>, new: char) -> PullRequest {
+    let TagRef { image, tag } = written();
+    let (new_tag, old, new) = (new_tag.map(|tag| tag.parse().unwrap()), Some(digest('a')), digest(new));
+    let pin = MarkerPin { file: "Dockerfile".to_owned(), line: 1, image, tag, new_tag, old, new };
+    let marker = Marker { commit: None, comment: CommentMode::Update, is_withdrawn: false, pins: vec![pin] };
+    PullRequest {
+        number: 1,
+        url: "https://forge.example/acme/web/1".to_owned(),
+        state,
+        branch: branch("refrom/base-images"),
+        base: branch("main"),
+        head: commit("1"),
+        title: String::new(),
+        body: marker.write(),
+        labels: Vec::new(),
+        mergeable: Mergeable::Clean,
+        is_draft: false,
+        pipeline: Pipeline::Absent,
+        is_auto_merging: false,
+        opened_at: None,
+        merged_at: None,
+    }
+}
+
+#[test]
+fn a_refused_version_is_refused_with_every_digest_and_its_own_pins_go_on() {
+    let after = |seen: &[PullRequest], letters: &str| {
+        let mut bench = Bench::seen('a', letters).with_higher("xyz");
+        bench.knowledge.refused.insert(repository(), Refusals::of(seen));
+        bench
+    };
+    let closed = |new_tag, new| proposed(PullRequestState::Closed, new_tag, new);
+    let version = closed(Some("2"), 'w');
+    let mut bench = after(std::slice::from_ref(&version), "ab");
+    assert_eq!(bench.goes(), Ok('b'), "`2` was at w then, and is at z now");
+    bench.pinned = Some(digest('b'));
+    assert_eq!(bench.goes(), Err(Some(Reason::Refused(1))), "which is said where nothing else is to do");
+    let reopened = proposed(PullRequestState::Open, Some("2"), 'x');
+    assert_eq!(after(&[version, reopened], "ab").goes(), Ok('z'), "what is open again is not refused");
+    assert_eq!(after(&[closed(Some("3"), 'z')], "ab").goes(), Ok('b'), "by its digest, as before");
+    assert_eq!(after(&[closed(None, 'w')], "ab").goes(), Ok('z'), "a digest of the own tag says nothing of versions");
+    assert!(Refusals::of(&[proposed(PullRequestState::Merged, Some("2"), 'z')]).is_empty());
+}
+
+#[test]
+fn what_the_mirror_lacks_uses_no_look_up_of_what_it_has() {
+    let far_behind = |lacking: usize| {
+        let mut bench = Bench::seen('a', "ab");
+        for build in 0..lacking {
+            let digest = Digest::of(format!("build {build}").as_bytes());
+            bench.after(1, digest);
+            bench.mirrored.insert(digest, Ok(false));
+        }
+        bench
+    };
+    assert_eq!(far_behind(NOT_IN_MIRROR_MAX - 1).goes(), Ok('b'));
+    assert!(matches!(far_behind(NOT_IN_MIRROR_MAX).goes(), Err(Some(Reason::NotInMirror { .. }))), "it ends");
+    let mut bench = far_behind(20).without("b");
+    assert!(matches!(bench.goes(), Err(Some(Reason::NotInMirror { .. }))), "said of the newest");
+    // Neither does what a higher tag has.
+    let mut bench = Bench::seen('a', "ab").with_higher("cdefghijklmnopqrstuvwxyz");
+    bench.mirrored.extend(('c'..='z').map(|letter| (digest(letter), Ok(false))));
+    assert_eq!(bench.goes(), Ok('b'));
+    // Nor does what a rollback passes over.
+    let mut bench = Bench::seen('z', "abcdefghijkp").denying('p');
+    bench.pinned = Some(digest('p'));
+    bench.mirrored.extend(('b'..='k').map(|letter| (digest(letter), Ok(false))));
+    assert_eq!(bench.goes(), Ok('a'));
 }
 
 #[test]

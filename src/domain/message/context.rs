@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::template::TemplateKind;
+use super::words::Refusable;
 use super::{escape, words};
 use crate::domain::branch::Subject;
 use crate::domain::hidden::{self, Changed, HiddenChange};
@@ -42,7 +43,9 @@ pub(super) struct Context {
     table: String,
     remarks: String,
     digests: String,
-    instructions: &'static str,
+    instructions: String,
+    #[serde(skip)]
+    refusable: Refusable,
     /// What the new digests change besides: in the body all of it, as Markdown; elsewhere the grave changes in short.
     hidden: String,
 }
@@ -252,6 +255,8 @@ impl Context {
         let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
         let hidden = hidden_in_short(&images);
+        let is_version = |image: &Row| !image.new_tag.is_empty();
+        let refusable = if images.iter().any(is_version) { Refusable::Versions } else { Refusable::Digests };
         let is_urgent = images.iter().any(|image| !image.urgent.is_empty());
         pins.truncate(shown);
         images.truncate(shown);
@@ -271,7 +276,8 @@ impl Context {
             table: String::new(),
             remarks: String::new(),
             digests: String::new(),
-            instructions: words::instructions(Vocabulary::PullRequest),
+            instructions: String::new(),
+            refusable,
             hidden,
         };
         if kind == TemplateKind::Body {
@@ -280,7 +286,7 @@ impl Context {
             context.digests = context.digests();
             context.hidden = context.hidden();
         }
-        context
+        context.speaking(Vocabulary::PullRequest)
     }
 
     /// One pin, and several with everything that there can be.
@@ -300,7 +306,7 @@ impl Context {
 
     /// In the words of the forge that shows it.
     pub(super) fn speaking(self, vocabulary: Vocabulary) -> Self {
-        Self { instructions: words::instructions(vocabulary), ..self }
+        Self { instructions: words::instructions(vocabulary, self.refusable), ..self }
     }
 
     fn table(&self) -> String {

@@ -17,21 +17,7 @@ macro_rules! foreign_commit {
         concat!(
             "Somebody else's commit is on this branch, so refrom leaves the branch and this ",
             $noun,
-            " alone from now on. Merge it, or close it: the digests it proposes are then not proposed again, the next \
-             ones are."
-        )
-    };
-}
-
-macro_rules! instructions {
-    ($noun:literal) => {
-        concat!(
-            "**To refuse**, close this ",
-            $noun,
-            ": these digests will not be proposed in this repository again, the next ones will.\n**To postpone**, add \
-             the label `refrom:hold`: nothing here is touched until the label goes.\nCommits of yours on this branch \
-             are safe: refrom then leaves it alone.\n\n<sub>Written by refrom, which keeps pinned base images \
-             fresh.</sub>"
+            " alone from now on. Merge it, or close it: what it proposes is then not proposed again, what comes next is."
         )
     };
 }
@@ -44,12 +30,29 @@ pub fn foreign_commit(vocabulary: Vocabulary) -> &'static str {
     }
 }
 
+/// What who closes a pull request refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusable {
+    Digests,
+    /// Some of its pins get another tag.
+    Versions,
+}
+
 /// How to refuse or postpone, under every body that refrom writes by its default template.
-pub(super) fn instructions(vocabulary: Vocabulary) -> &'static str {
-    match vocabulary {
-        Vocabulary::PullRequest => instructions!("pull request"),
-        Vocabulary::MergeRequest => instructions!("merge request"),
-    }
+pub(super) fn instructions(vocabulary: Vocabulary, refusable: Refusable) -> String {
+    let noun = vocabulary.noun();
+    let refused = match refusable {
+        Refusable::Digests => "these digests will not be proposed in this repository again, the next ones will",
+        Refusable::Versions => {
+            "these versions will not be proposed in this repository again, with whatever digest, and neither will these \
+             digests; the next ones will"
+        }
+    };
+    format!(
+        "**To refuse**, close this {noun}: {refused}.\n**To postpone**, add the label `{HOLD_LABEL}`: nothing here is \
+         touched until the label goes.\nCommits of yours on this branch are safe: refrom then leaves it \
+         alone.\n\n<sub>Written by refrom, which keeps pinned base images fresh.</sub>"
+    )
 }
 
 /// Why refrom closes its own pull request, for a comment on it.
@@ -294,8 +297,8 @@ mod tests {
             [(Vocabulary::PullRequest, Vocabulary::MergeRequest), (Vocabulary::MergeRequest, Vocabulary::PullRequest)]
         {
             let closing = causes.map(|cause| closing_sentence(cause, &base, own));
-            let fixed = [foreign_commit(own), instructions(own)].map(str::to_owned);
-            for text in closing.into_iter().chain(fixed) {
+            let instructions = [Refusable::Digests, Refusable::Versions].map(|it| instructions(own, it));
+            for text in closing.into_iter().chain(instructions).chain([foreign_commit(own).to_owned()]) {
                 assert!(text.contains(own.noun()) && !text.contains(other.noun()), "{text}");
             }
         }

@@ -8,7 +8,7 @@ use super::denied;
 use super::interval::Interval;
 use super::kept::{Sorted, Standing, kept};
 use super::put_off::{self, Turn};
-use super::seen::{Branches, Seen};
+use super::seen::{Branches, Refusals, Seen};
 use super::{Action, ClosingCause, Comment, Knowledge, LeftAlone, Proposal, RepositoryPlan, UpToDate};
 use crate::domain::branch::Subject;
 use crate::domain::cadence::CadenceMode;
@@ -77,6 +77,7 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
         evidence: &knowledge.evidence,
         standing,
         denied,
+        refusals: Refusals::among(&seen),
         covered: BTreeMap::new(),
         behind: pins.iter().map(|pin| place(&pin.marked())).collect(),
         waiting: BTreeSet::new(),
@@ -101,6 +102,7 @@ pub(super) struct Decision<'a> {
     pub(super) standing: Vec<Standing>,
     /// What open pull requests propose and is denied, each with the reason.
     pub(super) denied: BTreeMap<MarkerPin, Option<String>>,
+    refusals: Refusals,
     /// Places that an open pull request holds which must not be touched.
     covered: BTreeMap<Place, Reason>,
     /// Places of pins that could be proposed.
@@ -226,7 +228,10 @@ impl<'a> Decision<'a> {
             // Whoever refused the digest as a step forward did not refuse the way back to it.
             Some(Urgency::RolledBack(_)) => self.refused_way(pin),
             // The oldest one, which is the last.
-            Some(Urgency::Gone) | None => self.seen.iter().rfind(refuses).map(|seen| seen.pull_request.number),
+            Some(Urgency::Gone) | None => {
+                let version = pin.new_tag.as_ref().and_then(|tag| self.refusals.of_version(&pin.tag.image, tag));
+                version.or_else(|| self.seen.iter().rfind(refuses).map(|seen| seen.pull_request.number))
+            }
         };
         let covered = self.covered.get(&place(&pin.marked())).cloned();
         let merged = || self.branches.just_merged(pin).map(Reason::Merged);

@@ -8,7 +8,7 @@
 //! | open, same content | nothing; compared by the marker, so that a person's own words stay |
 //! | open, conflicting | update: rebuilt on the base's head |
 //! | somebody else's commit | left alone, with one comment |
-//! | closed without merging | those digests are refused in that repository, whatever the grouping |
+//! | closed without merging | those digests, and those higher tags with every digest, are refused in that repository, whatever the grouping |
 //! | merged | the branch is deleted where it still is what was merged |
 //! | merged after the files were read | nothing new for its pins; the next cycle reads them |
 //! | `refrom:hold` | left exactly as it is |
@@ -53,12 +53,13 @@ use super::ledger::Ledger;
 use super::message::Body;
 use super::proposal::{EvidenceByMove, NotProposed, Pin, Reason, Urgency};
 use super::pull_request::{BranchName, CommitId, PullRequest, Vocabulary};
-use super::reference::{ImageName, Tag};
+use super::reference::ImageName;
+use super::tag_list::TagList;
 use super::waves::Waves;
 
 pub use caps::Limits;
 pub use kept::held_moves;
-pub use seen::refusals;
+pub use seen::Refusals;
 
 /// The label by which people postpone: its pull request is left exactly as it is.
 pub const HOLD_LABEL: &str = "refrom:hold";
@@ -76,9 +77,8 @@ pub struct Knowledge {
     pub ledger: Ledger,
     /// For each repository with branches to ask for: its pull requests from them, open or not.
     pub pull_requests: BTreeMap<RepositoryKey, Result<Vec<PullRequest>, Unknown>>,
-    /// The digests that people refused, with the number of the pull request that they closed: what follows a higher tag
-    /// does not stop at one of these.
-    pub refused: BTreeMap<RepositoryKey, BTreeMap<Digest, u64>>,
+    /// What people refused by closing a pull request: who follows higher tags does not stop at one of these.
+    pub refused: BTreeMap<RepositoryKey, Refusals>,
     /// The e-mail addresses that refrom commits with.
     pub own_emails: BTreeSet<String>,
     /// By the forge's name: the addresses of commits that were made through its API.
@@ -98,7 +98,7 @@ pub struct Knowledge {
     /// Which digests reached which repositories.
     pub waves: Waves,
     /// The tags of the images for which `follow` needs them.
-    pub tags: BTreeMap<ImageName, Result<BTreeSet<Tag>, Unknown>>,
+    pub tags: BTreeMap<ImageName, Result<TagList, Unknown>>,
     /// What is known of digests that are pinned, and of those that their tags point to, besides the evidence.
     pub images: BTreeMap<(ImageName, Digest), Image>,
 }

@@ -1,14 +1,15 @@
 //! A pull request as the forge shows it, read: its marker, and whether it may be touched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::decide::marker_pins;
 use super::{HOLD_LABEL, Knowledge};
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::digest::Digest;
-use crate::domain::marker::{Marker, MarkerError};
+use crate::domain::marker::{Marker, MarkerError, MarkerPin};
 use crate::domain::proposal::{Pin, Reason};
 use crate::domain::pull_request::{BotBranch, BranchName, CommitId, PullRequest, PullRequestState};
+use crate::domain::reference::{ImageName, Tag};
 
 /// A pull request and its marker.
 #[derive(Debug)]
@@ -45,14 +46,58 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The digests that people refused by closing a pull request, with its number. One that is open again is none.
-pub fn refusals(pull_requests: &[PullRequest]) -> BTreeMap<Digest, u64> {
-    let seen = Seen::all(pull_requests);
-    let open: BTreeSet<Digest> =
-        seen.iter().filter(|seen| seen.is_open()).flat_map(|seen| marker_pins(Some(seen))).map(|pin| pin.new).collect();
-    let refusals = seen.iter().filter(|seen| seen.is_refusal());
-    let refused = refusals.flat_map(|seen| marker_pins(Some(seen)).map(|pin| (pin.new, seen.pull_request.number)));
-    refused.filter(|(digest, _)| !open.contains(digest)).collect()
+/// What people of one repository refused by closing a pull request, each with its number, the oldest one. What is open
+/// again is not refused.
+///
+/// Where a pin was to get a higher tag, that version is refused, whatever digest it has by now: it is what people say no
+/// to. Pins that have the tag go on with its digests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusals {
+    digests: BTreeMap<Digest, u64>,
+    /// By the name as it is written.
+    versions: BTreeMap<(ImageName, Tag), u64>,
+}
+
+impl Refusals {
+    pub fn of(pull_requests: &[PullRequest]) -> Self {
+        Self::among(&Seen::all(pull_requests))
+    }
+
+    pub(super) fn among(seen: &[Seen<'_>]) -> Self {
+        let open = || seen.iter().filter(|seen| seen.is_open()).flat_map(|seen| marker_pins(Some(seen)));
+        let mut refusals = Self::default();
+        // Newest first: the oldest one stays.
+        for seen in seen.iter().filter(|seen| seen.is_refusal()) {
+            let number = seen.pull_request.number;
+            for pin in marker_pins(Some(seen)) {
+                refusals.digests.insert(pin.new, number);
+                refusals.versions.extend(version_of(pin).map(|version| (version, number)));
+            }
+        }
+        for pin in open() {
+            refusals.digests.remove(&pin.new);
+            version_of(pin).map(|version| refusals.versions.remove(&version));
+        }
+        refusals
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.digests.is_empty() && self.versions.is_empty()
+    }
+
+    /// The pull request by which a digest was refused.
+    pub fn of_digest(&self, digest: &Digest) -> Option<u64> {
+        self.digests.get(digest).copied()
+    }
+
+    /// The pull request by which a higher tag of an image, as it is written, was refused.
+    pub fn of_version(&self, image: &ImageName, tag: &Tag) -> Option<u64> {
+        self.versions.get(&(image.clone(), tag.clone())).copied()
+    }
+}
+
+fn version_of(pin: &MarkerPin) -> Option<(ImageName, Tag)> {
+    Some((pin.image.clone(), pin.new_tag.clone()?))
 }
 
 /// The branches of the bot in one repository, and whose they are.

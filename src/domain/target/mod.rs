@@ -35,7 +35,7 @@ use super::pull_request::BranchName;
 use super::reference::Tag;
 use search::Search;
 
-pub use search::{LOOKED_UP_MAX, ROUNDS_MAX};
+pub use search::{LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
 pub use stays::stays;
 pub(super) use stays::{asked, held_move, is_forbidden};
 

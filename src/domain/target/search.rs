@@ -11,6 +11,7 @@ use crate::domain::digest::Digest;
 use crate::domain::follow;
 use crate::domain::image::Image;
 use crate::domain::ledger::{History, Sighting};
+use crate::domain::plan::Refusals;
 use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
@@ -20,9 +21,13 @@ use crate::domain::unchanged;
 /// is none that an older one is free of.
 pub const LOOKED_UP_MAX: usize = 4;
 
+/// How many digests of one tag that the mirror does not have are passed over besides, for one pin in one cycle: each costs
+/// little, and what the mirror does have may be far behind. Two days of a tag that moves every hour.
+pub const NOT_IN_MIRROR_MAX: usize = 50;
+
 /// How often something may be looked up until the target of a pin can be told: for the way back, for each higher tag, and
 /// for its own tag, of which a pin that has to leave takes what is old enough before anything else.
-pub const ROUNDS_MAX: usize = LOOKED_UP_MAX * (follow::HIGHER_TAGS_MAX + 3);
+pub const ROUNDS_MAX: usize = (LOOKED_UP_MAX + NOT_IN_MIRROR_MAX) * (follow::HIGHER_TAGS_MAX + 3);
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -51,10 +56,19 @@ struct Trail<'a> {
     history: Cow<'a, History>,
 }
 
+/// What was looked up along the digests of one tag, in vain.
+#[derive(Debug, Default)]
+struct Looks {
+    refused: usize,
+    not_in_mirror: usize,
+}
+
 /// How a search goes on after a candidate, or after a trail.
 enum Next {
     /// Another candidate may be free of what is wrong with this one.
     Candidate,
+    /// The same, and the mirror is what lacks this one.
+    NotInMirror,
     /// No other one of this tag is worth a look.
     Trail,
     /// There is a target, or none will be found.
@@ -100,9 +114,14 @@ impl Search {
         let trail = Trail::of(rules, candidate.asked.clone(), None);
         let urgency = Urgency::RolledBack(back.denial.reason.clone());
         let may_be = back.digests.iter().filter(|digest| rules.denied(&trail.asked, digest).is_none());
-        for digest in may_be.take(LOOKED_UP_MAX) {
+        let mut looks = Looks::default();
+        for digest in may_be {
+            if looks.are_used_up() {
+                break;
+            }
             match self.look(candidate, rules, &trail, (*digest, Some(&urgency))) {
-                Next::Candidate => {}
+                Next::Candidate => looks.refused += 1,
+                Next::NotInMirror => looks.not_in_mirror += 1,
                 Next::Trail | Next::End => return Next::End,
             }
             // What is lost is no way back; what may still come is worth waiting for.
@@ -126,13 +145,20 @@ impl Search {
             }
             None => return Next::Trail,
         };
-        for tag in follow::higher(candidate.tag(), tags, follow) {
+        for tag in tags.higher(candidate.tag(), follow).iter().cloned() {
             let asked = TagRef { image: image.clone(), tag: tag.clone() };
             if !candidate.can_change_tag {
                 self.stop(&asked, None, Reason::TagNotEditable(tag));
                 return Next::Trail;
             }
-            match rules.knowledge.observations.get(&asked) {
+            let refused = rules.refusals().and_then(|refusals| refusals.of_version(candidate.image(), &tag));
+            let answer = rules.knowledge.observations.get(&asked);
+            if let Some(number) = refused {
+                let head = answer.and_then(|answer| answer.as_ref().ok()).copied();
+                self.stop(&asked, head, Reason::Refused(number));
+                continue;
+            }
+            match answer {
                 Some(Ok(_)) => {}
                 Some(Err(Unanswered::Unknown(unknown))) => {
                     self.stop(&asked, None, Reason::Unknown(unknown.clone()));
@@ -199,9 +225,10 @@ impl Search {
         trail: &Trail<'_>,
         (sightings, urgency): (&[&Sighting], Option<&Urgency>),
     ) -> Next {
-        let mut looked_up = 0;
+        let mut looks = Looks::default();
         for sighting in sightings {
-            if let Some(number) = rules.refusal(&sighting.digest).filter(|_| trail.new_tag.is_some()) {
+            let refused = rules.refusals().filter(|_| trail.new_tag.is_some());
+            if let Some(number) = refused.and_then(|refusals| refusals.of_digest(&sighting.digest)) {
                 self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
                 return Next::Trail;
             }
@@ -209,12 +236,12 @@ impl Search {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
             }
-            if looked_up == LOOKED_UP_MAX {
+            if looks.are_used_up() {
                 break;
             }
-            looked_up += 1;
             match self.look(candidate, rules, trail, (sighting.digest, urgency)) {
-                Next::Candidate => {}
+                Next::Candidate => looks.refused += 1,
+                Next::NotInMirror => looks.not_in_mirror += 1,
                 next => return next,
             }
         }
@@ -258,6 +285,7 @@ impl Search {
                     // be overtaken as soon as there is an answer. And where the newest changes nothing, there is nothing
                     // to wait for. A higher tag keeps the pin's own tag from nothing.
                     Reason::SinglePlatform | Reason::Unknown(_) | Reason::Unchanged(_) => Next::Trail,
+                    Reason::NotInMirror { .. } => Next::NotInMirror,
                     _ => Next::Candidate,
                 };
                 self.stop(&trail.asked, Some(digest), reason);
@@ -269,6 +297,12 @@ impl Search {
     /// Notes what stopped a candidate, if it is the newest.
     fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
         self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason });
+    }
+}
+
+impl Looks {
+    fn are_used_up(&self) -> bool {
+        self.refused >= LOOKED_UP_MAX || self.not_in_mirror >= NOT_IN_MIRROR_MAX
     }
 }
 
@@ -310,9 +344,9 @@ impl<'a> Rules<'a> {
         by_policy.or_else(taken_back).map(|reason| Reason::Denied { digest: *digest, reason })
     }
 
-    /// The pull request by which people of this repository refused a digest.
-    fn refusal(&self, digest: &Digest) -> Option<u64> {
-        self.knowledge.refused.get(self.repository?)?.get(digest).copied()
+    /// What people of this repository refused.
+    fn refusals(&self) -> Option<&'a Refusals> {
+        self.knowledge.refused.get(self.repository?)
     }
 
     /// Whether the rules that need no registry let a digest pass.

@@ -115,9 +115,11 @@ async fn where_the_list_fails_the_digest_of_the_own_tag_still_moves() {
 }
 
 #[tokio::test]
-async fn a_refused_version_is_not_proposed_again_and_its_next_digest_is() {
+async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_next_version_is() {
     let (mut world, _, _) = following().await;
     world.run().await;
+    let body = world.pull_request(WEB, 1).body;
+    assert!(body.contains("these versions will not be proposed in this repository again"), "{body}");
     world.forge.close(&name(WEB), 1).unwrap();
     world.wait_minutes(61);
     let report = world.run().await;
@@ -129,10 +131,63 @@ async fn a_refused_version_is_not_proposed_again_and_its_next_digest_is() {
     world.wait_minutes(61);
     world.run().await;
     world.expect_proposal(WEB, 2, &nginx("1.27.2", &second));
-    let next = world.release(IMAGE, "1.28", "2");
+    let body = world.pull_request(WEB, 2).body;
+    assert!(body.contains("these digests will not be proposed in this repository again"), "{body}");
+    // A rebuild of it is none that anybody said yes to.
+    world.release(IMAGE, "1.28", "2");
     world.wait_minutes(61);
     world.run().await;
-    world.expect_proposal(WEB, 2, &pinned("1.28", "1.28.2", &next));
+    assert_eq!(world.costs().writes, 0);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.wait_minutes(61);
+    world.run().await;
+    world.expect_proposal(WEB, 2, &nginx("1.27.3", &third));
+    let next = world.release(IMAGE, "1.29", "1");
+    world.wait_minutes(61);
+    world.run().await;
+    world.expect_proposal(WEB, 2, &pinned("1.29", "1.29.1", &next));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_refused_version_comes_back_when_its_pull_request_does() {
+    let (mut world, _, _) = following().await;
+    world.run().await;
+    world.forge.close(&name(WEB), 1).unwrap();
+    world.wait_minutes(61);
+    world.run().await;
+    let next = world.release(IMAGE, "1.28", "2");
+    world.forge.reopen(&name(WEB), 1).unwrap();
+    world.wait_minutes(61);
+    world.run().await;
+    world.expect_proposal(WEB, 1, &pinned("1.28", "1.28.2", &next));
+    world.finish();
+}
+
+#[tokio::test]
+async fn one_of_a_pair_gets_a_higher_tag_with_the_other_one_or_after_a_day() {
+    let (mut world, first, higher) = following().await;
+    let dev = world.release(IMAGE, "1.27-dev", "1");
+    let both = |dev: (&str, &Digest), one: (&str, &Digest)| {
+        format!("FROM dhi.io/nginx:{}@{} AS build\nFROM dhi.io/nginx:{}@{}\n", dev.0, dev.1, one.0, one.1)
+    };
+    world.commit(WEB, "main", &[("Dockerfile", &both(("1.27-dev", &dev), ("1.27", &first)))]);
+    let report = world.run().await;
+    let told = report.repositories[0].plan.not_proposed[0].reason.told(Vocabulary::PullRequest).to_string();
+    assert!(told.starts_with("`pair`: `dhi.io/nginx:1.27-dev` has nothing to move to yet"), "{told}");
+    let higher_dev = world.release(IMAGE, "1.28-dev", "1");
+    world.wait_minutes(61);
+    world.run().await;
+    world.expect_proposal(WEB, 1, &both(("1.28-dev", &higher_dev), ("1.28", &higher)));
+    world.forge.merge(&name(WEB), 1).unwrap();
+    world.run().await;
+    let next = world.release(IMAGE, "1.29", "1");
+    world.wait_minutes(61);
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.wait_minutes(25 * 60);
+    world.run().await;
+    world.expect_proposal(WEB, 2, &both(("1.28-dev", &higher_dev), ("1.29", &next)));
     world.finish();
 }
 
