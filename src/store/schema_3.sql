@@ -85,9 +85,9 @@ CREATE INDEX adoption_tag ON adoption (image, tag);
 CREATE TABLE base_pipeline (
     forge      TEXT NOT NULL,
     repository TEXT NOT NULL,
-    state      TEXT NOT NULL, -- green, pending, failed
+    state      TEXT NOT NULL, -- green, without, pending, failed
     since      INTEGER NOT NULL,
-    seen       INTEGER, -- green: the last look in which it was
+    seen       INTEGER, -- green, without: the last look in which it was
     PRIMARY KEY (forge, repository)
 ) STRICT, WITHOUT ROWID;
 

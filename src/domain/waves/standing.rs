@@ -72,8 +72,12 @@ impl Waves {
             have += 1;
             match self.facts.pipelines.get(*repository) {
                 Some(BasePipeline::Failed { .. }) => return Some(WaveCause::Failed((*repository).clone())),
-                Some(BasePipeline::Green { since, seen }) if *seen >= adopted => greens.push(adopted.max(*since)),
-                Some(BasePipeline::Green { .. } | BasePipeline::Pending { .. }) => {
+                Some(BasePipeline::Green { since, seen } | BasePipeline::Without { since, seen })
+                    if *seen >= adopted =>
+                {
+                    greens.push(adopted.max(*since));
+                }
+                Some(BasePipeline::Green { .. } | BasePipeline::Without { .. } | BasePipeline::Pending { .. }) => {
                     not_green.get_or_insert_with(|| WaveCause::Pending((*repository).clone()));
                 }
                 None => {

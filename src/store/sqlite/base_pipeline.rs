@@ -20,6 +20,7 @@ impl SqliteStore {
         for (key, pipeline) in pipelines {
             let (state, since, seen) = match pipeline {
                 BasePipeline::Green { since, seen } => ("green", since, Some(seen)),
+                BasePipeline::Without { since, seen } => ("without", since, Some(seen)),
                 BasePipeline::Failed { since } => ("failed", since, None),
                 BasePipeline::Pending { since } => ("pending", since, None),
             };
@@ -39,8 +40,10 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<BTreeMap<RepositoryKey, Bas
     let pipeline = |(forge, repository, state, since, seen): (String, String, String, i64, Option<i64>)| {
         let key = RepositoryKey { forge, name: repository.parse::<RepoName>().map_err(decode)? };
         let since = time(since)?;
+        let seen = seen.map_or(Ok(since), time)?;
         let pipeline = match state.as_str() {
-            "green" => BasePipeline::Green { since, seen: seen.map_or(Ok(since), time)? },
+            "green" => BasePipeline::Green { since, seen },
+            "without" => BasePipeline::Without { since, seen },
             "failed" => BasePipeline::Failed { since },
             "pending" => BasePipeline::Pending { since },
             state => return Err(sqlx::Error::Decode(format!("no state of a pipeline: `{state}`").into())),

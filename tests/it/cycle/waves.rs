@@ -22,6 +22,7 @@ const WAVES: &str = "waves: [{ name: canary, match: [acme/canary] }, { name: int
 on_both_forges!(
     a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green,
     a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovered,
+    a_merge_whose_pipeline_has_not_begun_proves_nothing,
     a_cycle_over_one_repository_knows_the_others_waves,
     a_fleet_that_was_never_listed_lets_no_later_wave_begin,
     another_base_branch_has_a_pipeline_of_its_own,
@@ -119,6 +120,23 @@ async fn a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovere
     assert!(waits(&world.run().await, INTERNAL)[0].contains("have to stay green"));
     world.wait_minutes(6 * 60);
     assert_eq!((waits(&world.run().await, INTERNAL), opened(&world, INTERNAL)), (vec![], true));
+    world.finish();
+}
+
+async fn a_merge_whose_pipeline_has_not_begun_proves_nothing(face: Face) {
+    let (mut world, second) = three_waves(face).await;
+    world.run().await;
+    world.forge.merge(&name(CANARY), 1).unwrap();
+    world.wait_minutes(1);
+    let canary = format!("{}:acme/canary", world.forge_name());
+    let pending = [format!("wave `canary`: the pipeline of `{canary}` has not passed with {} yet", second.short())];
+    assert_eq!(waits(&world.run().await, INTERNAL), pending, "shortly after the merge, before its pipeline is there");
+    checks(&world, CANARY, Pipeline::Pending);
+    world.wait_minutes(8 * 60);
+    assert_eq!(waits(&world.run().await, INTERNAL), pending, "it hangs for longer than `green_for`");
+    checks(&world, CANARY, Pipeline::Passed);
+    assert!(waits(&world.run().await, INTERNAL)[0].contains("have to stay green"));
+    assert!(!opened(&world, INTERNAL));
     world.finish();
 }
 
