@@ -32,7 +32,12 @@ pub async fn waves(
     changes.apply(&mut adoptions, now);
     let known = store.listed_forges().await?;
     let unlisted = parts.forges.iter().map(|forge| forge.name().to_owned()).filter(|forge| !known.contains(forge));
-    let facts = WaveFacts { adoptions, pipelines: pipelines(store, fleet, now).await?, unlisted: unlisted.collect() };
+    let facts = WaveFacts {
+        adoptions,
+        pipelines: pipelines(store, fleet, now).await?,
+        unlisted: unlisted.collect(),
+        denied: Vec::new(),
+    };
     Ok(Waves::new(parts.config.waves.clone(), parts.config.advance, facts))
 }
 
@@ -65,21 +70,21 @@ fn pinned(fleet: &[RepositoryFacts], before: &Adoptions, listed: &BTreeSet<Strin
     pinned
 }
 
-/// The digests of the followed pins, by the tag as a registry is asked for it.
-fn pins(facts: &RepositoryFacts) -> BTreeMap<TagRef, BTreeSet<Digest>> {
-    let mut pins: BTreeMap<TagRef, BTreeSet<Digest>> = BTreeMap::new();
+/// The digests of the followed pins, and of those that shall get one, by the tag as a registry is asked for it.
+fn pins(facts: &RepositoryFacts) -> BTreeMap<TagRef, BTreeSet<Option<Digest>>> {
+    let mut pins: BTreeMap<TagRef, BTreeSet<Option<Digest>>> = BTreeMap::new();
     for found in facts.files.iter().flat_map(|file| &file.uses) {
-        if let (Some(tag), Some(digest)) = (candidates::asked(found, &facts.policy), found.digest) {
-            pins.entry(tag).or_default().insert(digest);
+        if let Some(tag) = candidates::asked(found, &facts.policy) {
+            pins.entry(tag).or_default().insert(found.digest);
         }
     }
     pins
 }
 
-fn keep(tags: &mut BTreeMap<TagRef, BTreeSet<Digest>>, before: &Adoptions, key: &RepositoryKey) {
+fn keep(tags: &mut BTreeMap<TagRef, BTreeSet<Option<Digest>>>, before: &Adoptions, key: &RepositoryKey) {
     for (tag, repositories) in before {
         let held = repositories.get(key).into_iter().flatten().filter(|row| row.holds());
-        let held: BTreeSet<Digest> = held.map(|row| row.digest).collect();
+        let held: BTreeSet<Option<Digest>> = held.map(|row| row.digest).collect();
         if !held.is_empty() {
             tags.entry(tag.clone()).or_default().extend(held);
         }

@@ -176,6 +176,7 @@ async fn know(
     // What is there is noted before it is asked what was.
     let waves = adoption::waves(parts, request, gathered, report, now).await?;
     let denials = denials::know(store, request).await?;
+    let waves = waves.denying(denials.denials.clone());
     let mut knowledge = Knowledge { denials, waves, ..Knowledge::default() };
     let followed = tags::followed_by(gathered);
     knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;

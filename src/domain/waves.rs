@@ -2,6 +2,7 @@
 
 mod adoption;
 mod base_pipeline;
+mod memo;
 mod standing;
 mod under_way;
 
@@ -11,14 +12,17 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::candidates::RepositoryKey;
+use super::denial::Denial;
 use super::digest::Digest;
 use super::ledger::History;
 use super::pattern::Pattern;
+use super::policy::DeniedDigest;
 use super::pull_request::RepoName;
 use super::reference::TagRef;
 
 pub use adoption::{Adoption, AdoptionChanges, Adoptions, Pinned, changes};
 pub use base_pipeline::BasePipeline;
+use memo::Memo;
 pub use standing::WaveStanding;
 pub use under_way::UnderWay;
 
@@ -47,6 +51,8 @@ pub struct WaveFacts {
     /// Forges, by their name in the configuration, whose repositories were never listed as a whole: who is in a wave is
     /// not known there.
     pub unlisted: BTreeSet<String>,
+    /// Digests that people took back: who has one has proved no older one.
+    pub denied: Vec<Denial>,
 }
 
 /// The rules, and what is known of the fleet.
@@ -55,9 +61,30 @@ pub struct Waves {
     /// In their order; none: every digest reaches every repository at once.
     waves: Vec<Wave>,
     advance: Advance,
-    /// The index of the wave of each repository that has an adoption: patterns are matched once.
-    members: BTreeMap<RepositoryKey, usize>,
-    pub facts: WaveFacts,
+    /// Each repository that has an adoption: patterns are matched once.
+    members: BTreeMap<RepositoryKey, Member>,
+    facts: WaveFacts,
+    memo: Memo,
+}
+
+/// A repository of a wave.
+#[derive(Debug, Clone, Default)]
+struct Member {
+    /// The index of its wave.
+    wave: usize,
+    /// The tags that it has pins of.
+    tags: BTreeSet<TagRef>,
+}
+
+/// A digest that a repository may get.
+#[derive(Debug, Clone, Copy)]
+pub struct WaveCandidate<'a> {
+    /// As a registry is asked for it, with the tag that the pin gets.
+    pub tag: &'a TagRef,
+    pub digest: &'a Digest,
+    pub history: Option<&'a History>,
+    /// What the repository's policy denies besides what people took back.
+    pub denied: &'a [DeniedDigest],
 }
 
 /// What an earlier wave still has to do.
@@ -87,10 +114,38 @@ pub enum WaveCause {
 
 impl Waves {
     pub fn new(waves: Vec<Wave>, advance: Advance, facts: WaveFacts) -> Self {
-        let mut all = Self { waves, advance, members: BTreeMap::new(), facts };
-        let known: BTreeSet<&RepositoryKey> = all.facts.adoptions.values().flat_map(BTreeMap::keys).collect();
-        all.members = known.into_iter().map(|key| (key.clone(), all.matched(key))).collect();
+        let mut all = Self { waves, advance, facts, ..Self::default() };
+        let holders = all.facts.adoptions.iter().flat_map(|(tag, rows)| rows.keys().map(move |key| (key, tag)));
+        let holders: Vec<_> = holders.map(|(key, tag)| (key.clone(), tag.clone())).collect();
+        holders.iter().for_each(|(key, tag)| all.index(key, tag));
         all
+    }
+
+    /// The same where people took these digests back.
+    pub fn denying(mut self, denied: Vec<Denial>) -> Self {
+        self.facts.denied = denied;
+        self.memo = Memo::default();
+        self
+    }
+
+    /// What is known of the fleet.
+    pub fn facts(&self) -> &WaveFacts {
+        &self.facts
+    }
+
+    /// Notes what became of adoptions and pipelines.
+    pub fn note(
+        &mut self,
+        changes: &AdoptionChanges,
+        pipelines: impl IntoIterator<Item = (RepositoryKey, BasePipeline)>,
+        now: Timestamp,
+    ) {
+        changes.apply(&mut self.facts.adoptions, now);
+        for (key, tag, _) in changes.begun.iter().chain(&changes.ended) {
+            self.index(key, tag);
+        }
+        self.facts.pipelines.extend(pipelines);
+        self.memo = Memo::default();
     }
 
     /// Whether there are any.
@@ -103,29 +158,28 @@ impl Waves {
         self.waves.iter().map(|wave| wave.name.as_str())
     }
 
-    /// Whether a digest has reached a repository, or what it waits for. `tag` is as a registry is asked for it, with the
-    /// tag that the pin gets.
+    /// Whether a digest has reached a repository, or what it waits for.
     ///
-    /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it.
+    /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it, for those who leave the same tags and
+    /// deny the same digests.
     pub fn reached(
         &self,
         repository: &RepositoryKey,
-        tag: &TagRef,
-        candidate: (&Digest, Option<&History>),
+        candidate: WaveCandidate<'_>,
         now: Timestamp,
     ) -> Result<(), WaveWait> {
         let before = self.waves.get(..self.wave_of(repository)).unwrap_or_default();
-        let wait = |wave: &Wave, cause| Err(WaveWait { wave: wave.name.clone(), digest: *candidate.0, cause });
+        let wait = |wave: &Wave, cause| Err(WaveWait { wave: wave.name.clone(), digest: *candidate.digest, cause });
         if let (Some(wave), Some(forge)) = (before.first(), self.facts.unlisted.first()) {
             return wait(wave, WaveCause::Unlisted(forge.clone()));
         }
         if before.is_empty() {
             return Ok(());
         }
-        let standings = self.standings(tag, &self.left_for(repository, tag), candidate, now);
-        for (wave, standing) in before.iter().zip(standings) {
-            if let Some(cause) = standing.blocked {
-                return wait(wave, cause);
+        let standings = self.standings(candidate, self.left_for(repository, candidate.tag));
+        for (wave, standing) in before.iter().zip(standings.iter()) {
+            if let Some(cause) = standing.blocked_at(now) {
+                return wait(wave, cause.clone());
             }
         }
         Ok(())
@@ -133,24 +187,32 @@ impl Waves {
 
     /// The index of a repository's wave.
     fn wave_of(&self, repository: &RepositoryKey) -> usize {
-        self.members.get(repository).copied().unwrap_or_else(|| self.matched(repository))
+        self.members.get(repository).map_or_else(|| index_of(&self.waves, &repository.name), |member| member.wave)
     }
 
-    fn matched(&self, repository: &RepositoryKey) -> usize {
-        index_of(&self.waves, &repository.name)
+    /// Notes whether a repository has a pin of a tag.
+    fn index(&mut self, repository: &RepositoryKey, tag: &TagRef) {
+        let holds = self.rows(repository, tag).iter().any(Adoption::holds);
+        let wave = self.wave_of(repository);
+        let member = self.members.entry(repository.clone()).or_default();
+        member.wave = wave;
+        if holds {
+            member.tags.insert(tag.clone());
+        } else {
+            member.tags.remove(tag);
+        }
+    }
+
+    fn rows(&self, repository: &RepositoryKey, tag: &TagRef) -> &[Adoption] {
+        let rows = self.facts.adoptions.get(tag).and_then(|repositories| repositories.get(repository));
+        rows.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The tags that a repository leaves for this one, which it does not have yet: those of the same image that it has.
     /// In the waves before, who has one of them has not followed.
-    fn left_for(&self, repository: &RepositoryKey, tag: &TagRef) -> Vec<&TagRef> {
-        let has = |rows: &BTreeMap<RepositoryKey, Vec<Adoption>>| {
-            rows.get(repository).is_some_and(|rows| rows.iter().any(Adoption::holds))
-        };
-        if self.facts.adoptions.get(tag).is_some_and(has) {
-            return Vec::new();
-        }
-        let is_left = |(other, rows): &(&TagRef, &BTreeMap<_, _>)| other.image == tag.image && has(rows);
-        self.facts.adoptions.iter().filter(is_left).map(|(other, _)| other).collect()
+    fn left_for(&self, repository: &RepositoryKey, tag: &TagRef) -> Vec<TagRef> {
+        let tags = self.members.get(repository).map(|member| &member.tags).filter(|tags| !tags.contains(tag));
+        tags.into_iter().flatten().filter(|other| other.image == tag.image).cloned().collect()
     }
 }
 

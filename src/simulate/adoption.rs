@@ -15,14 +15,13 @@ impl Replay<'_> {
         if self.knowledge.waves.is_empty() {
             return BTreeSet::new();
         }
-        let pinned = self.pinned(wanted);
-        let facts = &mut self.knowledge.waves.facts;
-        let changes = waves::changes(&facts.adoptions, &pinned);
-        changes.apply(&mut facts.adoptions, now);
-        let mut images: BTreeSet<ImageName> = BTreeSet::new();
-        for (repository, tag, _) in changes.begun.into_iter().chain(changes.ended) {
-            facts.pipelines.insert(repository, BasePipeline::Green { since: self.grid.from, seen: now });
-            images.insert(tag.image);
+        let changes = waves::changes(&self.knowledge.waves.facts().adoptions, &self.pinned(wanted));
+        let changed = || changes.begun.iter().chain(&changes.ended);
+        let green = BasePipeline::Green { since: self.grid.from, seen: now };
+        let pipelines: Vec<_> = changed().map(|(repository, ..)| (repository.clone(), green)).collect();
+        let images: BTreeSet<ImageName> = changed().map(|(_, tag, _)| tag.image.clone()).collect();
+        if !images.is_empty() {
+            self.knowledge.waves.note(&changes, pipelines, now);
         }
         let users = images.iter().filter_map(|image| self.users.get(image));
         let affected: BTreeSet<usize> = users.flatten().copied().collect();
@@ -38,7 +37,7 @@ impl Replay<'_> {
             let tags = pinned.entry(repository.facts.key()).or_default();
             let followed = repository.pins.iter().filter(|pin| policy.enabled && policy.follows(&pin.tag.image));
             for (pin, (digest, _)) in followed.filter_map(|pin| Some((pin, pin.at?))) {
-                tags.entry(policy.mirrors.asked(&pin.tag)).or_default().insert(digest);
+                tags.entry(policy.mirrors.asked(&pin.tag)).or_default().insert(Some(digest));
             }
         }
         pinned

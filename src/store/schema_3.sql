@@ -73,7 +73,7 @@ CREATE TABLE adoption (
     repository TEXT NOT NULL,
     image      TEXT NOT NULL, -- as a registry is asked for it
     tag        TEXT NOT NULL,
-    digest     TEXT NOT NULL,
+    digest     TEXT NOT NULL, -- empty: the pin has none yet, and shall get one
     since      INTEGER NOT NULL,
     until      INTEGER, -- absent: it is there
     PRIMARY KEY (forge, repository, image, tag, digest, since)

@@ -12,7 +12,7 @@ use refrom::domain::pattern::Pattern;
 use refrom::domain::policy::{DeniedDigest, Follow};
 use refrom::domain::proposal::{NoImage, Pin};
 use refrom::domain::reference::{Tag, TagRef};
-use refrom::domain::waves::{Adoption, Advance, BasePipeline, Wave, WaveFacts, Waves};
+use refrom::domain::waves::{Adoption, Advance, BasePipeline, Wave, WaveCandidate, WaveFacts, Waves};
 
 use crate::plan_world::{digest, letter};
 use crate::target::{Bench, asked, hours, repository};
@@ -27,7 +27,7 @@ fn canary() -> RepositoryKey {
 /// `acme/canary` comes first; it has this digest since the beginning.
 fn waves(of_canary: char, bench: &Bench) -> Waves {
     let wave = |name: &str, pattern| Wave { name: name.to_owned(), repositories: vec![Pattern::new(pattern).unwrap()] };
-    let adoption = Adoption { digest: digest(of_canary), since: bench.now, until: None };
+    let adoption = Adoption { digest: Some(digest(of_canary)), since: bench.now, until: None };
     let facts = WaveFacts {
         adoptions: [(asked(), [(canary(), vec![adoption])].into())].into(),
         pipelines: [(canary(), BasePipeline::Green { since: bench.now, seen: bench.now })].into(),
@@ -184,8 +184,12 @@ proptest! {
             prop_assert!(is_seen || is_head || seen.first_seen >= since);
             prop_assert!(bench.now.duration_since(seen.first_seen) >= bench.policy.min_age);
             prop_assert!(seen.last_seen.duration_since(seen.first_seen) >= bench.policy.settle);
-            let reached = bench.knowledge.waves.reached(&repository(), &asked(), (&new, Some(history)), bench.now);
-            prop_assert_eq!(reached, Ok(()));
+            let reached = |digest: &Digest| {
+                let candidate =
+                    WaveCandidate { tag: &asked(), digest, history: Some(history), denied: &bench.policy.denied };
+                bench.knowledge.waves.reached(&repository(), candidate, bench.now)
+            };
+            prop_assert_eq!(reached(&new), Ok(()));
             // And nothing newer would have passed.
             let passes = |it: &&Sighting| {
                 it.first_seen > seen.first_seen
@@ -195,7 +199,7 @@ proptest! {
                     && !denied.contains(&letter(&it.digest))
                     && bench.now.duration_since(it.first_seen) >= bench.policy.min_age
                     && it.has_settled(bench.policy.settle)
-                    && bench.knowledge.waves.reached(&repository(), &asked(), (&it.digest, Some(history)), bench.now).is_ok()
+                    && reached(&it.digest).is_ok()
             };
             prop_assert_eq!(history.sightings().iter().find(passes), None, "newer than {:?}", pin);
         }

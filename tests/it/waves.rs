@@ -7,12 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
+use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::ledger::{History, Ledger};
 use refrom::domain::pattern::Pattern;
+use refrom::domain::policy::DeniedDigest;
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::reference::TagRef;
-use refrom::domain::waves::{Adoptions, Advance, BasePipeline, Pinned, Wave, WaveFacts, WaveWait, Waves, changes};
+use refrom::domain::waves::{
+    Adoptions, Advance, BasePipeline, Pinned, Wave, WaveCandidate, WaveFacts, WaveWait, Waves, changes,
+};
 
 /// A fleet with one image, whose cycles look at everything that is told to them.
 struct Fleet {
@@ -21,9 +25,13 @@ struct Fleet {
     adoptions: Adoptions,
     pipelines: BTreeMap<RepositoryKey, BasePipeline>,
     /// What each repository pins now.
-    pinned: BTreeMap<RepositoryKey, BTreeMap<TagRef, BTreeSet<Digest>>>,
+    pinned: Pinned,
     ledger: Ledger,
     unlisted: BTreeSet<String>,
+    /// What people took back.
+    taken_back: Vec<Denial>,
+    /// What everybody's policy denies.
+    denied: Vec<DeniedDigest>,
     now: Timestamp,
 }
 
@@ -46,6 +54,11 @@ fn tag(text: &str) -> TagRef {
     TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: text.parse().unwrap() }
 }
 
+/// `-`: the pin has none yet.
+fn digests(letters: &str) -> BTreeSet<Option<Digest>> {
+    letters.chars().map(|letter| (letter != '-').then(|| digest(letter))).collect()
+}
+
 impl Fleet {
     fn new(merged_percent: u8, green_for: SignedDuration) -> Self {
         Self {
@@ -56,6 +69,8 @@ impl Fleet {
             pinned: BTreeMap::new(),
             ledger: Ledger::default(),
             unlisted: BTreeSet::new(),
+            taken_back: Vec::new(),
+            denied: Vec::new(),
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
         }
     }
@@ -65,13 +80,19 @@ impl Fleet {
         self.ledger.note(tag("1"), digest(letter), self.now);
     }
 
-    /// Repositories that pin the tag at a digest; each letter a file.
+    /// Repositories that pin the tag at a digest; each letter a file, and `-` one that shall get its digest.
     fn pins(&mut self, names: &[&str], letters: &str) {
         for name in names {
-            let tags = BTreeMap::from([(tag("1"), letters.chars().map(digest).collect())]);
-            self.pinned.insert(key(name), tags);
+            self.pinned.insert(key(name), BTreeMap::from([(tag("1"), digests(letters))]));
         }
         self.look();
+    }
+
+    /// Somebody takes a digest back.
+    fn takes_back(&mut self, letter: char) {
+        let (image, reason) = (tag("1").image, "it is slow".to_owned());
+        let denial = Denial { image, tag: None, digest: digest(letter), to: None, reason, at: self.now };
+        self.taken_back.push(denial);
     }
 
     fn pipeline(&mut self, name: &str, look: Pipeline) {
@@ -88,7 +109,7 @@ impl Fleet {
 
     /// A cycle reads the fleet.
     fn look(&mut self) {
-        let changes = changes(&self.adoptions, &self.pinned as &Pinned);
+        let changes = changes(&self.adoptions, &self.pinned);
         changes.apply(&mut self.adoptions, self.now);
     }
 
@@ -98,7 +119,8 @@ impl Fleet {
 
     fn waves(&self) -> Waves {
         let (adoptions, pipelines) = (self.adoptions.clone(), self.pipelines.clone());
-        let facts = WaveFacts { adoptions, pipelines, unlisted: self.unlisted.clone() };
+        let (unlisted, denied) = (self.unlisted.clone(), self.taken_back.clone());
+        let facts = WaveFacts { adoptions, pipelines, unlisted, denied };
         Waves::new(self.waves.clone(), self.advance, facts)
     }
 
@@ -107,7 +129,9 @@ impl Fleet {
     }
 
     fn reached(&self, name: &str, letter: char) -> Result<(), WaveWait> {
-        self.waves().reached(&key(name), &tag("1"), (&digest(letter), self.history()), self.now)
+        let (tag, digest, history) = (&tag("1"), &digest(letter), self.history());
+        let candidate = WaveCandidate { tag, digest, history, denied: &self.denied };
+        self.waves().reached(&key(name), candidate, self.now)
     }
 
     /// What a digest waits for in a repository.

@@ -16,6 +16,7 @@ use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
+use crate::domain::waves::WaveCandidate;
 
 /// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
 /// is none that an older one is free of.
@@ -363,8 +364,9 @@ impl<'a> Rules<'a> {
             return Err(Reason::Unsettled { digest, from });
         }
         let Some(repository) = self.repository else { return Ok(()) };
-        let reached = self.knowledge.waves.reached(repository, &trail.asked, (&digest, Some(&trail.history)), self.now);
-        reached.map_err(Reason::Wave)
+        let (tag, history) = (&trail.asked, Some(&*trail.history));
+        let candidate = WaveCandidate { tag, digest: &digest, history, denied: &self.policy.denied };
+        self.knowledge.waves.reached(repository, candidate, self.now).map_err(Reason::Wave)
     }
 
     fn is_old_enough(&self, sighting: &Sighting) -> Result<(), Reason> {

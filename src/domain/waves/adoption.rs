@@ -11,7 +11,8 @@ use crate::domain::reference::TagRef;
 /// A digest that a pin of a repository has, or had, on its base branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adoption {
-    pub digest: Digest,
+    /// `None`: the pin has none yet, and shall get one (`pin: digest`).
+    pub digest: Option<Digest>,
     /// When it was first read there.
     pub since: Timestamp,
     /// When it was no longer read there; `None`: it is there.
@@ -21,15 +22,15 @@ pub struct Adoption {
 /// By the tag as a registry is asked for it, then by repository; oldest first.
 pub type Adoptions = BTreeMap<TagRef, BTreeMap<RepositoryKey, Vec<Adoption>>>;
 
-/// The digests of each tag, as a registry is asked for it, that the pins of repositories have now. A repository without
-/// tags is one that has no pins any more, or is not looked after.
-pub type Pinned = BTreeMap<RepositoryKey, BTreeMap<TagRef, BTreeSet<Digest>>>;
+/// The digests of each tag, as a registry is asked for it, that the pins of repositories have now; `None` for those that
+/// shall get one. A repository without tags is one that has no pins any more, or is not looked after.
+pub type Pinned = BTreeMap<RepositoryKey, BTreeMap<TagRef, BTreeSet<Option<Digest>>>>;
 
 /// What is other than it was known to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AdoptionChanges {
-    pub begun: Vec<(RepositoryKey, TagRef, Digest)>,
-    pub ended: Vec<(RepositoryKey, TagRef, Digest)>,
+    pub begun: Vec<(RepositoryKey, TagRef, Option<Digest>)>,
+    pub ended: Vec<(RepositoryKey, TagRef, Option<Digest>)>,
 }
 
 impl Adoption {
@@ -55,7 +56,7 @@ pub fn changes(before: &Adoptions, pinned: &Pinned) -> AdoptionChanges {
     for (tag, repositories) in before {
         for key in repositories.keys() {
             let Some(tags) = pinned.get(key) else { continue };
-            let is_gone = |digest: &Digest| !tags.get(tag).is_some_and(|digests| digests.contains(digest));
+            let is_gone = |digest: &Option<Digest>| !tags.get(tag).is_some_and(|digests| digests.contains(digest));
             let gone = held(key, tag).into_iter().filter(is_gone);
             changes.ended.extend(gone.map(|digest| (key.clone(), tag.clone(), digest)));
         }
@@ -93,9 +94,10 @@ mod tests {
 
     #[test]
     fn a_pin_that_moves_ends_one_adoption_and_begins_another() {
-        let [a, b] = [b"a", b"b"].map(|text| Digest::of(text));
+        let [a, b] = [b"a", b"b"].map(|text| Some(Digest::of(text)));
         let at = |second| Timestamp::from_second(second).unwrap();
-        let pins = |digests: &[Digest]| BTreeMap::from([(tag(), digests.iter().copied().collect::<BTreeSet<_>>())]);
+        let pins =
+            |digests: &[Option<Digest>]| BTreeMap::from([(tag(), digests.iter().copied().collect::<BTreeSet<_>>())]);
         let mut adoptions = Adoptions::new();
         let mut look = |pinned: &Pinned, now| {
             let changes = changes(&adoptions, pinned);

@@ -1,13 +1,14 @@
 //! How far each wave is with a digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Adoption, Advance, BasePipeline, Wave, WaveCause, Waves};
+use super::memo::{FirstSights, Question};
+use super::{Adoption, Advance, BasePipeline, Wave, WaveCandidate, WaveCause, Waves};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
-use crate::domain::ledger::History;
 use crate::domain::reference::TagRef;
 
 /// How far a wave is with a digest.
@@ -19,26 +20,47 @@ pub struct WaveStanding {
     pub have: usize,
     /// How many have a pin that could be.
     pub of: usize,
-    /// What keeps the digest from going on to the next wave.
+    /// What keeps the digest from going on to the next wave. [`WaveCause::Green`] stays after its time: see
+    /// [`Self::blocked_at`].
     pub blocked: Option<WaveCause>,
 }
 
 /// A repository with a pin of the tag, and since when it is at the digest, or at one that came after it.
 type Follower<'a> = (&'a RepositoryKey, Option<Timestamp>);
 
+/// What a repository has to be at, to be at a digest or at one that came after it.
+struct Goal<'a> {
+    digest: Digest,
+    first_sights: &'a FirstSights,
+    /// Digests that prove nothing for an older one.
+    denied: BTreeSet<Digest>,
+}
+
+impl WaveStanding {
+    /// What keeps the digest from going on to the next wave now.
+    pub fn blocked_at(&self, now: Timestamp) -> Option<&WaveCause> {
+        self.blocked.as_ref().filter(|cause| !matches!(cause, WaveCause::Green { until } if *until <= now))
+    }
+}
+
 impl Waves {
     /// How far the waves are, in their order. Repositories count that have a pin of the tag, or of one of `left`, which
     /// are the tags that pins leave for it: who has one of those has not followed.
-    pub(super) fn standings(
-        &self,
-        tag: &TagRef,
-        left: &[&TagRef],
-        candidate: (&Digest, Option<&History>),
-        now: Timestamp,
-    ) -> Vec<WaveStanding> {
-        let adopted = self.holders(tag).map(|(repository, rows)| (repository, adopted_since(rows, candidate)));
+    pub(super) fn standings(&self, candidate: WaveCandidate<'_>, left: Vec<TagRef>) -> Arc<[WaveStanding]> {
+        let WaveCandidate { tag, digest, history, denied } = candidate;
+        let denied = denied.iter().map(|denied| denied.digest).collect();
+        let question = Question { digest: *digest, left, denied };
+        self.memo.answer((tag, history), question, |question, first_sights| self.answer(tag, question, first_sights))
+    }
+
+    fn answer(&self, tag: &TagRef, question: &Question, first_sights: &FirstSights) -> Vec<WaveStanding> {
+        let taken_back = self.facts.denied.iter().filter(|denial| denial.scope().covers(tag));
+        let denied = taken_back.map(|denial| denial.digest).chain(question.denied.iter().copied()).collect();
+        let goal = Goal { digest: question.digest, first_sights, denied };
+        let adopted = self.holders(tag).map(|(repository, rows)| (repository, goal.adopted_since(rows)));
         let mut followers: BTreeMap<&RepositoryKey, Option<Timestamp>> = adopted.collect();
-        followers.extend(left.iter().flat_map(|left| self.holders(left)).map(|(repository, _)| (repository, None)));
+        let left = question.left.iter().flat_map(|left| self.holders(left));
+        followers.extend(left.map(|(repository, _)| (repository, None)));
         let mut of_waves: Vec<Vec<Follower<'_>>> = self.waves.iter().map(|_| Vec::new()).collect();
         for (repository, adopted) in followers {
             if let Some(wave) = of_waves.get_mut(self.wave_of(repository)) {
@@ -49,7 +71,7 @@ impl Waves {
             wave: wave.name.clone(),
             have: followers.iter().filter(|(_, adopted)| adopted.is_some()).count(),
             of: followers.len(),
-            blocked: self.blocked(&followers, now),
+            blocked: self.blocked(&followers),
         };
         self.waves.iter().zip(of_waves).map(standing).collect()
     }
@@ -60,8 +82,9 @@ impl Waves {
         all.filter(|(_, rows)| rows.iter().any(Adoption::holds)).map(|(repository, rows)| (repository, rows.as_slice()))
     }
 
-    /// What keeps a digest in a wave with these repositories: a failure first, then who has not merged it, then time.
-    fn blocked(&self, followers: &[Follower<'_>], now: Timestamp) -> Option<WaveCause> {
+    /// What keeps a digest in a wave with these repositories, or did so until a time: a failure first, then who has not
+    /// merged it, then time.
+    fn blocked(&self, followers: &[Follower<'_>]) -> Option<WaveCause> {
         let of = followers.len();
         let needed = self.advance.needed(of);
         let mut have = 0;
@@ -95,7 +118,7 @@ impl Waves {
             None => not_green,
             Some(green) => {
                 let until = green.saturating_add(self.advance.green_for).unwrap_or(Timestamp::MAX);
-                (until > now).then_some(WaveCause::Green { until })
+                Some(WaveCause::Green { until })
             }
         }
     }
@@ -108,28 +131,33 @@ impl Advance {
     }
 }
 
-/// Since when all pins are at a digest or at one that came after it, so that one that takes its place does not begin
-/// again; `None`: one of them is not, or cannot be told to be.
-fn adopted_since(rows: &[Adoption], (digest, history): (&Digest, Option<&History>)) -> Option<Timestamp> {
-    let first_seen = |digest: &Digest| history?.sighting(digest).map(|sighting| sighting.first_seen);
-    let came = first_seen(digest);
-    let is_at = |row: &&Adoption| {
-        row.digest == *digest || first_seen(&row.digest).zip(came).is_some_and(|(row, came)| row > came)
-    };
-    let (at, elsewhere): (Vec<&Adoption>, Vec<&Adoption>) = rows.iter().partition(is_at);
-    if elsewhere.iter().any(|row| row.holds()) {
-        return None;
+impl Goal<'_> {
+    /// Whether a digest is the one, or came after it. One that is denied took its place and proves nothing for it.
+    fn is_met_by(&self, digest: &Digest) -> bool {
+        let first_seen = |digest: &Digest| self.first_sights.get(digest);
+        let is_later = || first_seen(digest).zip(first_seen(&self.digest)).is_some_and(|(it, goal)| it > goal);
+        *digest == self.digest || !self.denied.contains(digest) && is_later()
     }
-    let mut since = at.iter().filter(|row| row.holds()).map(|row| row.since).min()?;
-    // One of those before that lasted until then.
-    while let Some(earlier) = at
-        .iter()
-        .filter(|row| row.since < since && row.until.is_some_and(|until| until >= since))
-        .map(|row| row.since)
-        .min()
-    {
-        since = earlier;
+
+    /// Since when all pins meet it, so that a digest that takes its place does not begin again; `None`: one of them does
+    /// not, or cannot be told to.
+    fn adopted_since(&self, rows: &[Adoption]) -> Option<Timestamp> {
+        let is_at = |row: &&Adoption| row.digest.is_some_and(|digest| self.is_met_by(&digest));
+        let (at, elsewhere): (Vec<&Adoption>, Vec<&Adoption>) = rows.iter().partition(is_at);
+        if elsewhere.iter().any(|row| row.holds()) {
+            return None;
+        }
+        let mut since = at.iter().filter(|row| row.holds()).map(|row| row.since).min()?;
+        // One of those before that lasted until then.
+        while let Some(earlier) = at
+            .iter()
+            .filter(|row| row.since < since && row.until.is_some_and(|until| until >= since))
+            .map(|row| row.since)
+            .min()
+        {
+            since = earlier;
+        }
+        let left = elsewhere.iter().filter_map(|row| row.until).max();
+        Some(left.map_or(since, |left| left.max(since)))
     }
-    let left = elsewhere.iter().filter_map(|row| row.until).max();
-    Some(left.map_or(since, |left| left.max(since)))
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Adoption, WaveStanding, Waves};
+use super::{Adoption, WaveCandidate, WaveStanding, Waves};
 use crate::domain::digest::Digest;
-use crate::domain::ledger::Ledger;
+use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::reference::TagRef;
 
 /// How many digests of one tag are told, newest first: of a tag that moves each hour nobody reads more.
@@ -34,20 +34,35 @@ impl Waves {
         for (tag, repositories) in &self.facts.adoptions {
             let Some(history) = ledger.history(tag) else { continue };
             let pinned: BTreeSet<Digest> =
-                repositories.values().flatten().filter(|row| row.holds()).map(|row: &Adoption| row.digest).collect();
-            let head = history.head().map(|sighting| sighting.digest).filter(|_| !pinned.is_empty());
-            let is_told =
-                |digest: &Digest| (pinned.contains(digest) || head == Some(*digest)) && !history.is_withdrawn(digest);
+                repositories.values().flatten().filter(|row| row.holds()).filter_map(|row| row.digest).collect();
+            let is_followed = repositories.values().flatten().any(Adoption::holds);
+            let head = history.head().map(|sighting| sighting.digest).filter(|_| is_followed);
+            // What was taken back is on its way to nobody.
+            let is_taken_back =
+                |digest| self.facts.denied.iter().any(|it| it.digest == digest && it.scope().covers(tag));
+            let is_told = |digest: &Digest| {
+                (pinned.contains(digest) || head == Some(*digest))
+                    && !history.is_withdrawn(digest)
+                    && !is_taken_back(*digest)
+            };
             let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
             let under_way = newest_first.map(|sighting| UnderWay {
                 tag: tag.clone(),
                 digest: sighting.digest,
                 first_seen: sighting.first_seen,
-                waves: self.standings(tag, &[], (&sighting.digest, Some(history)), now),
+                waves: self.standings_at((tag, sighting), history, now),
             });
             all.extend(under_way.filter(|it| !it.is_everywhere()).take(DIGESTS_MAX));
         }
         all
+    }
+
+    fn standings_at(&self, (tag, of): (&TagRef, &Sighting), history: &History, now: Timestamp) -> Vec<WaveStanding> {
+        let candidate = WaveCandidate { tag, digest: &of.digest, history: Some(history), denied: &[] };
+        let standings = self.standings(candidate, Vec::new());
+        let at =
+            |standing: &WaveStanding| WaveStanding { blocked: standing.blocked_at(now).cloned(), ..standing.clone() };
+        standings.iter().map(at).collect()
     }
 }
 

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
-use super::{SqliteStore, base_pipeline};
+use super::{SqliteStore, base_pipeline, denial, sql_error};
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::in_force;
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::pull_request::RepoName;
@@ -25,7 +26,7 @@ impl WaveStore for SqliteStore {
     }
 
     async fn wave_books(&self, ended_since: Timestamp) -> Result<WaveBooks, StoreError> {
-        wave_books(&self.pool, ended_since).await.map_err(self.read_error())
+        wave_books(&self.name, &self.pool, ended_since).await
     }
 
     async fn record_adoptions(
@@ -39,7 +40,7 @@ impl WaveStore for SqliteStore {
             let sql = "UPDATE adoption SET until = ? WHERE forge = ? AND repository = ? AND image = ? AND tag = ?
                        AND digest = ? AND until IS NULL";
             let query = sqlx::query(sql).bind(now.as_microsecond()).bind(&key.forge).bind(key.name.as_str());
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(text(digest.as_ref()));
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         for (key, tag, digest) in &changes.begun {
@@ -47,7 +48,7 @@ impl WaveStore for SqliteStore {
             let sql = "INSERT INTO adoption (forge, repository, image, tag, digest, since) VALUES (?, ?, ?, ?, ?, ?)
                        ON CONFLICT DO UPDATE SET until = NULL";
             let query = sqlx::query(sql).bind(&key.forge).bind(key.name.as_str());
-            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
+            let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(text(digest.as_ref()));
             let query = query.bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
@@ -90,25 +91,38 @@ async fn adoptions(pool: &SqlitePool, ended_since: Timestamp) -> Result<Adoption
     let mut adoptions = Adoptions::new();
     for (forge, repository, image, tag, digest, since, until) in query.fetch_all(pool).await? {
         let key = RepositoryKey { forge, name: repository.parse::<RepoName>().map_err(decode)? };
-        let digest = digest.parse::<Digest>().map_err(decode)?;
+        let digest = Some(digest).filter(|digest| !digest.is_empty());
+        let digest = digest.map(|digest| digest.parse::<Digest>()).transpose().map_err(decode)?;
         let row = Adoption { digest, since: time(since)?, until: until.map(time).transpose()? };
         adoptions.entry(tag_of(&image, &tag)?).or_default().entry(key).or_default().push(row);
     }
     Ok(adoptions)
 }
 
+/// A digest as it stands in its column, which is empty where a pin has none yet.
+fn text(digest: Option<&Digest>) -> String {
+    digest.map(Digest::to_string).unwrap_or_default()
+}
+
 async fn listed(pool: &SqlitePool) -> Result<BTreeSet<String>, sqlx::Error> {
     sqlx::query_scalar::<_, String>("SELECT forge FROM listed").fetch_all(pool).await.map(BTreeSet::from_iter)
 }
 
-/// Everything that the waves of digests are told from.
-pub(super) async fn wave_books(pool: &SqlitePool, ended_since: Timestamp) -> Result<WaveBooks, sqlx::Error> {
+/// Everything that the waves of digests are told from; `store` is its name.
+pub(super) async fn wave_books(
+    store: &str,
+    pool: &SqlitePool,
+    ended_since: Timestamp,
+) -> Result<WaveBooks, StoreError> {
+    let error = |error| sql_error(store, "read", error);
     let facts = WaveFacts {
-        adoptions: adoptions(pool, ended_since).await?,
-        pipelines: base_pipeline::all(pool).await?,
+        adoptions: adoptions(pool, ended_since).await.map_err(error)?,
+        pipelines: base_pipeline::all(pool).await.map_err(error)?,
         unlisted: BTreeSet::new(),
+        denied: in_force(denial::all(store, pool).await?).collect(),
     };
-    Ok(WaveBooks { facts, listed: listed(pool).await?, ledger: ledger(pool).await? })
+    let listed = listed(pool).await.map_err(error)?;
+    Ok(WaveBooks { facts, listed, ledger: ledger(pool).await.map_err(error)? })
 }
 
 /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.

@@ -106,7 +106,8 @@ impl SqliteStore {
         &self,
         image: &ImageName,
     ) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
-        let sql = "SELECT forge, repository, tag, digest FROM adoption WHERE image = ? ORDER BY since, digest";
+        let sql = "SELECT forge, repository, tag, digest FROM adoption WHERE image = ? AND digest <> ''
+                   ORDER BY since, digest";
         let query = sqlx::query_as::<_, (String, String, String, String)>(sql).bind(image.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
         let mut merged: BTreeMap<(RepositoryKey, TagRef), Vec<Digest>> = BTreeMap::new();

@@ -70,8 +70,7 @@ impl SqliteReader {
         if self.format < WAVES_SINCE {
             return Ok(WaveBooks::default());
         }
-        let books = adoption::wave_books(&self.pool, ended_since).await;
-        books.map_err(|error| super::sql_error(&self.name, "read", error))
+        adoption::wave_books(&self.name, &self.pool, ended_since).await
     }
 
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.

@@ -45,7 +45,7 @@ async fn kept(folder: &Path) -> SqliteStore {
         store.record_sightings(&[(tag(image), digest)], at.parse().unwrap()).await.unwrap();
     }
     let begun = [("acme/canary", new), ("acme/web", old), ("acme/api", old)]
-        .map(|(name, digest)| (key(name), tag("dhi.io/nginx"), digest))
+        .map(|(name, digest)| (key(name), tag("dhi.io/nginx"), Some(digest)))
         .to_vec();
     let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
     let changes = AdoptionChanges { begun, ended: Vec::new() };

@@ -1,12 +1,13 @@
 //! When a digest reaches the next wave.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use refrom::domain::policy::DeniedDigest;
 use refrom::domain::pull_request::Pipeline;
-use refrom::domain::waves::Waves;
+use refrom::domain::waves::{BasePipeline, WaveCandidate, Waves};
 
-use super::{Fleet, digest, key, tag};
+use super::{Fleet, digest, digests, key, tag};
 
 const ALL: [&str; 4] = ["a1", "a2", "b1", "c1"];
 
@@ -23,11 +24,8 @@ fn fleet() -> Fleet {
 
 #[test]
 fn without_waves_everybody_gets_everything_at_once() {
-    let waves = Waves::default();
-    assert_eq!(
-        waves.reached(&key("c1"), &tag("1"), (&digest('b'), None), "2026-11-20T08:00:00Z".parse().unwrap()),
-        Ok(())
-    );
+    let candidate = WaveCandidate { tag: &tag("1"), digest: &digest('b'), history: None, denied: &[] };
+    assert_eq!(Waves::default().reached(&key("c1"), candidate, "2026-11-20T08:00:00Z".parse().unwrap()), Ok(()));
 }
 
 #[test]
@@ -125,6 +123,56 @@ fn a_repository_that_went_back_begins_anew() {
 }
 
 #[test]
+fn what_was_taken_back_proves_nothing_for_an_older_digest() {
+    let mut fleet = fleet();
+    fleet.moves('c');
+    fleet.pins(&["a1", "a2"], "c");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert_eq!((fleet.reached("b1", 'c'), fleet.reached("b1", 'b')), (Ok(()), Ok(())));
+    fleet.takes_back('c');
+    assert!(fleet.waits("b1", 'b').contains("0 of its 2"), "nobody ever had it");
+    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    assert!(told.iter().all(|it| it.digest != digest('c')), "it goes nowhere");
+    fleet.pins(&["a1", "a2"], "b");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(23);
+    assert!(fleet.waits("b1", 'b').contains("have to stay green"), "since they have it");
+    fleet.hours(1);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn what_a_policy_denies_proves_nothing_for_an_older_digest() {
+    let mut fleet = fleet();
+    fleet.moves('c');
+    fleet.pins(&["a1", "a2"], "c");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    fleet.denied.push(DeniedDigest { digest: digest('c'), reason: None });
+    assert!(fleet.waits("b1", 'b').contains("0 of its 2"));
+    fleet.denied[0].digest = digest('d');
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
+fn a_pin_that_shall_get_its_first_digest_has_not_followed() {
+    let mut fleet = fleet();
+    fleet.pins(&["a1", "a2"], "-");
+    assert!(fleet.waits("b1", 'b').contains("0 of its 2"));
+    fleet.pins(&["a1"], "b-");
+    fleet.pins(&["a2"], "b");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert!(fleet.waits("b1", 'b').contains("1 of its 2"), "another file has none yet");
+    fleet.pins(&["a1"], "b");
+    fleet.green(&["a1", "a2"]);
+    assert!(fleet.waits("b1", 'b').contains("have to stay green"), "since all of them have it");
+    fleet.hours(24);
+    assert_eq!(fleet.reached("b1", 'b'), Ok(()));
+}
+
+#[test]
 fn all_pins_of_a_repository_have_to_follow() {
     let mut fleet = fleet();
     fleet.pins(&["a1", "a2"], "ab");
@@ -139,7 +187,7 @@ fn all_pins_of_a_repository_have_to_follow() {
 fn what_has_no_pin_of_the_tag_does_not_count_and_an_empty_wave_is_passed() {
     let mut fleet = fleet();
     fleet.pinned.insert(key("a1"), BTreeMap::new());
-    fleet.pinned.insert(key("a2"), BTreeMap::from([(tag("2"), BTreeSet::from([digest('x')]))]));
+    fleet.pinned.insert(key("a2"), BTreeMap::from([(tag("2"), digests("x"))]));
     fleet.look();
     assert_eq!(fleet.reached("b1", 'b'), Ok(()));
     assert!(fleet.waits("c1", 'b').starts_with("wave `internal`: 0 of its 1"));
@@ -194,11 +242,12 @@ fn a_repository_of_no_wave_belongs_to_the_last_one() {
 fn another_tag_is_proved_by_those_that_left_the_same_tag() {
     let mut fleet = fleet();
     let reached = |fleet: &Fleet| {
-        let reached = fleet.waves().reached(&key("b1"), &tag("2"), (&digest('x'), None), fleet.now);
+        let candidate = WaveCandidate { tag: &tag("2"), digest: &digest('x'), history: None, denied: &[] };
+        let reached = fleet.waves().reached(&key("b1"), candidate, fleet.now);
         reached.err().map(|wait| wait.to_string()).unwrap_or_default()
     };
     assert!(reached(&fleet).contains("0 of its 2 repositories"));
-    let moved = BTreeMap::from([(tag("2"), BTreeSet::from([digest('x')]))]);
+    let moved = BTreeMap::from([(tag("2"), digests("x"))]);
     fleet.pinned.insert(key("a1"), moved.clone());
     fleet.look();
     assert!(reached(&fleet).contains("1 of its 2 repositories"));
@@ -207,6 +256,30 @@ fn another_tag_is_proved_by_those_that_left_the_same_tag() {
     fleet.green(&["a1", "a2"]);
     fleet.hours(24);
     assert_eq!(reached(&fleet), "");
+}
+
+#[test]
+fn an_answer_lasts_until_the_facts_or_the_looks_are_others() {
+    let mut fleet = fleet();
+    fleet.advance.green_for = SignedDuration::ZERO;
+    let mut waves = fleet.waves();
+    let reached = |waves: &Waves, fleet: &Fleet, letter| {
+        let (tag, digest, history) = (&tag("1"), &digest(letter), fleet.history());
+        waves.reached(&key("b1"), WaveCandidate { tag, digest, history, denied: &[] }, fleet.now).is_ok()
+    };
+    assert!(!reached(&waves, &fleet, 'b'));
+    let pinned = ["a1", "a2"].map(|name| (key(name), BTreeMap::from([(tag("1"), digests("c"))])));
+    let changes = refrom::domain::waves::changes(&fleet.adoptions, &pinned.into());
+    let green = BasePipeline::Green { since: fleet.now, seen: fleet.now };
+    waves.note(&changes, ["a1", "a2"].map(|name| (key(name), green)), fleet.now);
+    assert!(!reached(&waves, &fleet, 'b') && reached(&waves, &fleet, 'c'), "`c` was never seen yet");
+    fleet.hours(1);
+    fleet.moves('c');
+    assert!(reached(&waves, &fleet, 'b'), "`c` came after it");
+    let mut denied = waves.clone();
+    fleet.takes_back('c');
+    denied = denied.denying(fleet.taken_back.clone());
+    assert!(!reached(&denied, &fleet, 'b') && reached(&waves, &fleet, 'b'));
 }
 
 #[test]
