@@ -9,7 +9,7 @@ use super::{Parts, Request};
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey};
 use crate::domain::digest::Digest;
 use crate::domain::reference::TagRef;
-use crate::domain::waves::{self, Adoptions, BasePipeline, Pinned, WaveFacts, Waves};
+use crate::domain::waves::{self, Adoptions, BasePipeline, Listings, Pinned, WaveFacts, Waves};
 use crate::store::{Store, StoreError};
 
 /// Notes what was read, and tells how the whole fleet stands: repositories that this cycle does not look at are as they
@@ -23,39 +23,44 @@ pub async fn waves(
 ) -> Result<Waves, StoreError> {
     let store = parts.store.as_ref();
     let mut adoptions = store.adoptions(parts.config.advance.counts_since(now)).await?;
-    let listed = listed(parts, request, report);
-    let changes = waves::changes(&adoptions, &pinned(fleet, &adoptions, &listed, report));
-    store.record_adoptions(&changes, &listed, now).await?;
+    let changes = waves::changes(&adoptions, &pinned(parts, request, fleet, (&adoptions, report)));
+    store.record_adoptions(&changes, &listings(parts, request, report), now).await?;
     if parts.config.waves.is_empty() {
         return Ok(Waves::default());
     }
     changes.apply(&mut adoptions, now);
-    let known = store.listed_forges().await?;
-    let unlisted = parts.forges.iter().map(|forge| forge.name().to_owned()).filter(|forge| !known.contains(forge));
-    let facts = WaveFacts {
-        adoptions,
-        pipelines: pipelines(store, fleet, now).await?,
-        unlisted: unlisted.collect(),
-        denied: Vec::new(),
-    };
+    let unlisted = store.listings().await?.unlisted(parts.forges.iter().map(|forge| forge.name()));
+    let facts = WaveFacts { adoptions, pipelines: pipelines(store, fleet, now).await?, unlisted, denied: Vec::new() };
     Ok(Waves::new(parts.config.waves.clone(), parts.config.advance, facts))
 }
 
-/// The forges of which this cycle saw every repository, or the repository's own problem.
-fn listed(parts: &Parts, request: &Request, report: &Report) -> BTreeSet<String> {
-    if !request.repositories.is_empty() {
-        return BTreeSet::new();
+/// Of which forges this cycle saw every repository, or the repository's own problem; and what was wrong with the others.
+fn listings(parts: &Parts, request: &Request, report: &Report) -> Listings {
+    let mut listings = Listings::default();
+    let forges = parts.forges.iter().map(|forge| forge.name()).filter(|_| request.repositories.is_empty());
+    for forge in forges {
+        match report.problems.iter().find(|problem| problem.is_of_forge(forge)) {
+            Some(problem) => listings.problems.insert(forge.to_owned(), problem.told_of(forge)).is_none(),
+            None => listings.whole.insert(forge.to_owned()),
+        };
     }
-    let is_listed = |forge: &&str| !report.problems.iter().any(|problem| problem.is_of_forge(forge));
-    parts.forges.iter().map(|forge| forge.name()).filter(is_listed).map(str::to_owned).collect()
+    listings
 }
 
-/// What the repositories pin that were read, and nothing for those that are gone from a forge that was listed.
-fn pinned(fleet: &[RepositoryFacts], before: &Adoptions, listed: &BTreeSet<String>, report: &Report) -> Pinned {
+/// What the repositories pin that were read, and nothing for those that are gone from a forge: that it did not list,
+/// although nothing went wrong that could hold them.
+fn pinned(
+    parts: &Parts,
+    request: &Request,
+    fleet: &[RepositoryFacts],
+    (before, report): (&Adoptions, &Report),
+) -> Pinned {
+    let is_asked = |key: &RepositoryKey| {
+        request.repositories.is_empty() && parts.forges.iter().any(|forge| forge.name() == key.forge)
+    };
     let mut pinned = Pinned::new();
-    for key in before.values().flat_map(BTreeMap::keys).filter(|key| listed.contains(&key.forge)) {
-        let is_unread = |name| report.problems.iter().any(|problem| problem.repository_of(&key.forge).as_ref() == name);
-        if !is_unread(Some(&key.name)) {
+    for key in before.values().flat_map(BTreeMap::keys).filter(|key| is_asked(key)) {
+        if !report.problems.iter().any(|problem| problem.may_hold(key)) {
             pinned.insert(key.clone(), BTreeMap::new());
         }
     }

@@ -103,6 +103,30 @@ impl Problem {
             || self.subject.strip_prefix(forge).is_some_and(|rest| rest.starts_with(':'))
                 && self.repository_of(forge).is_none()
     }
+
+    /// Whether this repository may be there although it was not read: the problem is its own, or that of something it may
+    /// belong to.
+    pub fn may_hold(&self, key: &RepositoryKey) -> bool {
+        if !self.is_of_forge(&key.forge) {
+            return self.repository_of(&key.forge).as_ref() == Some(&key.name);
+        }
+        // `acme/*`: nothing outside of `acme`, however that is written.
+        let subject = self.subject.strip_prefix(&key.forge).and_then(|rest| rest.strip_prefix(':'));
+        let owner = subject.and_then(|subject| subject.split_once('*')).map(|(owner, _)| owner);
+        let is_outside = |owner: &str| {
+            let start = key.name.as_str().get(..owner.len());
+            owner.ends_with('/') && !start.is_some_and(|start| start.eq_ignore_ascii_case(owner))
+        };
+        !owner.is_some_and(is_outside)
+    }
+
+    /// The same beside the name of its forge.
+    pub(super) fn told_of(&self, forge: &str) -> String {
+        match self.subject.strip_prefix(forge).and_then(|rest| rest.strip_prefix(':')) {
+            Some(part) => format!("`{part}`: {}", self.message),
+            None => self.message.clone(),
+        }
+    }
 }
 
 impl Report {
@@ -204,5 +228,35 @@ impl PinCounts {
             }
         }
         counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_holds_what_may_be_behind_it_and_nothing_else() {
+        let key = |name: &str| RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() };
+        for (subject, is_held) in [
+            ("github", true),
+            ("github:acme/web", true),
+            ("github:acme/api", false),
+            ("github:acme/*", true),
+            ("github:Acme/*", true),
+            ("github:other/*", false),
+            ("github:acme/we*", true),
+            ("github:**", true),
+            ("github:every repository", true),
+            ("gitlab", false),
+            ("gitlab:acme/*", false),
+            ("dhi.io/nginx:1", false),
+        ] {
+            let problem = Problem { subject: subject.to_owned(), message: "it is down".to_owned() };
+            assert_eq!(problem.may_hold(&key("acme/web")), is_held, "{subject}");
+        }
+        let problem = |subject: &str| Problem { subject: subject.to_owned(), message: "it is down".to_owned() };
+        assert_eq!(problem("github:acme/*").told_of("github"), "`acme/*`: it is down");
+        assert_eq!(problem("github").told_of("github"), "it is down");
     }
 }

@@ -48,11 +48,20 @@ pub struct Advance {
 pub struct WaveFacts {
     pub adoptions: Adoptions,
     pub pipelines: BTreeMap<RepositoryKey, BasePipeline>,
-    /// Forges, by their name in the configuration, whose repositories were never listed as a whole: who is in a wave is
-    /// not known there.
-    pub unlisted: BTreeSet<String>,
+    /// Forges, by their name in the configuration, whose repositories were never listed as a whole, and why, where that is
+    /// known: who is in a wave is not known there.
+    pub unlisted: BTreeMap<String, Option<String>>,
     /// Digests that people took back: who has one has proved no older one.
     pub denied: Vec<Denial>,
+}
+
+/// Which forges' repositories were listed, by the forge's name in the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listings {
+    /// As a whole.
+    pub whole: BTreeSet<String>,
+    /// Why not as a whole the last time, for people.
+    pub problems: BTreeMap<String, String>,
 }
 
 /// The rules, and what is known of the fleet.
@@ -108,8 +117,8 @@ pub enum WaveCause {
     Failed(RepositoryKey),
     /// The forge never said how the pipeline of this repository stands.
     Unknown(RepositoryKey),
-    /// The repositories of this forge were never all listed.
-    Unlisted(String),
+    /// The repositories of this forge were never all listed, for this reason where it is known.
+    Unlisted { forge: String, problem: Option<String> },
 }
 
 impl Waves {
@@ -170,8 +179,8 @@ impl Waves {
     ) -> Result<(), WaveWait> {
         let before = self.waves.get(..self.wave_of(repository)).unwrap_or_default();
         let wait = |wave: &Wave, cause| Err(WaveWait { wave: wave.name.clone(), digest: *candidate.digest, cause });
-        if let (Some(wave), Some(forge)) = (before.first(), self.facts.unlisted.first()) {
-            return wait(wave, WaveCause::Unlisted(forge.clone()));
+        if let (Some(wave), Some(cause)) = (before.first(), self.unlisted()) {
+            return wait(wave, cause);
         }
         if before.is_empty() {
             return Ok(());
@@ -183,6 +192,12 @@ impl Waves {
             }
         }
         Ok(())
+    }
+
+    /// What keeps every digest in the first wave.
+    fn unlisted(&self) -> Option<WaveCause> {
+        let (forge, problem) = self.facts.unlisted.first_key_value()?;
+        Some(WaveCause::Unlisted { forge: forge.clone(), problem: problem.clone() })
     }
 
     /// The index of a repository's wave.
@@ -239,6 +254,14 @@ impl Advance {
     }
 }
 
+impl Listings {
+    /// Those of these forges that were never listed as a whole, and why.
+    pub fn unlisted<'a>(&self, forges: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Option<String>> {
+        let never = forges.into_iter().filter(|forge| !self.whole.contains(*forge));
+        never.map(|forge| (forge.to_owned(), self.problems.get(forge).cloned())).collect()
+    }
+}
+
 impl WaveCause {
     /// The words of [`Self::word`].
     pub const WORDS: [&'static str; 5] = ["merged", "green", "pending", "failed", "unknown"];
@@ -250,7 +273,7 @@ impl WaveCause {
             Self::Green { .. } => "green",
             Self::Pending(_) => "pending",
             Self::Failed(_) => "failed",
-            Self::Unknown(_) | Self::Unlisted(_) => "unknown",
+            Self::Unknown(_) | Self::Unlisted { .. } => "unknown",
         }
     }
 
@@ -262,7 +285,10 @@ impl WaveCause {
             Self::Pending(repository) => format!("the pipeline of `{repository}` has not passed with {digest} yet"),
             Self::Failed(repository) => format!("the pipeline of `{repository}` failed"),
             Self::Unknown(repository) => format!("how the pipeline of `{repository}` stands is not known"),
-            Self::Unlisted(forge) => format!("the repositories of `{forge}` were not all listed yet"),
+            Self::Unlisted { forge, problem } => {
+                let because = problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+                format!("the repositories of `{forge}` were not all listed yet{because}")
+            }
         }
     }
 }

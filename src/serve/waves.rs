@@ -43,7 +43,7 @@ impl Rollout {
 
     /// The same from what was read of the store.
     pub fn told(&self, books: WaveBooks, now: Timestamp) -> Vec<UnderWay> {
-        let unlisted = self.forges.difference(&books.listed).cloned().collect();
+        let unlisted = books.listings.unlisted(self.forges.iter().map(String::as_str));
         let facts = WaveFacts { unlisted, ..books.facts };
         Waves::new(self.waves.clone(), self.advance, facts).under_way(&books.ledger, now)
     }
@@ -113,7 +113,7 @@ impl StandingRecord {
             Some(WaveCause::Pending(key) | WaveCause::Failed(key) | WaveCause::Unknown(key)) => {
                 (None, Some(key.to_string()))
             }
-            Some(WaveCause::Merged { .. } | WaveCause::Unlisted(_)) | None => (None, None),
+            Some(WaveCause::Merged { .. } | WaveCause::Unlisted { .. }) | None => (None, None),
         };
         let blocked = wave.blocked.as_ref().map(WaveCause::word);
         Self { name: wave.wave.clone(), merged: wave.have, of: wave.of, blocked, green_until, blocking_repository }

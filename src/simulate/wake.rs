@@ -74,7 +74,7 @@ fn until(reason: &Reason) -> Option<Timestamp> {
             | WaveCause::Pending(_)
             | WaveCause::Failed(_)
             | WaveCause::Unknown(_)
-            | WaveCause::Unlisted(_) => None,
+            | WaveCause::Unlisted { .. } => None,
         },
         // These change with a tag, a merge or the cap.
         Reason::Unknown(_)

@@ -91,10 +91,11 @@ CREATE TABLE base_pipeline (
     PRIMARY KEY (forge, repository)
 ) STRICT, WITHOUT ROWID;
 
--- Forges whose repositories were listed as a whole, and when that was done last.
+-- Whether the repositories of forges were listed as a whole.
 CREATE TABLE listed (
-    forge TEXT PRIMARY KEY,
-    at    INTEGER NOT NULL
+    forge   TEXT PRIMARY KEY,
+    at      INTEGER, -- when that was done last; absent: never
+    problem TEXT -- why not the last time; absent: it was
 ) STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = 3;

@@ -1,6 +1,6 @@
 //! What is remembered of waves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -8,15 +8,15 @@ use jiff::Timestamp;
 use super::StoreError;
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::ledger::Ledger;
-use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, Listings, WaveFacts};
 
 /// Everything that the waves of digests are told from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WaveBooks {
     /// Without the forges that were never listed: the configuration knows which there are.
     pub facts: WaveFacts,
-    /// The forges that were listed as a whole.
-    pub listed: BTreeSet<String>,
+    /// The forges that were ever listed as a whole, and why others were not.
+    pub listings: Listings,
     /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
     pub ledger: Ledger,
 }
@@ -27,16 +27,16 @@ pub trait WaveStore {
     /// The adoptions that hold, and those that ended at this time or later, oldest first.
     async fn adoptions(&self, ended_since: Timestamp) -> Result<Adoptions, StoreError>;
 
-    /// Notes what became of adoptions, as it was read at `now`, and which forges were listed as a whole.
+    /// Notes what became of adoptions, as it was read at `now`, and which forges were listed as a whole or why not.
     async fn record_adoptions(
         &self,
         changes: &AdoptionChanges,
-        listed: &BTreeSet<String>,
+        listings: &Listings,
         now: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// The forges that were ever listed as a whole.
-    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError>;
+    /// The forges that were ever listed as a whole, and why they or others were not the last time.
+    async fn listings(&self) -> Result<Listings, StoreError>;
 
     /// How the pipelines of base branches stand.
     async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;

@@ -27,7 +27,7 @@ struct Fleet {
     /// What each repository pins now.
     pinned: Pinned,
     ledger: Ledger,
-    unlisted: BTreeSet<String>,
+    unlisted: BTreeMap<String, Option<String>>,
     /// What people took back.
     taken_back: Vec<Denial>,
     /// What everybody's policy denies.
@@ -68,7 +68,7 @@ impl Fleet {
             pipelines: BTreeMap::new(),
             pinned: BTreeMap::new(),
             ledger: Ledger::default(),
-            unlisted: BTreeSet::new(),
+            unlisted: BTreeMap::new(),
             taken_back: Vec::new(),
             denied: Vec::new(),
             now: "2026-11-20T08:00:00Z".parse().unwrap(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Adoption, WaveCandidate, WaveStanding, Waves};
+use super::{Adoption, WaveCandidate, WaveCause, WaveStanding, Waves};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::reference::TagRef;
@@ -60,9 +60,13 @@ impl Waves {
     fn standings_at(&self, (tag, of): (&TagRef, &Sighting), history: &History, now: Timestamp) -> Vec<WaveStanding> {
         let candidate = WaveCandidate { tag, digest: &of.digest, history: Some(history), denied: &[] };
         let standings = self.standings(candidate, Vec::new());
-        let at =
-            |standing: &WaveStanding| WaveStanding { blocked: standing.blocked_at(now).cloned(), ..standing.clone() };
-        standings.iter().map(at).collect()
+        // Who is in the first wave is not known.
+        let unlisted = std::iter::once(self.unlisted()).chain(std::iter::repeat(None));
+        let at = |(standing, unlisted): (&WaveStanding, Option<WaveCause>)| WaveStanding {
+            blocked: unlisted.or_else(|| standing.blocked_at(now).cloned()),
+            ..standing.clone()
+        };
+        standings.iter().zip(unlisted).map(at).collect()
     }
 }
 

@@ -48,7 +48,7 @@ fn pill(wave: &WaveStanding) -> Pill {
     let merged = merged(wave);
     match &wave.blocked {
         Some(WaveCause::Failed(_)) => Pill::new("red", "✕", format!("{merged}, failed")),
-        Some(WaveCause::Unknown(_) | WaveCause::Unlisted(_)) => Pill::new("", "?", format!("{merged}, unknown")),
+        Some(WaveCause::Unknown(_) | WaveCause::Unlisted { .. }) => Pill::new("", "?", format!("{merged}, unknown")),
         Some(WaveCause::Merged { .. }) => Pill::new("amber", "▲", merged),
         Some(WaveCause::Pending(_) | WaveCause::Green { .. }) => Pill::new("blue", "…", merged),
         None => Pill::new("green", "✓", merged),

@@ -1,6 +1,6 @@
 //! Which digests repositories have on their base branches, and which forges were listed as a whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::TagRef;
-use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, BasePipeline, WaveFacts};
+use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, BasePipeline, Listings, WaveFacts};
 use crate::store::{StoreError, WaveBooks, WaveStore};
 
 type AdoptionRow = (String, String, String, String, String, i64, Option<i64>);
@@ -32,7 +32,7 @@ impl WaveStore for SqliteStore {
     async fn record_adoptions(
         &self,
         changes: &AdoptionChanges,
-        listed: &BTreeSet<String>,
+        listings: &Listings,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
@@ -52,15 +52,21 @@ impl WaveStore for SqliteStore {
             let query = query.bind(now.as_microsecond());
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
-        for forge in listed {
+        for forge in &listings.whole {
             let query = sqlx::query("INSERT OR REPLACE INTO listed (forge, at) VALUES (?, ?)").bind(forge);
             query.bind(now.as_microsecond()).execute(&mut *transaction).await.map_err(self.write_error())?;
+        }
+        for (forge, problem) in &listings.problems {
+            let sql = "INSERT INTO listed (forge, problem) VALUES (?, ?)
+                       ON CONFLICT DO UPDATE SET problem = excluded.problem";
+            let query = sqlx::query(sql).bind(forge).bind(problem);
+            query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())
     }
 
-    async fn listed_forges(&self) -> Result<BTreeSet<String>, StoreError> {
-        listed(&self.pool).await.map_err(self.read_error())
+    async fn listings(&self) -> Result<Listings, StoreError> {
+        listings(&self.pool).await.map_err(self.read_error())
     }
 
     async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
@@ -104,8 +110,18 @@ fn text(digest: Option<&Digest>) -> String {
     digest.map(Digest::to_string).unwrap_or_default()
 }
 
-async fn listed(pool: &SqlitePool) -> Result<BTreeSet<String>, sqlx::Error> {
-    sqlx::query_scalar::<_, String>("SELECT forge FROM listed").fetch_all(pool).await.map(BTreeSet::from_iter)
+async fn listings(pool: &SqlitePool) -> Result<Listings, sqlx::Error> {
+    let query = sqlx::query_as::<_, (String, Option<i64>, Option<String>)>("SELECT forge, at, problem FROM listed");
+    let mut listings = Listings::default();
+    for (forge, at, problem) in query.fetch_all(pool).await? {
+        if let Some(problem) = problem {
+            listings.problems.insert(forge.clone(), problem);
+        }
+        if at.is_some() {
+            listings.whole.insert(forge);
+        }
+    }
+    Ok(listings)
 }
 
 /// Everything that the waves of digests are told from; `store` is its name.
@@ -118,11 +134,11 @@ pub(super) async fn wave_books(
     let facts = WaveFacts {
         adoptions: adoptions(pool, ended_since).await.map_err(error)?,
         pipelines: base_pipeline::all(pool).await.map_err(error)?,
-        unlisted: BTreeSet::new(),
+        unlisted: BTreeMap::new(),
         denied: in_force(denial::all(store, pool).await?).collect(),
     };
-    let listed = listed(pool).await.map_err(error)?;
-    Ok(WaveBooks { facts, listed, ledger: ledger(pool).await.map_err(error)? })
+    let listings = listings(pool).await.map_err(error)?;
+    Ok(WaveBooks { facts, listings, ledger: ledger(pool).await.map_err(error)? })
 }
 
 /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.

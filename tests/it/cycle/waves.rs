@@ -4,11 +4,12 @@ use jiff::SignedDuration;
 use refrom::config::{Config, Secrets};
 use refrom::cycle::Report;
 use refrom::demo::forge::Face;
+use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
-use refrom::domain::pull_request::Pipeline;
+use refrom::domain::pull_request::{Pipeline, PullRequestState};
 use refrom::serve::waves::Rollout;
-use refrom::store::{SqliteReader, SqliteStore, WaveStore as _};
+use refrom::store::{SqliteDenials, SqliteReader, SqliteStore, WaveStore as _};
 
 use super::world::{World, branch, environment, name, nginx};
 
@@ -25,12 +26,17 @@ on_both_forges!(
     a_merge_whose_pipeline_has_not_begun_proves_nothing,
     a_cycle_over_one_repository_knows_the_others_waves,
     a_fleet_that_was_never_listed_lets_no_later_wave_begin,
+    a_repository_that_waits_for_its_first_digest_is_not_overtaken,
+    a_rollback_gives_nobody_what_the_wave_before_never_had,
     another_base_branch_has_a_pipeline_of_its_own,
 );
 
 /// Three repositories, each a wave, behind by one build, with green base branches.
 async fn three_waves(face: Face) -> (World, Digest) {
-    let mut world = World::on(face).await;
+    three_waves_in(World::on(face).await).await
+}
+
+async fn three_waves_in(mut world: World) -> (World, Digest) {
     world.setting(WAVES);
     let first = world.release(IMAGE, "1.27", "1");
     for repository in [CANARY, INTERNAL, REST] {
@@ -172,6 +178,54 @@ async fn a_fleet_that_was_never_listed_lets_no_later_wave_begin(face: Face) {
     world.finish();
 }
 
+async fn a_repository_that_waits_for_its_first_digest_is_not_overtaken(face: Face) {
+    let (mut world, second) = three_waves(face).await;
+    world.setting(&format!("{WAVES}\nrepositories: [{{ match: acme/canary, policy: {{ pin: digest }} }}]"));
+    world.commit(CANARY, "main", &[("Dockerfile", "FROM dhi.io/nginx:1.27\n")]);
+    checks(&world, CANARY, Pipeline::Passed);
+    let nobody = format!("wave `canary`: 0 of its 1 repositories have merged {}", second.short());
+    assert_eq!(waits(&world.run().await, INTERNAL).as_slice(), std::slice::from_ref(&nobody));
+    assert_eq!(waits(&world.run_only(&[INTERNAL]).await, INTERNAL), [nobody], "it is remembered");
+    assert_eq!([CANARY, INTERNAL].map(|repository| opened(&world, repository)), [true, false]);
+    world.forge.merge(&name(CANARY), 1).unwrap();
+    checks(&world, CANARY, Pipeline::Passed);
+    world.wait_minutes(1);
+    assert!(waits(&world.run().await, INTERNAL)[0].contains("have to stay green"));
+    world.finish();
+}
+
+async fn a_rollback_gives_nobody_what_the_wave_before_never_had(face: Face) {
+    let (mut world, second) = three_waves(face).await;
+    world.run().await;
+    world.wait_minutes(60);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.run().await;
+    world.forge.merge(&name(CANARY), 1).unwrap();
+    checks(&world, CANARY, Pipeline::Passed);
+    world.wait_minutes(1);
+    world.run().await;
+    world.wait_minutes(6 * 60);
+    world.run().await;
+    assert!(opened(&world, INTERNAL), "the canary has the third one, and never had the second");
+    deny(&world, &third).await;
+    world.run().await;
+    let open = world.forge.pull_requests(&name(INTERNAL)).unwrap();
+    assert!(
+        open.iter().all(|it| it.state != PullRequestState::Open),
+        "it was closed, and not turned to the second one"
+    );
+    assert_eq!(open.len(), 1, "{}", second.short());
+    world.finish();
+}
+
+/// Somebody takes a digest back.
+async fn deny(world: &World, digest: &Digest) {
+    let denials = SqliteDenials::open(&world.state().join("refrom.db")).await.unwrap();
+    let (image, reason) = (IMAGE.parse().unwrap(), "it is slow".to_owned());
+    denials.deny(&Denial { image, tag: None, digest: *digest, to: None, reason, at: world.time() }).await.unwrap();
+    denials.close().await;
+}
+
 async fn another_base_branch_has_a_pipeline_of_its_own(face: Face) {
     let (mut world, second) = three_waves(face).await;
     let develop = world.bare(CANARY);
@@ -183,6 +237,23 @@ async fn another_base_branch_has_a_pipeline_of_its_own(face: Face) {
     world.setting(&format!("{WAVES}\nrepositories: [{{ match: acme/canary, policy: {{ base: develop }} }}]"));
     let report = world.run().await;
     assert!(waits(&report, INTERNAL)[0].ends_with("acme/canary` failed"), "{:?}", waits(&report, INTERNAL));
+    world.finish();
+}
+
+#[tokio::test]
+async fn what_keeps_a_fleet_from_being_listed_is_told_and_holds_no_other_owner() {
+    let (mut world, _) = three_waves_in(World::signed_in_as_app().await).await;
+    world.select(&["acme/*", "nobody/*"]);
+    let problem = ["github:nobody/*"];
+    world.run_with_problems(&problem).await;
+    assert!(opened(&world, CANARY) && !opened(&world, INTERNAL));
+    world.forge.delete(&name(CANARY)).unwrap();
+    world.run_with_problems(&problem).await;
+    assert!(opened(&world, INTERNAL), "who is gone is waited for by nobody, whatever another owner keeps to itself");
+    world.forget();
+    let report = world.run_with_problems(&problem).await;
+    let unlisted = "wave `canary`: the repositories of `github` were not all listed yet: `nobody/*`: ";
+    assert!(waits(&report, REST)[0].starts_with(unlisted), "{:?}", waits(&report, REST));
     world.finish();
 }
 

@@ -1,5 +1,6 @@
 //! `refrom waves` and `/api/v1/waves`, from the store alone.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use refrom::demo::server::Server;
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
 use refrom::domain::reference::TagRef;
-use refrom::domain::waves::{AdoptionChanges, BasePipeline};
+use refrom::domain::waves::{AdoptionChanges, BasePipeline, Listings};
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::metrics::Metrics;
 use refrom::serve::page::{StatusState, routes};
@@ -49,7 +50,8 @@ async fn kept(folder: &Path) -> SqliteStore {
         .to_vec();
     let at: Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
     let changes = AdoptionChanges { begun, ended: Vec::new() };
-    store.record_adoptions(&changes, &["github".to_owned()].into(), at).await.unwrap();
+    let listings = Listings { whole: ["github".to_owned()].into(), problems: BTreeMap::new() };
+    store.record_adoptions(&changes, &listings, at).await.unwrap();
     store.put_base_pipelines(&[(key("acme/canary"), BasePipeline::Failed { since: at })].into()).await.unwrap();
     store
 }

@@ -222,9 +222,19 @@ fn repositories_without_pipelines_are_green_and_unknown_ones_are_told() {
 #[test]
 fn a_fleet_that_was_never_listed_has_unknown_waves() {
     let mut fleet = fleet();
-    fleet.unlisted.insert("gitlab".to_owned());
+    fleet.unlisted.insert("gitlab".to_owned(), None);
     assert_eq!(fleet.reached("a1", 'b'), Ok(()));
-    assert_eq!(fleet.waits("b1", 'b'), "wave `canary`: the repositories of `gitlab` were not all listed yet");
+    let unlisted = "wave `canary`: the repositories of `gitlab` were not all listed yet";
+    assert_eq!(fleet.waits("b1", 'b'), unlisted);
+    fleet.unlisted.insert("gitlab".to_owned(), Some("`acme/*`: no access".to_owned()));
+    assert_eq!(fleet.waits("b1", 'b'), format!("{unlisted}: `acme/*`: no access"));
+    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let [Some(cause), None] =
+        [0, 1].map(|wave| told[0].waves[wave].blocked.clone().filter(|it| it.word() == "unknown"))
+    else {
+        panic!("{told:?}")
+    };
+    assert!(cause.told("it").ends_with("no access"));
 }
 
 #[test]
