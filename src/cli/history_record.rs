@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::history::{Seen, TagHistory};
-use super::image_record::{ImageRecord, Text};
 use crate::domain::digest::Digest;
+use crate::domain::image_record::{ImageRecord, Text};
 
 /// What was seen of a tag. Absent values are `null`, times are RFC 3339 in UTC.
 #[derive(Debug, Serialize)]

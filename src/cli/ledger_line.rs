@@ -6,8 +6,8 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::image_record::{ImageRecord, Text};
 use crate::domain::digest::Digest;
+use crate::domain::image_record::{ImageRecord, Text};
 use crate::domain::reference::{Reference, ReferenceError, TagRef};
 use crate::store::LedgerEntry;
 

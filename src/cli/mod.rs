@@ -11,7 +11,6 @@ mod diff;
 pub mod exit;
 mod history;
 mod history_record;
-mod image_record;
 mod ledger;
 mod ledger_line;
 mod list;

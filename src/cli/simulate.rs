@@ -12,8 +12,8 @@ use super::output::Output;
 use super::reason_word::reason_word;
 use super::settings::{self, Secrets};
 use super::simulate_record::SimulationRecord;
-use super::table::Table;
-use crate::simulate::{self, Figures, Listed, Planning, Recording, Series, Setup};
+use super::table::{Table, printable};
+use crate::simulate::{self, Figures, Listed, Note, Planning, Recording, Series, Setup};
 
 /// How many tags that a history does not know are named.
 const NAMED_MAX: usize = 5;
@@ -38,7 +38,7 @@ pub fn run(arguments: &Simulate, output: &mut Output) -> Result<Outcome, Failure
     tell_apart(&mut columns, arguments);
     match arguments.format {
         Format::Json => output.json(&records(&columns))?,
-        Format::Table => output.text(table(&columns))?,
+        Format::Table => output.text(format!("{}{}", table(&columns), notes(&columns)))?,
     }
     if let Some(file) = &arguments.svg {
         let series: Vec<_> = columns.iter().map(|it| Series { name: &it.name, figures: &it.figures }).collect();
@@ -111,6 +111,24 @@ fn table(columns: &[Column]) -> Table {
             table
         }
     }
+}
+
+/// What the figures do not say, below them: each note once, with the configurations that it is about where there are two.
+fn notes(columns: &[Column]) -> String {
+    let mut told: Vec<(&Note, Vec<String>)> = Vec::new();
+    for column in columns {
+        for note in &column.figures.notes {
+            match told.iter_mut().find(|(other, _)| *other == note) {
+                Some((_, names)) => names.push(column.name.clone()),
+                None => told.push((note, vec![column.name.clone()])),
+            }
+        }
+    }
+    let line = |(note, names): (&Note, Vec<String>)| {
+        let of = if columns.len() > 1 { format!(" ({})", printable(&names.join(", "))) } else { String::new() };
+        format!("not replayed{of}: {note}\n")
+    };
+    told.into_iter().map(line).collect()
 }
 
 /// What stands where a configuration has no such figure.

@@ -25,6 +25,8 @@ pub struct SimulationRecord {
     share_behind: f64,
     /// By the word of the reason.
     waited_pin_days: BTreeMap<&'static str, f64>,
+    /// What the configuration asks for and is not replayed; for people.
+    notes: Vec<String>,
     days: Vec<DayRecord>,
 }
 
@@ -77,6 +79,7 @@ impl SimulationRecord {
             behind_days: QuantilesRecord::from(figures.behind),
             share_behind: rounded(figures.share_behind),
             waited_pin_days: figures.waits.iter().map(|(word, days)| (*word, rounded(*days))).collect(),
+            notes: figures.notes.iter().map(ToString::to_string).collect(),
             days: figures.days.iter().map(DayRecord::from).collect(),
         }
     }

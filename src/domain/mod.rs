@@ -17,6 +17,7 @@ pub mod follow;
 pub mod freshness;
 pub mod hidden;
 pub mod image;
+pub mod image_record;
 pub mod image_use;
 pub mod ledger;
 pub mod line_index;

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::forge::DeedKind;
+use super::notes::Note;
 use super::samples::Sample;
 use super::setup::Outcome;
 
@@ -37,6 +38,8 @@ pub struct Figures {
     pub share_behind: f64,
     /// How long pins waited, in pin-days by the word of the reason; the longest first.
     pub waits: Vec<(&'static str, f64)>,
+    /// What the configuration asks for and is in no figure.
+    pub notes: Vec<Note>,
     /// How often a repository was planned.
     pub plans: u64,
     pub days: Vec<DayFigures>,
@@ -89,6 +92,7 @@ impl Figures {
             behind: Quantiles::of(outcome.lags.iter().copied()),
             share_behind: share_behind(&outcome.samples),
             waits,
+            notes: outcome.notes.iter().copied().collect(),
             plans: outcome.plans,
             days: by_day(outcome),
         }

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::recording::Recording;
 use super::replay::{Followed, Replay};
 use super::repository::Repository;
 use super::track::Look;
-use crate::domain::candidates::{self, Move, RepositoryFacts};
-use crate::domain::image::{Image, ManifestKind};
+use crate::domain::candidates::{self, Move, RepositoryFacts, Unknown};
+use crate::domain::digest::Digest;
+use crate::domain::image::{Content, Image, ManifestKind};
 use crate::domain::plan::{self, Knowledge};
 use crate::domain::policy::Follow;
 use crate::domain::proposal::{Evidence, NoImage};
@@ -22,6 +24,14 @@ impl Replay<'_> {
         self.knowledge.evidence.clear();
         for index in wanted {
             let Some(repository) = self.repositories.get(*index) else { continue };
+            let pinned = repository.pins.iter().filter_map(|pin| Some((self.tracks.get(pin.track)?, pin.at?.0)));
+            let known = pinned.filter_map(|(followed, digest)| {
+                let image = self.recording.image(&followed.asked.image, digest)?;
+                Some(((followed.asked.image.clone(), digest), image))
+            });
+            for (place, image) in known {
+                self.knowledge.images.entry(place).or_insert_with(|| image.clone());
+            }
             for index in followed(repository, &self.by_image) {
                 let Some(Followed { asked, track }) = self.tracks.get(index) else { continue };
                 let Some(digest) = track.head(look) else { continue };
@@ -43,10 +53,12 @@ impl Replay<'_> {
             if moves.is_empty() {
                 break;
             }
-            self.knowledge.evidence.extend(moves.into_iter().map(|wanted| (wanted.clone(), evidence(&wanted))));
+            let evidence = |wanted: Move| (wanted.clone(), evidence(&wanted, self.recording));
+            self.knowledge.evidence.extend(moves.into_iter().map(evidence));
         }
         let held: BTreeSet<Move> = facts().flat_map(|facts| plan::held_moves(facts, &self.knowledge, now)).collect();
-        self.knowledge.evidence.extend(held.into_iter().map(|wanted| (wanted.clone(), evidence(&wanted))));
+        let evidence = |wanted: Move| (wanted.clone(), evidence(&wanted, self.recording));
+        self.knowledge.evidence.extend(held.into_iter().map(evidence));
     }
 }
 
@@ -67,13 +79,31 @@ pub(super) fn followed(repository: &Repository, by_image: &BTreeMap<ImageName, V
     own.chain(others.flatten().copied()).collect()
 }
 
-/// Every digest of a recording is there, and is an index of which nothing else is known.
-fn evidence(wanted: &Move) -> Evidence {
-    let image = |digest| Image::bare(digest, ManifestKind::Index);
-    Evidence {
-        new: Ok(image(wanted.new)),
-        old: wanted.old.map(image).ok_or(NoImage::Unpinned),
-        in_mirror: wanted.mirror.as_ref().map(|_| Ok(true)),
-        contents: BTreeMap::new(),
+/// Every digest of a recording is there. Where it says what both ends of a move hold, that is compared; else both are taken
+/// to be indexes of which nothing is known.
+fn evidence(wanted: &Move, recording: &Recording) -> Evidence {
+    let recorded = |digest| recording.image(&wanted.image, digest);
+    let in_mirror = wanted.mirror.as_ref().map(|_| Ok(true));
+    match (wanted.old.and_then(recorded), recorded(wanted.new)) {
+        (Some(old), Some(new)) => {
+            let contents = [old, new].into_iter().flat_map(manifests).map(|it| (it, content(&it, recording))).collect();
+            Evidence { new: Ok(new.clone()), old: Ok(old.clone()), in_mirror, contents }
+        }
+        _ => {
+            let image = |digest| Image::bare(digest, ManifestKind::Index);
+            let old = wanted.old.map(image).ok_or(NoImage::Unpinned);
+            Evidence { new: Ok(image(wanted.new)), old, in_mirror, contents: BTreeMap::new() }
+        }
     }
+}
+
+/// The manifests of single platforms in an image.
+fn manifests(image: &Image) -> impl Iterator<Item = Digest> {
+    let own = (image.kind == ManifestKind::Image).then_some(image.digest);
+    image.manifests.values().copied().chain(own)
+}
+
+fn content(manifest: &Digest, recording: &Recording) -> Result<Content, Unknown> {
+    let unknown = || Unknown { reason: "the history does not say what it is made of".to_owned() };
+    recording.content(manifest).cloned().ok_or_else(unknown)
 }

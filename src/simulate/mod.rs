@@ -13,6 +13,7 @@
 //! | `setup` | what a replay is asked, and what it answers |
 //! | `replay`, `know`, `adoption`, `wake` | the run: only those repositories are planned for which something may have changed |
 //! | `samples`, `figures` | what it came to |
+//! | `notes` | what of the configuration it cannot tell |
 //! | `plot` | the same as a picture |
 
 mod adoption;
@@ -21,6 +22,7 @@ mod fleet;
 mod forge;
 mod know;
 mod lines;
+mod notes;
 mod plot;
 mod recording;
 mod replay;
@@ -34,6 +36,7 @@ pub use figures::{DayFigures, Figures, Quantiles};
 pub use fleet::{Listed, drawn, read as read_fleet};
 pub use forge::{Deed, DeedKind};
 pub use lines::InputError;
+pub use notes::Note;
 pub use plot::{Series, plot};
 pub use recording::{Moved, Recording};
 pub use replay::replay;

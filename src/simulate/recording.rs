@@ -1,4 +1,4 @@
-//! A recorded ledger: which digest each tag pointed to, and from when on.
+//! A recorded ledger: which digest each tag pointed to, and from when on; and what the digests hold, where that was recorded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::lines::{self, InputError};
 use crate::domain::digest::Digest;
-use crate::domain::reference::{Reference, TagRef};
+use crate::domain::image::{Content, Image, ManifestKind};
+use crate::domain::image_record::ImageRecord;
+use crate::domain::reference::{ImageName, Reference, TagRef};
 
 /// How soon after a digest was last seen the one before it is taken to be back: nobody looked in between.
 const BACK_AFTER: SignedDuration = SignedDuration::from_secs(1);
@@ -18,6 +20,10 @@ const BACK_AFTER: SignedDuration = SignedDuration::from_secs(1);
 pub struct Recording {
     /// In the order of time. **Invariant**: no tag without a move.
     tags: BTreeMap<TagRef, Vec<Moved>>,
+    /// What digests hold, where a line says so.
+    images: BTreeMap<(ImageName, Digest), Image>,
+    /// What the manifests of single platforms are made of.
+    contents: BTreeMap<Digest, Content>,
 }
 
 /// From when on a tag pointed to a digest, until its next move.
@@ -27,33 +33,63 @@ pub struct Moved {
     pub digest: Digest,
 }
 
-/// A digest that was seen for a tag. What else a line says is not needed here.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Seen {
+/// A digest that was seen for a tag.
+#[derive(Debug, Deserialize)]
+struct Seen {
     #[serde(deserialize_with = "lines::parsed")]
-    pub reference: Reference,
+    reference: Reference,
     #[serde(deserialize_with = "lines::parsed")]
-    pub digest: Digest,
-    pub first_seen: Timestamp,
+    digest: Digest,
+    first_seen: Timestamp,
     /// Where it is not known, the digest was there until the next one came.
-    pub last_seen: Option<Timestamp>,
+    last_seen: Option<Timestamp>,
+    /// What it holds, where somebody looked.
+    image: Option<ImageRecord>,
 }
 
 impl Recording {
-    /// Reads JSON lines with `reference`, `digest`, `first_seen` and, where it is known, `last_seen`: what `refrom ledger
-    /// export` writes. In any order.
+    /// Reads JSON lines with `reference`, `digest`, `first_seen` and, where they are known, `last_seen` and `image`: what
+    /// `refrom ledger export` writes. In any order.
     pub fn read(file: &Path) -> Result<Self, InputError> {
-        let mut seen: BTreeMap<TagRef, Vec<Seen>> = BTreeMap::new();
-        lines::each(file, |line: Seen| {
+        let (mut seen, mut recording): (BTreeMap<TagRef, Vec<Seen>>, _) = (BTreeMap::new(), Self::default());
+        lines::each(file, |mut line: Seen| {
             let Reference { image, tag, .. } = line.reference.clone();
             let tag = tag.ok_or_else(|| format!("`{image}` has no tag"))?;
+            if let Some(record) = line.image.take() {
+                recording.note(&image, record.image(line.digest));
+            }
             seen.entry(TagRef { image, tag }).or_default().push(line);
             Ok(())
         })?;
         if seen.is_empty() {
             return Err(InputError::Empty { file: file.to_owned(), what: "sighting" });
         }
-        Ok(Self { tags: seen.into_iter().map(|(tag, seen)| (tag, moves(&seen))).collect() })
+        recording.tags = seen.into_iter().map(|(tag, seen)| (tag, moves(&seen))).collect();
+        Ok(recording)
+    }
+
+    /// Content never changes under a digest: whichever line says more is right.
+    fn note(&mut self, name: &ImageName, (image, contents): (Image, BTreeMap<Digest, Content>)) {
+        // Of an index without its manifests nothing more is known than of one that nobody looked at.
+        if image.kind == ManifestKind::Image || !image.manifests.is_empty() {
+            self.images.insert((name.clone(), image.digest), image);
+        }
+        self.contents.extend(contents);
+    }
+
+    /// What a digest holds; `None`: no line says so.
+    pub(super) fn image(&self, name: &ImageName, digest: Digest) -> Option<&Image> {
+        self.images.get(&(name.clone(), digest))
+    }
+
+    /// What the manifest of a single platform is made of; `None`: no line says so.
+    pub(super) fn content(&self, manifest: &Digest) -> Option<&Content> {
+        self.contents.get(manifest)
+    }
+
+    /// Whether any tag pointed to a digest.
+    pub(super) fn has(&self, digest: &Digest) -> bool {
+        self.tags.values().flatten().any(|moved| moved.digest == *digest)
     }
 
     /// The moves of one tag, in the order of time.
@@ -99,6 +135,7 @@ mod tests {
             digest: Digest::of(letter.as_bytes()),
             first_seen: Timestamp::from_second(first).unwrap(),
             last_seen: last.map(|last| Timestamp::from_second(last).unwrap()),
+            image: None,
         }
     }
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fleet::Listed;
 use super::forge::{Desk, Forge};
 use super::know::followed;
+use super::notes::{self, Note};
 use super::recording::Recording;
 use super::repository::{Pinned, Repository};
 use super::samples::Samples;
@@ -49,6 +50,7 @@ pub(super) struct Followed {
 /// A replay while it runs.
 pub(super) struct Replay<'a> {
     pub(super) config: &'a Config,
+    pub(super) recording: &'a Recording,
     setup: Setup,
     pub(super) grid: Grid,
     last: Look,
@@ -71,13 +73,14 @@ pub(super) struct Replay<'a> {
     waits: BTreeMap<&'static str, SignedDuration>,
     samples: Samples,
     left_out: BTreeSet<TagRef>,
+    notes: BTreeSet<Note>,
     plans: u64,
 }
 
 impl<'a> Replay<'a> {
     fn new(
         config: &'a Config,
-        (recording, fleet): (&Recording, &[Listed]),
+        (recording, fleet): (&'a Recording, &[Listed]),
         setup: Setup,
         (from, to): (Timestamp, Timestamp),
     ) -> Result<Self, ReplayError> {
@@ -97,6 +100,7 @@ impl<'a> Replay<'a> {
         let waves = Waves::new(config.waves.clone(), config.advance, WaveFacts::default());
         let mut replay = Self {
             config,
+            recording,
             setup,
             grid,
             // The last look at or before the end.
@@ -115,10 +119,12 @@ impl<'a> Replay<'a> {
             waits: BTreeMap::new(),
             samples: Samples::default(),
             left_out: BTreeSet::new(),
+            notes: BTreeSet::new(),
             plans: 0,
         };
         fleet.iter().try_for_each(|listed| replay.add(listed))?;
         replay.check(fleet)?;
+        replay.notes = notes::notes(&replay.repositories, recording, |repository| replay.tracks_of(repository));
         Ok(replay)
     }
 
@@ -158,6 +164,12 @@ impl<'a> Replay<'a> {
         let forges = &self.config.forges;
         let forge = forges.iter().find(|forge| forge.selection.names(name)).or(forges.first());
         forge.map_or_else(|| FORGE.to_owned(), |forge| forge.name.clone())
+    }
+
+    fn tracks_of(&self, repository: &Repository) -> Vec<(&TagRef, &Track)> {
+        let followed = followed(repository, &self.by_image);
+        let tracks = followed.into_iter().filter_map(|index| self.tracks.get(index));
+        tracks.map(|Followed { asked, track }| (asked, track)).collect()
     }
 
     fn check(&self, fleet: &[Listed]) -> Result<(), ReplayError> {
@@ -308,6 +320,7 @@ impl<'a> Replay<'a> {
             repositories: self.repositories.len(),
             pins: pins.filter(|pin| pin.at.is_some()).count(),
             left_out: self.left_out,
+            notes: self.notes,
             open: self.forge.open_count(),
             deeds: self.forge.deeds,
             waits: self.waits,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::forge::Deed;
+use super::notes::Note;
 use super::recording::Recording;
 use super::samples::Sample;
 use crate::domain::proposal::Reason;
@@ -34,6 +35,10 @@ pub enum Planning {
     Everything,
 }
 
+/// By how much a replay may go beyond its recording at either end, in days: schedules and freezes come around within a year,
+/// and days on which nothing happens cost as much as others.
+const BEYOND_DAYS_MAX: i64 = 366;
+
 /// Why nothing can be replayed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -41,6 +46,10 @@ pub enum ReplayError {
     Backwards { from: Timestamp, to: Timestamp },
     #[error("the history goes from {first} to {last}: there is nothing from {from} to {to}")]
     Outside { first: Timestamp, last: Timestamp, from: Timestamp, to: Timestamp },
+    #[error(
+        "the history goes from {first} to {last}: a replay goes at most {BEYOND_DAYS_MAX} days beyond that, and not from {from} to {to}"
+    )]
+    Beyond { first: Timestamp, last: Timestamp, from: Timestamp, to: Timestamp },
     #[error("the history knows none of the tags that the repositories pin: not `{0}`, for one")]
     NothingKnown(TagRef),
     #[error("the repositories pin nothing")]
@@ -59,6 +68,8 @@ pub struct Outcome {
     pub pins: usize,
     /// Tags that the recording does not know; pins of them are left out.
     pub left_out: BTreeSet<TagRef>,
+    /// What the configuration asks for and the recording cannot give.
+    pub notes: BTreeSet<Note>,
     /// In the order of time.
     pub deeds: Vec<Deed>,
     /// How many pull requests are open at the end.
@@ -76,10 +87,13 @@ impl Setup {
     pub(super) fn span(&self, recording: &Recording) -> Result<(Timestamp, Timestamp), ReplayError> {
         let (first, last) = recording.span().unwrap_or_default();
         let (from, to) = (self.from.unwrap_or(first), self.to.unwrap_or(last));
+        let most = SignedDuration::from_hours(24 * BEYOND_DAYS_MAX);
         if to < from {
             Err(ReplayError::Backwards { from, to })
         } else if to < first || last < from {
             Err(ReplayError::Outside { first, last, from, to })
+        } else if first.duration_since(from) > most || to.duration_since(last) > most {
+            Err(ReplayError::Beyond { first, last, from, to })
         } else {
             Ok((from, to))
         }

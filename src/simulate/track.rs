@@ -108,6 +108,11 @@ impl Track {
         aged.chain(settled).collect()
     }
 
+    /// What is seen, in the order of time.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        self.seen.iter().map(|seen| seen.digest)
+    }
+
     /// When the tag first pointed to a digest.
     pub fn came(&self, digest: &Digest) -> Option<Timestamp> {
         self.moves.iter().find(|moved| moved.digest == *digest).map(|moved| moved.at)

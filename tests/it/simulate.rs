@@ -1,5 +1,6 @@
 //! Replays: what they say, and that planning only where something changed gives what planning everything gives.
 
+mod facts;
 mod laws;
 mod tuning;
 

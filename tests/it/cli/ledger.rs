@@ -149,3 +149,16 @@ fn one_wrong_line_and_nothing_is_imported() {
     let nowhere = world.refrom(&["ledger", "import", "nowhere.jsonl"]).ended(2);
     assert!(nowhere.stderr.starts_with("refrom: nowhere.jsonl: No such file"), "{}", nowhere.stderr);
 }
+
+#[tokio::test]
+async fn what_is_exported_is_replayed_with_what_digests_hold() {
+    let world = World::new(&[("refrom.yaml", ""), ("quiet.yaml", "policy: { unchanged: platforms }\n")]);
+    let _store = store(&world).await;
+    let exported = world.refrom(&["ledger", "export"]).ended(0).stdout;
+    world.write("ledger.jsonl", exported.as_bytes());
+    let arguments =
+        ["simulate", "--config", "quiet.yaml", "--history", "ledger.jsonl", "--count", "2", "--format", "json"];
+    let record = world.refrom(&arguments).ended(0).json();
+    let note = record[0]["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("`unchanged`: the history does not say what 3 of 4 digests hold"), "{note}");
+}

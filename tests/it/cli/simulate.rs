@@ -68,6 +68,7 @@ fn the_record_has_every_figure() {
             "days",
             "from",
             "name",
+            "notes",
             "pins",
             "pipelines",
             "pipelines_per_repository_and_week",
@@ -132,10 +133,36 @@ fn what_cannot_be_replayed_is_said_with_its_place() {
     }
     fails(&["--from", "2026-07-20", "--to", "2026-07-10"], "the replay ends at 2026-07-10T23:59:59Z, before it begins");
     fails(&["--from", "2027-01-01", "--to", "2027-02-01"], "the history goes from 2026-07-01T00:00:00Z to 2026-07-29");
+    for span in [["--to", "2030-01-01"], ["--to", "9998-01-01"], ["--from", "2020-01-01"]] {
+        let told =
+            "the history goes from 2026-07-01T00:00:00Z to 2026-07-29T00:00:00Z: a replay goes at most 366 days beyond";
+        fails(&span, told);
+    }
+    simulate(&world, &["--to", "2027-07-28", "--repositories", "fleet.jsonl"]).ended(0);
     fails(&["--from", "soon"], "expected a day such as `2026-07-01`");
     fails(&["--merge-after", "later"], "expected a length of time such as `24h`");
     fails(&["--repositories", "unknown.jsonl"], "the history knows none of the tags that the repositories pin");
     fails(&["--repositories", "bare.jsonl"], "the repositories pin nothing");
     fails(&["--repositories", "fleet.jsonl", "--count", "3"], "cannot be used with");
     fails(&["--compare", "none.yaml"], "none.yaml");
+}
+
+#[test]
+fn what_is_not_replayed_is_said_below_the_table_and_in_the_record() {
+    let world = world();
+    world.write("attested.yaml", b"policy: { unchanged: content, stale_after: 30d }\n");
+    world.write("stale.yaml", b"policy: { stale_after: 30d }\n");
+    let arguments =
+        ["simulate", "--config", "attested.yaml", "--history", "history.jsonl", "--repositories", "fleet.jsonl"];
+    let with = |more: &[&str]| world.refrom(&[&arguments, more].concat()).ended(0);
+    let unchanged = "`unchanged`: the history does not say what 2 of 2 digests hold; a move from or to one of them counts as a change";
+    let stale = "`stale_after`: what it tells is no pull request, and in no figure";
+    let table = with(&[]).stdout;
+    assert!(table.ends_with(&format!("\nnot replayed: {unchanged}\nnot replayed: {stale}\n")), "{table}");
+    let both = with(&["--compare", "stale.yaml"]).stdout;
+    let told = format!("\nnot replayed (attested): {unchanged}\nnot replayed (attested, stale): {stale}\n");
+    assert!(both.ends_with(&told), "{both}");
+    let record = with(&["--format", "json"]).json();
+    assert_eq!(record[0]["notes"], serde_json::json!([unchanged, stale]));
+    assert_eq!(simulate(&world, &["--format", "json"]).json()[0]["notes"], serde_json::json!([]));
 }

@@ -1,5 +1,5 @@
-//! What is known of a digest, in the JSON of `refrom history` and in lines of a ledger: a contract with the programs that
-//! read it.
+//! What is known of a digest, in the JSON of `refrom history` and in lines of a ledger, which a replay reads too: a contract
+//! with the programs that read it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -10,8 +10,8 @@ use jiff::civil::Date;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::domain::digest::Digest;
-use crate::domain::image::{Configuration, Content, Image, ManifestKind, Platform};
+use super::digest::Digest;
+use super::image::{Configuration, Content, Image, ManifestKind, Platform};
 
 /// What is made of text and becomes text again.
 #[derive(Debug, Clone)]
