@@ -1,4 +1,4 @@
-//! `refrom run` over 200 repositories with four pins each: nothing new, every repository new, every tag moved.
+//! `refrom run` over 200 repositories with four pins each: nothing new, every repository new, every tag moved, and in waves.
 
 #![allow(clippy::unwrap_used, reason = "a measurement may panic")]
 
@@ -26,6 +26,13 @@ fn main() {
         world::measure::print_table(&[
             ("first look, nothing behind", done(world.measure_cycle())),
             ("nothing new, nothing behind", done(world.measure_cycle())),
+        ]);
+        let world = World::with_fleet(IMAGES, REPOSITORIES).in_waves();
+        assert_eq!(world.cycle().status, 0);
+        world.release("2");
+        world::measure::print_table(&[
+            ("two waves, every tag moved: 20 opened", done(world.measure_cycle())),
+            ("two waves, 180 repositories wait", done(world.measure_cycle())),
         ]);
     }
     divan::main();

@@ -9,6 +9,8 @@ use std::time::Instant;
 use divan::Bencher;
 use jiff::SignedDuration;
 use refrom::config::{Config, Secrets};
+use refrom::domain::pattern::Pattern;
+use refrom::domain::waves::Wave;
 use refrom::simulate::{Outcome, Planning, Recording, Setup, drawn, replay};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tuning");
@@ -16,12 +18,14 @@ const REPOSITORIES: usize = 1000;
 /// Of so many every one is planned at every look, which takes long.
 const REPOSITORIES_FOR_EVERYTHING: usize = 20;
 const PINS: usize = 3;
+/// At once, in two waves: a tenth of the repositories comes first.
+const WAVES: &str = "waves";
 
 fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
         let history = history();
         println!("{:<14} {:>12} {:>10} {:>10} {:>8}", "policy", "repositories", "plans", "deeds", "seconds");
-        for policy in ["at-once", "daily", "weekly", "settled"] {
+        for policy in ["at-once", "daily", "weekly", "settled", WAVES] {
             print_row(policy, &history, (REPOSITORIES, Planning::WhereSomethingChanged));
         }
         for planning in [Planning::WhereSomethingChanged, Planning::Everything] {
@@ -36,8 +40,16 @@ fn history() -> Recording {
 }
 
 fn run(policy: &str, history: &Recording, (repositories, planning): (usize, Planning)) -> Outcome {
-    let file = Path::new(EXAMPLES).join(format!("{policy}.yaml"));
-    let config = Config::load(&file, &|_| None, Secrets::Skip).unwrap();
+    let named = if policy == WAVES { "at-once" } else { policy };
+    let file = Path::new(EXAMPLES).join(format!("{named}.yaml"));
+    let mut config = Config::load(&file, &|_| None, Secrets::Skip).unwrap();
+    if policy == WAVES {
+        let wave = |name: &str, pattern: &str| Wave {
+            name: name.to_owned(),
+            repositories: vec![Pattern::new(pattern).unwrap()],
+        };
+        config.waves = vec![wave("canary", "/0$/"), wave("rest", "**")];
+    }
     let merge_after = SignedDuration::from_hours(24);
     let setup = Setup { from: None, to: None, merge_after, planning, word: |_| "waited" };
     replay(&config, history, &drawn(history, repositories, PINS), setup).unwrap()

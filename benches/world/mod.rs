@@ -72,6 +72,13 @@ impl World {
         world
     }
 
+    /// The first tenth of the repositories gets every digest before the others.
+    pub fn in_waves(self) -> Self {
+        let waves = "waves: [{ name: canary, match: ['acme/service-??0'] }, { name: rest, match: ['**'] }]\n";
+        std::fs::write(self.configuration(), format!("{}{waves}", self.yaml())).unwrap();
+        self
+    }
+
     /// Every tag moves to a new build.
     pub fn release(&self, build: &str) {
         for image in 0..self.images {
