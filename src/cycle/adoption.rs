@@ -8,7 +8,9 @@ use super::report::Report;
 use super::{Parts, Request};
 use crate::domain::candidates::{self, RepositoryFacts, RepositoryKey};
 use crate::domain::digest::Digest;
+use crate::domain::plan::Knowledge;
 use crate::domain::reference::TagRef;
+use crate::domain::target;
 use crate::domain::waves::{self, Adoptions, BasePipeline, Listings, Pinned, WaveFacts, Waves};
 use crate::store::{Store, StoreError};
 
@@ -30,8 +32,23 @@ pub async fn waves(
     }
     changes.apply(&mut adoptions, now);
     let unlisted = store.listings().await?.unlisted(parts.forges.iter().map(|forge| forge.name()));
-    let facts = WaveFacts { adoptions, pipelines: pipelines(store, fleet, now).await?, unlisted, denied: Vec::new() };
+    let pipelines = pipelines(store, fleet, now).await?;
+    let facts = WaveFacts { adoptions, pipelines, unlisted, ..WaveFacts::default() };
     Ok(Waves::new(parts.config.waves.clone(), parts.config.advance, facts))
+}
+
+/// Notes where the pins are on their way to, for whoever looks at the waves.
+pub async fn note_sought(
+    parts: &Parts,
+    fleet: &[RepositoryFacts],
+    knowledge: &Knowledge,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if parts.config.waves.is_empty() {
+        return Ok(());
+    }
+    let sought = fleet.iter().map(|facts| (facts.key(), target::sought(facts, knowledge, now)));
+    parts.store.put_sought(&sought.collect()).await
 }
 
 /// Of which forges this cycle saw every repository, or the repository's own problem; and what was wrong with the others.

@@ -149,6 +149,7 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     if request.mode == Mode::Act {
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
         let (report_so_far, turns) = (&report, turns.used.into_iter().collect());
+        adoption::note_sought(parts, fleet, knowledge, now).await?;
         let ended = status::Ended { parts, request, fleet, knowledge, report: report_so_far, turns, started: now, at };
         if let Err(error) = ended.keep().await {
             report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));

@@ -13,7 +13,7 @@ use super::marker::{MarkerError, MarkerPin};
 use super::policy::Unchanged;
 use super::pull_request::BranchName;
 use super::reference::{Tag, TagRef};
-use super::waves::{WaveCause, WaveWait};
+use super::waves::{WaveCause, WaveProof, WaveWait};
 
 /// What the registry says of both ends of a [`Move`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,8 @@ pub struct Pin {
     pub new_image: Image,
     /// Why it does not wait for its repository's time.
     pub urgency: Option<Urgency>,
+    /// The waves that have proved the new digest; none where it waits for none.
+    pub proofs: Vec<WaveProof>,
 }
 
 /// Why a proposal passes `schedule`, `min_interval` and `min_age`.

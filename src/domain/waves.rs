@@ -53,6 +53,9 @@ pub struct WaveFacts {
     pub unlisted: BTreeMap<String, Option<String>>,
     /// Digests that people took back: who has one has proved no older one.
     pub denied: Vec<Denial>,
+    /// Digests that pins are to move to, by the tag that they get, each with the repositories of these pins: in a pull
+    /// request, or once what they wait for is over. They are shown and decide nothing.
+    pub sought: BTreeMap<TagRef, BTreeMap<Digest, BTreeSet<RepositoryKey>>>,
 }
 
 /// Which forges' repositories were listed, by the forge's name in the configuration.
@@ -103,6 +106,17 @@ pub struct WaveWait {
     pub wave: String,
     pub digest: Digest,
     pub cause: WaveCause,
+}
+
+/// An earlier wave that has proved a digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaveProof {
+    /// Its name.
+    pub wave: String,
+    /// When enough of its repositories had the digest, or a later one.
+    pub merged: Timestamp,
+    /// For how long their pipelines had to stay green.
+    pub green_for: SignedDuration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,6 +206,19 @@ impl Waves {
             }
         }
         Ok(())
+    }
+
+    /// The waves that proved a digest for a repository which it has reached: those before that have the tag.
+    pub fn proofs(&self, repository: &RepositoryKey, candidate: WaveCandidate<'_>, now: Timestamp) -> Vec<WaveProof> {
+        if self.wave_of(repository) == 0 || self.reached(repository, candidate, now).is_err() {
+            return Vec::new();
+        }
+        let standings = self.standings(candidate, self.left_for(repository, candidate.tag));
+        let proof = |standing: &WaveStanding| {
+            let (wave, green_for) = (standing.wave.clone(), self.advance.green_for);
+            Some(WaveProof { wave, merged: standing.merged?, green_for })
+        };
+        standings.iter().take(self.wave_of(repository)).filter_map(proof).collect()
     }
 
     /// What keeps every digest in the first wave.

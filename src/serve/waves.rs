@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::domain::policy::DeniedDigest;
 use crate::domain::waves::{Advance, UnderWay, Wave, WaveCause, WaveFacts, WaveStanding, Waves};
 use crate::store::{Store, StoreError, WaveBooks};
 
@@ -15,12 +16,15 @@ pub struct Rollout {
     waves: Vec<Wave>,
     advance: Advance,
     forges: BTreeSet<String>,
+    /// What every repository's policy denies.
+    denied: Vec<DeniedDigest>,
 }
 
 impl Rollout {
     pub fn of(config: &Config) -> Self {
         let forges = config.forges.iter().map(|forge| forge.name.clone()).collect();
-        Self { waves: config.waves.clone(), advance: config.advance, forges }
+        let denied = config.policy_for_work_tree(None, None).policy.denied;
+        Self { waves: config.waves.clone(), advance: config.advance, forges, denied }
     }
 
     /// The names of the waves, in their order.
@@ -45,7 +49,7 @@ impl Rollout {
     pub fn told(&self, books: WaveBooks, now: Timestamp) -> Vec<UnderWay> {
         let unlisted = books.listings.unlisted(self.forges.iter().map(String::as_str));
         let facts = WaveFacts { unlisted, ..books.facts };
-        Waves::new(self.waves.clone(), self.advance, facts).under_way(&books.ledger, now)
+        Waves::new(self.waves.clone(), self.advance, facts).under_way(&books.ledger, &self.denied, now)
     }
 }
 

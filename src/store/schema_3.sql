@@ -81,6 +81,16 @@ CREATE TABLE adoption (
 
 CREATE INDEX adoption_tag ON adoption (image, tag);
 
+-- Where the pins of a repository are on their way to: in a pull request, or once what they wait for is over.
+CREATE TABLE sought (
+    forge      TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    image      TEXT NOT NULL, -- as a registry is asked for it
+    tag        TEXT NOT NULL, -- that they get
+    digest     TEXT NOT NULL,
+    PRIMARY KEY (forge, repository, image, tag, digest)
+) STRICT, WITHOUT ROWID;
+
 -- How the pipelines of a repository's base branch stand.
 CREATE TABLE base_pipeline (
     forge      TEXT NOT NULL,

@@ -17,6 +17,7 @@ mod pull_requests;
 mod reader;
 mod retention;
 mod scans;
+mod sought;
 mod staleness;
 mod status;
 mod tag_lists;

@@ -1,13 +1,15 @@
 //! What is remembered of waves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::StoreError;
 use crate::domain::candidates::RepositoryKey;
+use crate::domain::digest::Digest;
 use crate::domain::ledger::Ledger;
+use crate::domain::reference::TagRef;
 use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, Listings, WaveFacts};
 
 /// Everything that the waves of digests are told from.
@@ -17,7 +19,7 @@ pub struct WaveBooks {
     pub facts: WaveFacts,
     /// The forges that were ever listed as a whole, and why others were not.
     pub listings: Listings,
-    /// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
+    /// Of each tag that somebody has pinned, or is to get: the sightings of its head and of these digests.
     pub ledger: Ledger,
 }
 
@@ -37,6 +39,9 @@ pub trait WaveStore {
 
     /// The forges that were ever listed as a whole, and why they or others were not the last time.
     async fn listings(&self) -> Result<Listings, StoreError>;
+
+    /// Replaces where the pins of these repositories are on their way to.
+    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<(TagRef, Digest)>>) -> Result<(), StoreError>;
 
     /// How the pipelines of base branches stand.
     async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use refrom::domain::branch::Subject;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Configuration, Image, ManifestKind};
@@ -10,6 +11,7 @@ use refrom::domain::policy::Policy;
 use refrom::domain::proposal::Pin;
 use refrom::domain::pull_request::{CommitId, Vocabulary};
 use refrom::domain::reference::TagRef;
+use refrom::domain::waves::WaveProof;
 
 fn image(text: &str, version: &str, configuration: Configuration) -> Image {
     let image = Image::bare(Digest::of(text.as_bytes()), ManifestKind::Index);
@@ -34,7 +36,32 @@ fn pin(name: &str, old: Image, new: Image) -> Pin {
         old_image: Some(old),
         new_image: new,
         urgency: None,
+        proofs: Vec::new(),
     }
+}
+
+#[test]
+fn the_body_says_which_waves_have_proved_a_digest() {
+    let [old, new] = ["a", "b"].map(|text| image(text, "1.27.0", debian(12)));
+    let merged = "2026-11-20T08:00:00Z".parse().unwrap();
+    let proof =
+        |wave: &str, hours| WaveProof { wave: wave.into(), merged, green_for: SignedDuration::from_hours(hours) };
+    let plain = pin("dhi.io/nginx", old, new);
+    let proved = Pin { proofs: vec![proof("canary", 24), proof("internal", 0)], ..plain.clone() };
+    let ((before, without), (after, body)) =
+        (texts(std::slice::from_ref(&plain), &Policy::default()), texts(&[proved], &Policy::default()));
+    let list = "**The waves before this one have it:**
+
+- `dhi.io/nginx:1.27`: wave `canary` had merged it, or a later digest, by 2026-11-20 08:00 UTC, and its pipelines \
+                stayed green for 24h.
+- `dhi.io/nginx:1.27`: wave `internal` had merged it, or a later digest, by 2026-11-20 08:00 UTC, and its pipelines have \
+                passed.
+";
+    assert!(body.contains(list), "{body}");
+    assert!(!without.contains("wave"), "{without}");
+    assert_eq!((before.title, before.commit_message), (after.title, after.commit_message), "in the body alone");
+    let own = Policy { body: Some("{{ proved }} {{ images[0].proofs[0] }}".into()), ..Policy::default() };
+    assert!(texts(&[Pin { proofs: vec![proof("canary", 24)], ..plain }], &own).1.starts_with("**The waves"));
 }
 
 fn texts(pins: &[Pin], policy: &Policy) -> (Texts, String) {

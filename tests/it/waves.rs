@@ -15,7 +15,7 @@ use refrom::domain::policy::DeniedDigest;
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::reference::TagRef;
 use refrom::domain::waves::{
-    Adoptions, Advance, BasePipeline, Pinned, Wave, WaveCandidate, WaveFacts, WaveWait, Waves, changes,
+    Adoptions, Advance, BasePipeline, Pinned, UnderWay, Wave, WaveCandidate, WaveFacts, WaveWait, Waves, changes,
 };
 
 /// A fleet with one image, whose cycles look at everything that is told to them.
@@ -32,6 +32,8 @@ struct Fleet {
     taken_back: Vec<Denial>,
     /// What everybody's policy denies.
     denied: Vec<DeniedDigest>,
+    /// Where pins are on their way to: the tag, the digest, the repository.
+    sought: Vec<(TagRef, Digest, RepositoryKey)>,
     now: Timestamp,
 }
 
@@ -71,6 +73,7 @@ impl Fleet {
             unlisted: BTreeMap::new(),
             taken_back: Vec::new(),
             denied: Vec::new(),
+            sought: Vec::new(),
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
         }
     }
@@ -120,7 +123,10 @@ impl Fleet {
     fn waves(&self) -> Waves {
         let (adoptions, pipelines) = (self.adoptions.clone(), self.pipelines.clone());
         let (unlisted, denied) = (self.unlisted.clone(), self.taken_back.clone());
-        let facts = WaveFacts { adoptions, pipelines, unlisted, denied };
+        let mut facts = WaveFacts { adoptions, pipelines, unlisted, denied, sought: BTreeMap::new() };
+        for (tag, digest, key) in self.sought.clone() {
+            facts.sought.entry(tag).or_default().entry(digest).or_default().insert(key);
+        }
         Waves::new(self.waves.clone(), self.advance, facts)
     }
 
@@ -132,6 +138,11 @@ impl Fleet {
         let (tag, digest, history) = (&tag("1"), &digest(letter), self.history());
         let candidate = WaveCandidate { tag, digest, history, denied: &self.denied };
         self.waves().reached(&key(name), candidate, self.now)
+    }
+
+    /// The digests on their way.
+    fn under_way(&self) -> Vec<UnderWay> {
+        self.waves().under_way(&self.ledger, &self.denied, self.now)
     }
 
     /// What a digest waits for in a repository.

@@ -48,6 +48,8 @@ pub(super) struct Context {
     refusable: Refusable,
     /// What the new digests change besides: in the body all of it, as Markdown; elsewhere the grave changes in short.
     hidden: String,
+    /// Which waves have proved the new digests, as Markdown; empty outside of the body, and where none had to.
+    proved: String,
 }
 
 /// A pin, or an image. In the body the texts are Markdown code.
@@ -83,6 +85,8 @@ struct Row {
     hidden: Vec<HiddenRow>,
     /// Why it cannot wait, as Markdown; empty where it can.
     urgent: String,
+    /// Which waves have proved it, a sentence each.
+    proofs: Vec<String>,
 }
 
 /// A change that a digest hides. Names and values are in the body Markdown code; a value is empty where there was none.
@@ -156,6 +160,7 @@ impl Row {
                     words::urgent(urgency, &text(&pin.shown_old()), &text(&format!("{name}:{}", pin.tag.tag)))
                 })
                 .unwrap_or_default(),
+            proofs: pin.proofs.iter().map(|proof| words::proved(proof, &text(&proof.wave))).collect(),
         }
     }
 
@@ -182,6 +187,7 @@ impl Row {
             is_old_gone: line > 1,
             hidden: (line > 1).then(HiddenRow::example).into_iter().collect(),
             urgent: if line > 1 { "> **Urgent:** …".to_owned() } else { String::new() },
+            proofs: (line > 1).then(|| "wave `canary` had merged it.".to_owned()).into_iter().collect(),
         }
     }
 }
@@ -279,12 +285,14 @@ impl Context {
             instructions: String::new(),
             refusable,
             hidden,
+            proved: String::new(),
         };
         if kind == TemplateKind::Body {
             context.table = context.table();
             context.remarks = context.remarks();
             context.digests = context.digests();
             context.hidden = context.hidden();
+            context.proved = context.proved();
         }
         context.speaking(Vocabulary::PullRequest)
     }
@@ -332,6 +340,16 @@ impl Context {
         };
         let lines: Vec<String> = self.images.iter().filter_map(of_image).collect();
         if lines.is_empty() { String::new() } else { format!("{}\n\n{}", words::HIDDEN, lines.join("\n")) }
+    }
+
+    /// Which waves have proved the images, one line each.
+    fn proved(&self) -> String {
+        let of_image = |image: &Row| {
+            let lines = image.proofs.iter().map(|proof| format!("- {}: {proof}", image.way()));
+            lines.collect::<Vec<_>>()
+        };
+        let lines: Vec<String> = self.images.iter().flat_map(of_image).collect();
+        if lines.is_empty() { String::new() } else { format!("{}\n\n{}", words::PROVED, lines.join("\n")) }
     }
 
     fn remarks(&self) -> String {

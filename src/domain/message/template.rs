@@ -23,6 +23,8 @@ pub(super) const BODY: &str = "{{ summary }}
 
 {% if hidden %}{{ hidden }}
 
+{% endif %}{% if proved %}{{ proved }}
+
 {% endif %}{% if remarks %}{{ remarks }}
 
 {% endif %}{{ digests }}

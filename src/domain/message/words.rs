@@ -2,15 +2,17 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::escape;
+use crate::domain::cadence::shown_duration;
 use crate::domain::freshness::TagTrouble;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{Reason, Urgency};
 use crate::domain::pull_request::{BranchName, Vocabulary};
+use crate::domain::waves::WaveProof;
 
 macro_rules! foreign_commit {
     ($noun:literal) => {
@@ -111,6 +113,16 @@ pub(super) fn urgent(urgency: &Urgency, old: &str, reference: &str) -> String {
     }
 }
 
+/// What an earlier wave makes of a digest; `wave` is Markdown.
+pub(super) fn proved(proof: &WaveProof, wave: &str) -> String {
+    let merged = moment(proof.merged);
+    let green = match proof.green_for {
+        SignedDuration::ZERO => "its pipelines have passed".to_owned(),
+        green_for => format!("its pipelines stayed green for {}", shown_duration(green_for)),
+    };
+    format!("wave {wave} had merged it, or a later digest, by {merged}, and {green}.")
+}
+
 /// A remark about an image whose pinned digest is gone; both texts are Markdown.
 pub(super) fn old_gone(old: &str, reference: &str) -> String {
     format!(
@@ -121,6 +133,9 @@ pub(super) fn old_gone(old: &str, reference: &str) -> String {
 
 /// Above the list of what new digests change besides.
 pub(super) const HIDDEN: &str = "**The new digests change more than packages:**";
+
+/// Above the list of which waves proved new digests.
+pub(super) const PROVED: &str = "**The waves before this one have it:**";
 
 /// One line of that list; the values are Markdown, and empty where there is none.
 pub(super) fn hidden(what: &str, old: &str, new: &str) -> String {

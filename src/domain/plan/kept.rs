@@ -15,6 +15,7 @@ use crate::domain::policy::Pairing;
 use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
 use crate::domain::reference::TagRef;
 use crate::domain::target::{self, Choice, Considered, Rules};
+use crate::domain::waves::WaveProof;
 
 /// The pins of a repository by what becomes of them beside its open pull requests.
 #[derive(Debug, Default)]
@@ -33,6 +34,8 @@ pub(super) struct Standing {
     pub(super) held: MarkerPin,
     /// Why nothing newer is proposed.
     pub(super) reason: Reason,
+    /// The waves that have proved what it holds.
+    proofs: Vec<WaveProof>,
 }
 
 impl Sorted {
@@ -59,7 +62,7 @@ impl Standing {
         let candidate = &considered.candidate;
         let held = held_by_any(seen, candidate)?;
         let reason = target::stays(considered, held, rules)?;
-        Some(Self { candidate: candidate.clone(), held: held.clone(), reason })
+        Some(Self::new(candidate, held, rules, reason))
     }
 
     /// A pin that could move on and waits for another one; `None` where no open pull request holds it, or holds what must
@@ -71,8 +74,12 @@ impl Standing {
         reason: &Reason,
     ) -> Option<Self> {
         let held = held_by_any(seen, candidate)?;
-        let stays = Self { candidate: candidate.clone(), held: held.clone(), reason: reason.clone() };
-        (!target::is_forbidden(candidate, held, rules)).then_some(stays)
+        (!target::is_forbidden(candidate, held, rules)).then(|| Self::new(candidate, held, rules, reason.clone()))
+    }
+
+    fn new(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>, reason: Reason) -> Self {
+        let proofs = rules.proofs(&target::asked(candidate, held.new_tag.as_ref()), &held.new, None);
+        Self { candidate: candidate.clone(), held: held.clone(), reason, proofs }
     }
 
     /// What is said of it.
@@ -91,7 +98,8 @@ impl Standing {
         let asked = target::asked(&self.candidate, new_tag.as_ref());
         let found = evidence.get(&target::held_move(&self.candidate, &self.held));
         let (old_image, new_image) = proposal::judge(new, found).ok()?;
-        Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency: None })
+        let (urgency, proofs) = (None, self.proofs.clone());
+        Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency, proofs })
     }
 }
 

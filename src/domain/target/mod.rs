@@ -20,6 +20,7 @@
 //! enough to such a one, and to no higher tag with less than the policy asks.
 
 mod search;
+mod sought;
 mod stays;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ use super::reference::Tag;
 use search::Search;
 
 pub use search::{LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
+pub use sought::sought;
 pub use stays::stays;
 pub(super) use stays::{asked, held_move, is_forbidden};
 

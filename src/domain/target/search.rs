@@ -16,7 +16,6 @@ use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
-use crate::domain::waves::WaveCandidate;
 
 /// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
 /// is none that an older one is free of.
@@ -275,8 +274,10 @@ impl Search {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
                 let urgency = urgency.cloned();
-                self.target =
-                    Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency });
+                let proofs = rules.proofs(&asked, &new, urgency.as_ref());
+                let pin =
+                    Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency, proofs };
+                self.target = Some(pin);
                 Next::End
             }
             Err(reason) => {
@@ -352,24 +353,26 @@ impl<'a> Rules<'a> {
 
     /// Whether the rules that need no registry let a digest pass.
     fn may_go(&self, trail: &Trail<'_>, sighting: &Sighting, urgency: Option<&Urgency>) -> Result<(), Reason> {
-        let Sighting { digest, first_seen, .. } = *sighting;
+        let digest = sighting.digest;
         if let Some(reason) = self.denied(&trail.asked, &digest) {
             return Err(reason);
         }
         if urgency.is_none() {
             self.is_old_enough(sighting)?;
         }
-        if !sighting.has_settled(self.policy.settle) {
-            let from = first_seen.saturating_add(self.policy.settle).unwrap_or(Timestamp::MAX);
-            return Err(Reason::Unsettled { digest, from });
-        }
+        self.has_settled(sighting)?;
         let Some(repository) = self.repository else { return Ok(()) };
-        let (tag, history) = (&trail.asked, Some(&*trail.history));
-        let candidate = WaveCandidate { tag, digest: &digest, history, denied: &self.policy.denied };
+        let candidate = self.wave_candidate(&trail.asked, &digest, &trail.history);
         self.knowledge.waves.reached(repository, candidate, self.now).map_err(Reason::Wave)
     }
 
-    fn is_old_enough(&self, sighting: &Sighting) -> Result<(), Reason> {
+    pub(super) fn has_settled(&self, sighting: &Sighting) -> Result<(), Reason> {
+        let Sighting { digest, first_seen, .. } = *sighting;
+        let from = first_seen.saturating_add(self.policy.settle).unwrap_or(Timestamp::MAX);
+        if sighting.has_settled(self.policy.settle) { Ok(()) } else { Err(Reason::Unsettled { digest, from }) }
+    }
+
+    pub(super) fn is_old_enough(&self, sighting: &Sighting) -> Result<(), Reason> {
         let Sighting { digest, first_seen, .. } = *sighting;
         let from = first_seen.saturating_add(self.policy.min_age).unwrap_or(Timestamp::MAX);
         // A clock that was set back makes first sights lie ahead: without a least age that holds nothing back.

@@ -20,6 +20,8 @@ pub struct WaveStanding {
     pub have: usize,
     /// How many have a pin that could be.
     pub of: usize,
+    /// When the last one had it that was needed; `None`: not enough have, or none is needed.
+    pub merged: Option<Timestamp>,
     /// What keeps the digest from going on to the next wave. [`WaveCause::Green`] stays after its time: see
     /// [`Self::blocked_at`].
     pub blocked: Option<WaveCause>,
@@ -71,6 +73,7 @@ impl Waves {
             wave: wave.name.clone(),
             have: followers.iter().filter(|(_, adopted)| adopted.is_some()).count(),
             of: followers.len(),
+            merged: self.merged(&followers),
             blocked: self.blocked(&followers),
         };
         self.waves.iter().zip(of_waves).map(standing).collect()
@@ -80,6 +83,13 @@ impl Waves {
     fn holders(&self, tag: &TagRef) -> impl Iterator<Item = (&RepositoryKey, &[Adoption])> {
         let all = self.facts.adoptions.get(tag).into_iter().flatten();
         all.filter(|(_, rows)| rows.iter().any(Adoption::holds)).map(|(repository, rows)| (repository, rows.as_slice()))
+    }
+
+    fn merged(&self, followers: &[Follower<'_>]) -> Option<Timestamp> {
+        let mut adopted: Vec<Timestamp> = followers.iter().filter_map(|(_, adopted)| *adopted).collect();
+        adopted.sort();
+        let last = self.advance.needed(followers.len()).checked_sub(1)?;
+        adopted.get(last).copied()
     }
 
     /// What keeps a digest in a wave with these repositories, or did so until a time: a failure first, then who has not

@@ -1,12 +1,13 @@
 //! The digests that have not reached everybody yet, for people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Adoption, WaveCandidate, WaveCause, WaveStanding, Waves};
+use super::{WaveCandidate, WaveCause, WaveStanding, Waves};
 use crate::domain::digest::Digest;
-use crate::domain::ledger::{History, Ledger, Sighting};
+use crate::domain::ledger::{History, Ledger};
+use crate::domain::policy::DeniedDigest;
 use crate::domain::reference::TagRef;
 
 /// How many digests of one tag are told, newest first: of a tag that moves each hour nobody reads more.
@@ -24,42 +25,51 @@ pub struct UnderWay {
 }
 
 impl Waves {
-    /// The digests that somebody has or could have, and not everybody who pins the tag: by tag, then newest first.
-    /// `ledger` has the sightings of the tags that are pinned, at least those of their heads and of pinned digests.
-    pub fn under_way(&self, ledger: &Ledger, now: Timestamp) -> Vec<UnderWay> {
-        let mut all = Vec::new();
+    /// The digests that somebody has, is to get or could have, and not everybody who pins the tag: by tag, then newest
+    /// first. `ledger` has the sightings of these tags, at least those of their heads and of these digests; `denied` is
+    /// what everybody's policy denies.
+    pub fn under_way(&self, ledger: &Ledger, denied: &[DeniedDigest], now: Timestamp) -> Vec<UnderWay> {
         if self.is_empty() {
-            return all;
+            return Vec::new();
         }
-        for (tag, repositories) in &self.facts.adoptions {
-            let Some(history) = ledger.history(tag) else { continue };
-            let pinned: BTreeSet<Digest> =
-                repositories.values().flatten().filter(|row| row.holds()).filter_map(|row| row.digest).collect();
-            let is_followed = repositories.values().flatten().any(Adoption::holds);
-            let head = history.head().map(|sighting| sighting.digest).filter(|_| is_followed);
-            // What was taken back is on its way to nobody.
-            let is_taken_back =
-                |digest| self.facts.denied.iter().any(|it| it.digest == digest && it.scope().covers(tag));
-            let is_told = |digest: &Digest| {
-                (pinned.contains(digest) || head == Some(*digest))
-                    && !history.is_withdrawn(digest)
-                    && !is_taken_back(*digest)
-            };
-            let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
-            let under_way = newest_first.map(|sighting| UnderWay {
+        let tags: BTreeSet<&TagRef> = self.facts.adoptions.keys().chain(self.facts.sought.keys()).collect();
+        let of_tag = |tag: &TagRef| ledger.history(tag).map(|history| self.of_tag((tag, history), denied, now));
+        tags.into_iter().filter_map(of_tag).flatten().collect()
+    }
+
+    fn of_tag(&self, (tag, history): (&TagRef, &History), denied: &[DeniedDigest], now: Timestamp) -> Vec<UnderWay> {
+        let holding = self.facts.adoptions.get(tag).into_iter().flat_map(BTreeMap::values).flatten();
+        let pinned: BTreeSet<Option<Digest>> = holding.filter(|row| row.holds()).map(|row| row.digest).collect();
+        let sought = self.facts.sought.get(tag);
+        let head = history.head().map(|sighting| sighting.digest).filter(|_| !pinned.is_empty());
+        // What was taken back is on its way to nobody.
+        let taken_back = self.facts.denied.iter().filter(|denial| denial.scope().covers(tag));
+        let goes_nowhere: BTreeSet<Digest> =
+            taken_back.map(|denial| denial.digest).chain(denied.iter().map(|denied| denied.digest)).collect();
+        let is_told = |digest: &Digest| {
+            let is_known = pinned.contains(&Some(*digest)) || head == Some(*digest);
+            (is_known || sought.is_some_and(|sought| sought.contains_key(digest)))
+                && !history.is_withdrawn(digest)
+                && !goes_nowhere.contains(digest)
+        };
+        let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
+        let under_way = newest_first.map(|sighting| {
+            let candidate = WaveCandidate { tag, digest: &sighting.digest, history: Some(history), denied };
+            UnderWay {
                 tag: tag.clone(),
                 digest: sighting.digest,
                 first_seen: sighting.first_seen,
-                waves: self.standings_at((tag, sighting), history, now),
-            });
-            all.extend(under_way.filter(|it| !it.is_everywhere()).take(DIGESTS_MAX));
-        }
-        all
+                waves: self.standings_at(candidate, now),
+            }
+        });
+        under_way.filter(|it| !it.is_everywhere()).take(DIGESTS_MAX).collect()
     }
 
-    fn standings_at(&self, (tag, of): (&TagRef, &Sighting), history: &History, now: Timestamp) -> Vec<WaveStanding> {
-        let candidate = WaveCandidate { tag, digest: &of.digest, history: Some(history), denied: &[] };
-        let standings = self.standings(candidate, Vec::new());
+    fn standings_at(&self, candidate: WaveCandidate<'_>, now: Timestamp) -> Vec<WaveStanding> {
+        let seekers = self.facts.sought.get(candidate.tag).and_then(|sought| sought.get(candidate.digest));
+        let left = seekers.into_iter().flatten().flat_map(|seeker| self.left_for(seeker, candidate.tag));
+        let left: BTreeSet<TagRef> = left.collect();
+        let standings = self.standings(candidate, left.into_iter().collect());
         // Who is in the first wave is not known.
         let unlisted = std::iter::once(self.unlisted()).chain(std::iter::repeat(None));
         let at = |(standing, unlisted): (&WaveStanding, Option<WaveCause>)| WaveStanding {

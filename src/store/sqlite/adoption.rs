@@ -1,12 +1,12 @@
 //! Which digests repositories have on their base branches, and which forges were listed as a whole.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
-use super::{SqliteStore, base_pipeline, denial, sql_error};
+use super::{SqliteStore, base_pipeline, denial, sought, sql_error};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::in_force;
 use crate::domain::digest::Digest;
@@ -67,6 +67,10 @@ impl WaveStore for SqliteStore {
 
     async fn listings(&self) -> Result<Listings, StoreError> {
         listings(&self.pool).await.map_err(self.read_error())
+    }
+
+    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<(TagRef, Digest)>>) -> Result<(), StoreError> {
+        self.write_sought(sought).await.map_err(self.write_error())
     }
 
     async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError> {
@@ -136,15 +140,18 @@ pub(super) async fn wave_books(
         pipelines: base_pipeline::all(pool).await.map_err(error)?,
         unlisted: BTreeMap::new(),
         denied: in_force(denial::all(store, pool).await?).collect(),
+        sought: sought::all(pool).await.map_err(error)?,
     };
     let listings = listings(pool).await.map_err(error)?;
     Ok(WaveBooks { facts, listings, ledger: ledger(pool).await.map_err(error)? })
 }
 
-/// Of each tag that somebody has pinned: the sightings of its head and of pinned digests.
+/// Of each tag that somebody has pinned, or is to get: the sightings of its head and of these digests.
 async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
     // Each part once: with sub-queries for each sighting it takes seconds where tags move every hour.
-    let sql = "WITH held AS MATERIALIZED (SELECT DISTINCT image, tag, digest FROM adoption WHERE until IS NULL),
+    let sql = "WITH held AS MATERIALIZED 
+                        (SELECT image, tag, digest FROM adoption WHERE until IS NULL
+                         UNION SELECT image, tag, digest FROM sought),
                     head AS MATERIALIZED
                         (SELECT image, tag, max(last_seen) AS at
                          FROM (SELECT DISTINCT image, tag FROM held) JOIN sighting USING (image, tag)
@@ -164,7 +171,7 @@ async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
     Ok(ledger)
 }
 
-fn tag_of(image: &str, tag: &str) -> Result<TagRef, sqlx::Error> {
+pub(super) fn tag_of(image: &str, tag: &str) -> Result<TagRef, sqlx::Error> {
     Ok(TagRef { image: image.parse().map_err(decode)?, tag: tag.parse().map_err(decode)? })
 }
 

@@ -39,7 +39,7 @@ const LOOKS: [&str; 2] = [
 ];
 
 /// Rows of repositories that a forge of which some are known does not list any more.
-const REPOSITORIES: [&str; 5] = [
+const REPOSITORIES: [&str; 6] = [
     "DELETE FROM scan WHERE forge IN (SELECT forge FROM status)
      AND (forge, repository) NOT IN (SELECT forge, repository FROM status)",
     "DELETE FROM turn WHERE forge IN (SELECT forge FROM status)
@@ -47,6 +47,8 @@ const REPOSITORIES: [&str; 5] = [
     "DELETE FROM unfinished_turn WHERE forge IN (SELECT forge FROM status)
      AND (forge, repository) NOT IN (SELECT forge, repository FROM status)",
     "DELETE FROM adoption WHERE forge IN (SELECT forge FROM status)
+     AND (forge, repository) NOT IN (SELECT forge, repository FROM status)",
+    "DELETE FROM sought WHERE forge IN (SELECT forge FROM status)
      AND (forge, repository) NOT IN (SELECT forge, repository FROM status)",
     "DELETE FROM base_pipeline WHERE forge IN (SELECT forge FROM status)
      AND (forge, repository) NOT IN (SELECT forge, repository FROM status)",

@@ -8,6 +8,7 @@ use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
 use refrom::domain::pull_request::{Pipeline, PullRequestState};
+use refrom::domain::waves::UnderWay;
 use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteDenials, SqliteReader, SqliteStore, WaveStore as _};
 
@@ -95,6 +96,10 @@ async fn a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green(face: F
     world.wait_minutes(5 * 60);
     world.run().await;
     assert_eq!(opened_in(&world), [true, true, false]);
+    let bodies = [CANARY, INTERNAL].map(|repository| world.pull_request(repository, 1).body);
+    let proof = "- `dhi.io/nginx:1.27`: wave `canary` had merged it, or a later digest, by 2026-11-20 10:00 UTC, and its \
+                 pipelines stayed green for 6h.";
+    assert_eq!([bodies[0].contains("wave"), bodies[1].contains(proof)], [false, true], "{}", bodies[1]);
     merge(&world, INTERNAL);
     checks(&world, INTERNAL, Pipeline::Passed);
     world.run().await;
@@ -257,6 +262,16 @@ async fn what_keeps_a_fleet_from_being_listed_is_told_and_holds_no_other_owner()
     world.finish();
 }
 
+/// What `refrom waves` tells: tag, digest, and how many of each wave have it, of how many.
+async fn under_way(world: &World) -> Vec<(String, Digest, Vec<(usize, usize)>)> {
+    let file = world.state().join("refrom.db");
+    let books = SqliteReader::open(&file).await.unwrap().wave_books(world.time()).await.unwrap();
+    let config = Config::load(&world.configuration(), &environment, Secrets::Read).unwrap();
+    let told = Rollout::of(&config).told(books, world.time());
+    let counts = |it: &UnderWay| it.waves.iter().map(|wave| (wave.have, wave.of)).collect();
+    told.iter().map(|it| (it.tag.tag.to_string(), it.digest, counts(it))).collect()
+}
+
 #[tokio::test]
 async fn whoever_looks_sees_the_waves_of_a_digest() {
     let (mut world, second) = three_waves(Face::GitHub).await;
@@ -265,10 +280,32 @@ async fn whoever_looks_sees_the_waves_of_a_digest() {
     let store = SqliteStore::open(&file, world.time()).await.unwrap();
     let books = store.wave_books(world.time()).await.unwrap();
     assert_eq!(SqliteReader::open(&file).await.unwrap().wave_books(world.time()).await.unwrap(), books);
-    let config = Config::load(&world.configuration(), &environment, Secrets::Read).unwrap();
-    let under_way = Rollout::of(&config).told(books, world.time());
-    let [it] = under_way.as_slice() else { panic!("{under_way:?}") };
-    let standings: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
-    assert_eq!((it.digest, standings), (second, vec![("canary", 0, 1), ("internal", 0, 1), ("rest", 0, 1)]));
+    assert_eq!(under_way(&world).await, [("1.27".to_owned(), second, vec![(0, 1); 3])]);
+    world.finish();
+}
+
+#[tokio::test]
+async fn what_is_too_young_and_what_is_a_higher_version_is_under_way() {
+    let (mut world, second) = three_waves(Face::GitHub).await;
+    world.policy(&["min_age: 3d"]);
+    world.run().await;
+    world.wait_minutes(60);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.run().await;
+    let waiting = |tag: &str, digest| (tag.to_owned(), digest, vec![(0, 1); 3]);
+    let expected = [waiting("1.27", third), waiting("1.27", second)];
+    assert_eq!(under_way(&world).await, expected, "the second one comes next, and is neither pinned nor the head");
+    deny(&world, &second).await;
+    assert_eq!(under_way(&world).await, expected[..1], "it was taken back");
+    world.policy(&["follow: minor"]);
+    let higher = world.release(IMAGE, "1.28", "1");
+    world.run().await;
+    let told = under_way(&world).await;
+    assert!(told.contains(&waiting("1.28", higher)), "{told:?}");
+    world.forge.merge(&name(CANARY), 1).unwrap();
+    world.wait_minutes(1);
+    world.run().await;
+    let told = under_way(&world).await;
+    assert!(told.contains(&("1.28".to_owned(), higher, vec![(1, 1), (0, 1), (0, 1)])), "{told:?}");
     world.finish();
 }

@@ -112,13 +112,14 @@ async fn what_is_known_of_repositories_goes_with_them() {
         store.put_scan(forge, name, &main(), &scan('a')).await.unwrap();
         let rows = format!(
             "INSERT INTO adoption VALUES ('{forge}', '{name}', 'dhi.io/nginx', '1', 'sha256:', 0, NULL);
+             INSERT INTO sought VALUES ('{forge}', '{name}', 'dhi.io/nginx', '1', 'sha256:');
              INSERT INTO base_pipeline VALUES ('{forge}', '{name}', 'green', 0, NULL);"
         );
         execute(&path, rows).await;
     }
     store.record_turns(&keys, now()).await.unwrap();
     store.record_unfinished_turns(&keys, now()).await.unwrap();
-    let tables = ["scan", "turn", "unfinished_turn", "adoption", "base_pipeline"];
+    let tables = ["scan", "turn", "unfinished_turn", "adoption", "sought", "base_pipeline"];
     store.put_status(&[status("acme/web")], None).await.unwrap();
     for table in tables {
         assert_eq!(count(&path, table).await, 3, "{table}: a cycle over some repositories knows nothing of the others");

@@ -132,7 +132,7 @@ fn what_was_taken_back_proves_nothing_for_an_older_digest() {
     assert_eq!((fleet.reached("b1", 'c'), fleet.reached("b1", 'b')), (Ok(()), Ok(())));
     fleet.takes_back('c');
     assert!(fleet.waits("b1", 'b').contains("0 of its 2"), "nobody ever had it");
-    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let told = fleet.under_way();
     assert!(told.iter().all(|it| it.digest != digest('c')), "it goes nowhere");
     fleet.pins(&["a1", "a2"], "b");
     fleet.green(&["a1", "a2"]);
@@ -228,7 +228,7 @@ fn a_fleet_that_was_never_listed_has_unknown_waves() {
     assert_eq!(fleet.waits("b1", 'b'), unlisted);
     fleet.unlisted.insert("gitlab".to_owned(), Some("`acme/*`: no access".to_owned()));
     assert_eq!(fleet.waits("b1", 'b'), format!("{unlisted}: `acme/*`: no access"));
-    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let told = fleet.under_way();
     let [Some(cause), None] =
         [0, 1].map(|wave| told[0].waves[wave].blocked.clone().filter(|it| it.word() == "unknown"))
     else {
@@ -296,7 +296,7 @@ fn an_answer_lasts_until_the_facts_or_the_looks_are_others() {
 fn what_is_under_way_is_told_with_each_wave() {
     let mut fleet = fleet();
     fleet.pins(&["a1"], "b");
-    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let told = fleet.under_way();
     let [it] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!((it.tag.clone(), it.digest, it.reached()), (tag("1"), digest('b'), 0));
     let counts: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
@@ -305,10 +305,44 @@ fn what_is_under_way_is_told_with_each_wave() {
     fleet.pins(&["a2", "b1"], "b");
     fleet.green(&ALL);
     fleet.hours(24);
-    let told = fleet.waves().under_way(&fleet.ledger, fleet.now);
+    let told = fleet.under_way();
     assert_eq!((told[0].reached(), told[0].waits()), (2, None));
     fleet.pins(&["c1"], "b");
-    assert_eq!(fleet.waves().under_way(&fleet.ledger, fleet.now), []);
+    assert_eq!(fleet.under_way(), []);
     fleet.moves('c');
-    assert_eq!(fleet.waves().under_way(&fleet.ledger, fleet.now)[0].digest, digest('c'), "nobody has it yet");
+    assert_eq!(fleet.under_way()[0].digest, digest('c'), "nobody has it yet");
+}
+
+#[test]
+fn what_somebody_is_to_get_is_under_way_although_nobody_has_it() {
+    let mut fleet = fleet();
+    fleet.hours(1);
+    fleet.moves('c');
+    let digests = |fleet: &Fleet| fleet.under_way().iter().map(|it| it.digest).collect::<Vec<_>>();
+    assert_eq!(digests(&fleet), [digest('c')], "the head, and nothing that nobody waits for");
+    fleet.sought.push((tag("1"), digest('b'), key("c1")));
+    assert_eq!(digests(&fleet), [digest('c'), digest('b')]);
+    fleet.denied.push(DeniedDigest { digest: digest('b'), reason: None });
+    assert_eq!(digests(&fleet), [digest('c')], "it goes nowhere");
+}
+
+#[test]
+fn a_higher_tag_is_under_way_with_those_who_have_to_follow_first() {
+    let mut fleet = fleet();
+    fleet.ledger.note(tag("2"), digest('x'), fleet.now);
+    fleet.sought.push((tag("2"), digest('x'), key("c1")));
+    let of_higher = |fleet: &Fleet| fleet.under_way().into_iter().find(|it| it.tag == tag("2"));
+    let it = of_higher(&fleet).unwrap();
+    let counts: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
+    assert_eq!(counts, [("canary", 0, 2), ("internal", 0, 1), ("rest", 0, 1)]);
+    assert_eq!(it.waits().map(|wave| wave.wave.as_str()), Some("canary"));
+    let followed = BTreeMap::from([(tag("2"), digests("x"))]);
+    for name in ["a1", "a2"] {
+        fleet.pinned.insert(key(name), followed.clone());
+    }
+    fleet.look();
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    let it = of_higher(&fleet).unwrap();
+    assert_eq!((it.waves[0].have, it.reached()), (2, 1), "the next wave may have it");
 }

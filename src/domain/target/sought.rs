@@ -1,0 +1,88 @@
+//! What people read of waves: where the pins of a repository are on their way to, and who has proved it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{Choice, Considered, Rules, targets};
+use crate::domain::candidates::{Candidate, RepositoryFacts};
+use crate::domain::digest::Digest;
+use crate::domain::ledger::{History, Sighting};
+use crate::domain::plan::Knowledge;
+use crate::domain::proposal::{Reason, Urgency};
+use crate::domain::reference::TagRef;
+use crate::domain::waves::{WaveCandidate, WaveProof};
+
+/// The digests that the pins of a repository are to move to, with the tags that they get, as a registry is asked for them:
+/// what is proposed, the newest that only has to wait, and of the pin's own tag the next that will be old enough.
+pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<(TagRef, Digest)> {
+    let key = facts.key();
+    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
+    let mut sought = BTreeSet::new();
+    for Considered { candidate, choice } in targets(facts, knowledge, now).pins {
+        sought.extend(ripening(&candidate, &rules));
+        match choice {
+            // Nothing new goes back.
+            Choice::Propose(pin) if matches!(pin.urgency, Some(Urgency::RolledBack(_))) => {}
+            Choice::Propose(pin) => drop(sought.insert((pin.asked, pin.new))),
+            Choice::Wait(waiting) if comes(&waiting.reason) => {
+                sought.extend(waiting.new.map(|new| (waiting.asked, new)));
+            }
+            Choice::Wait(_) | Choice::Nothing => {}
+        }
+    }
+    sought
+}
+
+impl Rules<'_> {
+    /// The waves that have proved a digest; what somebody takes back asks none.
+    pub(in crate::domain) fn proofs(
+        &self,
+        asked: &TagRef,
+        digest: &Digest,
+        urgency: Option<&Urgency>,
+    ) -> Vec<WaveProof> {
+        let asks = self.repository.filter(|_| !matches!(urgency, Some(Urgency::RolledBack(_))));
+        let Some(repository) = asks.filter(|_| !self.knowledge.waves.is_empty()) else { return Vec::new() };
+        let history = self.history(asked);
+        self.knowledge.waves.proofs(repository, self.wave_candidate(asked, digest, &history), self.now)
+    }
+
+    pub(super) fn wave_candidate<'c>(
+        &'c self,
+        tag: &'c TagRef,
+        digest: &'c Digest,
+        history: &'c History,
+    ) -> WaveCandidate<'c> {
+        WaveCandidate { tag, digest, history: Some(history), denied: &self.policy.denied }
+    }
+
+    /// Whether a digest is old enough for a pin that can wait.
+    fn has_ripened(&self, sighting: &Sighting) -> Result<(), Reason> {
+        self.is_old_enough(sighting).and_then(|()| self.has_settled(sighting))
+    }
+}
+
+/// The oldest digest after the pinned one that is too young, or was not the head for long enough.
+fn ripening(candidate: &Candidate, rules: &Rules<'_>) -> Option<(TagRef, Digest)> {
+    let asked = &candidate.asked;
+    let history = rules.history(asked);
+    let is_early =
+        |sighting: &&&Sighting| rules.denied(asked, &sighting.digest).is_none() && rules.has_ripened(sighting).is_err();
+    let newest_first = history.after(candidate.old.as_ref());
+    let oldest = newest_first.iter().rev().find(is_early)?;
+    Some((asked.clone(), oldest.digest))
+}
+
+/// Whether a digest with this reason may still be proposed.
+fn comes(reason: &Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Wave(_)
+            | Reason::TooYoung { .. }
+            | Reason::Unsettled { .. }
+            | Reason::NotInMirror { .. }
+            | Reason::HeldBack(_)
+            | Reason::Unknown(_)
+    )
+}
