@@ -50,16 +50,18 @@ impl Session {
         if !matches!(failure, Failure::NotFound | Failure::Unclear { .. }) {
             return failure;
         }
-        let unclear = |list: String| match failure {
-            Failure::NotFound => Failure::Unclear { host: name.registry().to_owned(), message: list },
-            failure => failure,
-        };
         match self.listed(name).await {
             Ok(Listed::Tags) => Failure::NotFound,
             Err(RegistryError { failure: list @ (Failure::NoRepository | Failure::Unclear { .. }), .. }) => list,
             Err(error) if error.is_transient() => error.failure,
-            Ok(Listed::Nothing) => unclear("it lists no tags of the repository".to_owned()),
-            Err(error) => unclear(format!("the repository's tags cannot be listed: {}", error.failure)),
+            // It has the repository, and no tag in it any more: what it said of the manifest counts.
+            Ok(Listed::Nothing) => failure,
+            // Nothing shows that it has the repository.
+            Err(RegistryError { failure: list, .. }) if matches!(failure, Failure::NotFound) => {
+                let message = format!("the tags of its repository cannot be listed: {list}");
+                Failure::Unclear { host: name.registry().to_owned(), message }
+            }
+            Err(_) => failure,
         }
     }
 
