@@ -251,7 +251,7 @@ fn a_branch_that_moved_while_it_was_looked_at_waits_for_the_next_cycle() {
 fn a_block_that_cannot_be_read_is_never_guessed() {
     for (body, why) in [
         ("all gone", "its hidden block is missing"),
-        ("<!-- refrom {\"version\":9} -->", "its hidden block has version 9, this refrom knows 1"),
+        ("<!-- refrom {\"version\":9} -->", "its hidden block has version 9, this refrom knows 2"),
     ] {
         let mut world = World::one_open();
         // A marker names our commit no more, but the addresses are ours.

@@ -78,7 +78,7 @@ type OtherTag = ((&'static str, Option<[u32; 3]>), Option<Unanswered>, Vec<Wrong
 #[derive(Debug, Clone)]
 enum Wrong {
     Nothing,
-    Image(Result<Image, NoImage>),
+    Image(Box<Result<Image, NoImage>>),
     Mirror(Result<bool, Unknown>),
     Denied,
 }
@@ -93,7 +93,7 @@ fn wrong() -> impl Strategy<Value = Wrong> {
         small(ManifestKind::Image),
         small(ManifestKind::Index),
     ];
-    let images = images.map(Wrong::Image).into_iter();
+    let images = images.map(|image| Wrong::Image(Box::new(image))).into_iter();
     let others = [Wrong::Nothing, Wrong::Mirror(Ok(false)), Wrong::Mirror(Err(unknown())), Wrong::Denied];
     prop::sample::select(images.chain(others).collect::<Vec<_>>())
 }
@@ -122,7 +122,7 @@ fn beside(own: &Bench, others: &[OtherTag]) -> Bench {
             match wrong {
                 Wrong::Nothing => {}
                 Wrong::Image(image) => {
-                    let image = image.clone().map(|image| Image { digest: head, ..image });
+                    let image = Result::clone(image).map(|image| Image { digest: head, ..image });
                     bench.images.insert(head, image);
                 }
                 Wrong::Mirror(answer) => drop(bench.mirrored.insert(head, answer.clone())),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Rules;
+use super::looks::Looks;
 use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
 use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
@@ -16,18 +17,6 @@ use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
-
-/// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
-/// is none that an older one is free of.
-pub const LOOKED_UP_MAX: usize = 4;
-
-/// How many digests of one tag that the mirror does not have are passed over besides, for one pin in one cycle: each costs
-/// little, and what the mirror does have may be far behind. Two days of a tag that moves every hour.
-pub const NOT_IN_MIRROR_MAX: usize = 50;
-
-/// How often something may be looked up until the target of a pin can be told: for the way back, for each higher tag, and
-/// for its own tag, of which a pin that has to leave takes what is old enough before anything else.
-pub const ROUNDS_MAX: usize = (LOOKED_UP_MAX + NOT_IN_MIRROR_MAX) * (follow::HIGHER_TAGS_MAX + 3);
 
 /// What a search came to.
 #[derive(Debug, Default)]
@@ -54,13 +43,6 @@ struct Trail<'a> {
     new_tag: Option<Tag>,
     asked: TagRef,
     history: Cow<'a, History>,
-}
-
-/// What was looked up along the digests of one tag, in vain.
-#[derive(Debug, Default)]
-struct Looks {
-    refused: usize,
-    not_in_mirror: usize,
 }
 
 /// How a search goes on after a candidate, or after a trail.
@@ -299,12 +281,6 @@ impl Search {
     /// Notes what stopped a candidate, if it is the newest.
     fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
         self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason });
-    }
-}
-
-impl Looks {
-    fn are_used_up(&self) -> bool {
-        self.refused >= LOOKED_UP_MAX || self.not_in_mirror >= NOT_IN_MIRROR_MAX
     }
 }
 

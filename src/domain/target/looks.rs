@@ -1,0 +1,28 @@
+//! How much is looked up for one pin.
+
+use crate::domain::follow;
+
+/// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
+/// is none that an older one is free of.
+pub const LOOKED_UP_MAX: usize = 4;
+
+/// How many digests of one tag that the mirror does not have are passed over besides, for one pin in one cycle: each costs
+/// little, and what the mirror does have may be far behind. Two days of a tag that moves every hour.
+pub const NOT_IN_MIRROR_MAX: usize = 50;
+
+/// How often something may be looked up until the target of a pin can be told: for the way back, for each higher tag, and
+/// for its own tag, of which a pin that has to leave takes what is old enough before anything else.
+pub const ROUNDS_MAX: usize = (LOOKED_UP_MAX + NOT_IN_MIRROR_MAX) * (follow::HIGHER_TAGS_MAX + 3);
+
+/// What was looked up along the digests of one tag, in vain.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    pub(super) refused: usize,
+    pub(super) not_in_mirror: usize,
+}
+
+impl Looks {
+    pub(super) fn are_used_up(&self) -> bool {
+        self.refused >= LOOKED_UP_MAX || self.not_in_mirror >= NOT_IN_MIRROR_MAX
+    }
+}
