@@ -18,6 +18,7 @@ use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::{self, Sighting};
 use crate::domain::mirror::Mirrors;
+use crate::domain::policy::DeniedDigest;
 use crate::domain::reference::TagRef;
 use crate::domain::status::{FleetStatus, duration, plural};
 use crate::store::{LedgerEntry, SqliteReader, StoreError};
@@ -51,7 +52,7 @@ pub struct Seen {
     pub contents: BTreeMap<Digest, Content>,
 }
 
-/// Prints it; 3 where the tag was never seen.
+/// Prints it; 3 where the tag was never seen, also where somebody pins it: it did not answer yet.
 pub async fn run(arguments: &History, output: &mut Output) -> Result<Outcome, Failure> {
     let config = settings::load(arguments.config.as_deref(), Secrets::Skip)?;
     let reference = &arguments.reference;
@@ -60,13 +61,16 @@ pub async fn run(arguments: &History, output: &mut Output) -> Result<Outcome, Fa
         .map_err(|error| Failure::usage(anyhow::Error::new(error).context(format!("`{reference}`"))))?;
     let store = SqliteReader::open(&config.store).await?;
     let history = TagHistory::read(&store, &config, written).await?;
-    if history.seen.is_empty() {
-        let asked = &history.asked;
+    let asked = &history.asked;
+    if history.seen.is_empty() && history.never_seen.is_empty() {
         return Err(anyhow::anyhow!("`{asked}` was never seen: only the tags of pins are looked up").into());
     }
     match arguments.format {
         Format::Json => output.json(&HistoryRecord::from(&history))?,
         Format::Table => history.print(output)?,
+    }
+    if history.seen.is_empty() {
+        return Err(anyhow::anyhow!("`{asked}` was never seen: its registry did not answer yet").into());
     }
     Ok(Outcome::Done)
 }
@@ -97,7 +101,9 @@ impl TagHistory {
         for seen in &self.seen {
             table.row(seen.row());
         }
-        output.text(table)?;
+        if !self.seen.is_empty() {
+            output.text(table)?;
+        }
         for (digest, repositories) in &self.never_seen {
             output.line(format!("{digest} was never seen here, and is {}", pinned_by(repositories)))?;
         }
@@ -146,13 +152,22 @@ impl Seen {
     }
 }
 
-/// What nobody is proposed to move to, and why: by the policy of the whole fleet, or because somebody took it back.
+/// What is not proposed, and why: by the policy of the whole fleet, because somebody took it back, or by the policy of some
+/// repositories. What these say in files of their own is not known here.
 async fn denied(store: &SqliteReader, config: &Config, tag: &TagRef) -> Result<BTreeMap<Digest, String>, StoreError> {
-    let policies = config.layers().into_iter().take(1).flat_map(|(_, effective)| effective.policy.denied);
-    let by_policy =
-        policies.map(|denied| (denied.digest, denied.reason.unwrap_or_else(|| "by the configuration".to_owned())));
-    let taken_back = denial::in_force(store.denials().await?).filter(|denial| denial.scope().covers(tag));
-    Ok(by_policy.chain(taken_back.map(|denial| (denial.digest, denial.reason))).collect())
+    let mut denied = BTreeMap::new();
+    for denial in denial::in_force(store.denials().await?).filter(|denial| denial.scope().covers(tag)) {
+        denied.insert(denial.digest, denial.reason);
+    }
+    for (pattern, effective) in config.layers() {
+        for DeniedDigest { digest, reason } in effective.policy.denied {
+            let reason = reason.unwrap_or_else(|| "by the configuration".to_owned());
+            let scope = pattern.map(|pattern| format!(" (in `{}`)", pattern.as_str())).unwrap_or_default();
+            // Each layer has those of the fleet, too.
+            denied.entry(digest).or_insert_with(|| reason + &scope);
+        }
+    }
+    Ok(denied)
 }
 
 fn sighting(entry: &LedgerEntry) -> Sighting {

@@ -54,15 +54,39 @@ async fn export(
             is_name(name) || mirrors.names_of(name).iter().any(is_name)
         })
     };
-    for tag in store.tags().await?.iter().filter(|tag| is_meant(&tag.image)) {
+    let mut ledger = store.snapshot().await?;
+    let tags: Vec<_> = ledger.tags(since).await?.into_iter().filter(|(tag, _)| is_meant(&tag.image)).collect();
+    takes_as_many(tags.iter().map(|(_, lines)| lines).sum())?;
+    for (tag, _) in &tags {
         let mut lines = Vec::new();
-        for entry in store.entries(tag).await?.iter().filter(|entry| entry.last_seen >= since) {
-            serde_json::to_writer(&mut lines, &LedgerLine::from(entry))?;
+        for entry in ledger.entries(tag).await?.into_iter().filter(|entry| entry.last_seen >= since) {
+            lines.extend(line(entry)?);
             lines.push(b'\n');
         }
         output.bytes(&lines)?;
     }
     Ok(Outcome::Done)
+}
+
+/// What nobody could import is not exported either.
+fn takes_as_many(lines: u64) -> Result<(), Failure> {
+    if usize::try_from(lines).is_ok_and(|lines| lines <= LINES_MAX) {
+        return Ok(());
+    }
+    let message = format!(
+        "{lines} lines, of which an import takes {LINES_MAX}: take them in parts, with `--image` or the digests that \
+         are still seen, with `--since`"
+    );
+    Err(Failure::usage(anyhow::Error::msg(message)))
+}
+
+/// An entry as a line; what is known of the digest is left out where nobody could import it.
+fn line(entry: LedgerEntry) -> serde_json::Result<Vec<u8>> {
+    let line = serde_json::to_vec(&LedgerLine::from(&entry))?;
+    if line.len() as u64 <= LINE_BYTES_MAX {
+        return Ok(line);
+    }
+    serde_json::to_vec(&LedgerLine::from(&LedgerEntry { image: None, ..entry }))
 }
 
 async fn import(config: &Config, file: &Path, output: &mut Output) -> Result<Outcome, Failure> {
@@ -76,8 +100,12 @@ async fn import(config: &Config, file: &Path, output: &mut Output) -> Result<Out
     let store = cycle::open_sqlite(config, now).await.map_err(assembly_failure)?;
     let (lines, imported) = import_lines((&store, &config.mirrors), source.as_mut(), &shown, now).await?;
     store.close().await;
-    let Imported { new, merged, unchanged } = imported;
-    output.line(format!("{}: {new} new, {merged} merged, {unchanged} unchanged", plural(lines, "line", "lines")))?;
+    let Imported { new, merged, unchanged, left_out } = imported;
+    let lines = plural(lines, "line", "lines");
+    output.line(format!("{lines}: {new} new, {merged} merged, {unchanged} unchanged"))?;
+    if left_out > 0 {
+        output.line(format!("{left_out} left out: older than `ledger.retention`, or too many of one tag"))?;
+    }
     Ok(Outcome::Done)
 }
 
@@ -89,7 +117,7 @@ async fn import_lines(
     shown: &str,
     now: Timestamp,
 ) -> Result<(usize, Imported), Failure> {
-    let mut import = store.import().await?;
+    let mut import = store.import(now).await?;
     let mut lines = 0;
     for number in 1.. {
         let line = read_line(source).with_context(|| format!("{shown}:{number}"))?;
@@ -119,4 +147,44 @@ fn read_line(source: &mut dyn BufRead) -> std::io::Result<Option<Vec<u8>>> {
         line.pop();
     }
     Ok((read > 0).then_some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::digest::Digest;
+    use crate::domain::image::{Content, Image, ManifestKind, Platform};
+    use crate::domain::reference::TagRef;
+
+    #[test]
+    fn no_more_is_exported_than_an_import_takes() {
+        assert!(takes_as_many(2_000_000).is_ok());
+        let refused = takes_as_many(2_000_001).unwrap_err();
+        assert!(format!("{refused:?}").contains("2000001 lines, of which an import takes 2000000"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_import_says_less() {
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        let platform = Platform { os: "linux".into(), architecture: "arm64".into(), variant: None };
+        let entry = |layers: usize| {
+            let digest = Digest::of(b"a");
+            LedgerEntry {
+                tag: TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() },
+                digest,
+                first_seen: now,
+                last_seen: Some(now),
+                image: Some(Image {
+                    manifests: [(platform.clone(), digest)].into(),
+                    ..Image::bare(digest, ManifestKind::Index)
+                }),
+                contents: [(digest, Content { config: digest, layers: vec![digest; layers] })].into(),
+            }
+        };
+        let read = |entry| LedgerLine::read(&line(entry).unwrap(), now).unwrap();
+        assert_eq!(read(entry(10)), entry(10));
+        assert_eq!(read(entry(20_000)), LedgerEntry { image: None, contents: BTreeMap::new(), ..entry(0) });
+    }
 }

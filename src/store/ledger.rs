@@ -35,4 +35,6 @@ pub struct Imported {
     pub merged: u64,
     /// Everything about them was known.
     pub unchanged: u64,
+    /// They were not known, and are older than what is remembered, or more than that of one tag.
+    pub left_out: u64,
 }

@@ -22,7 +22,7 @@ use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
 
 pub use ledger::{Imported, LedgerEntry, RETENTION};
 pub use presence::{Place, PresenceStore};
-pub use sqlite::{Import, SqliteDenials, SqliteReader, SqliteStore};
+pub use sqlite::{Import, Snapshot, SqliteDenials, SqliteReader, SqliteStore};
 pub use waves::{WaveBooks, WaveStore};
 
 /// The candidate files of a branch at a commit, so that nothing is fetched while the head stays.
@@ -161,7 +161,8 @@ pub trait Store: WaveStore + PresenceStore + Send + Sync + std::fmt::Debug {
     /// Notes what tags pointed to at `now`: a new digest gets its first sight, a known one its last.
     ///
     /// First sights of a tag are in the order in which they were noted, whatever the clock did in between: a digest is
-    /// never first seen before one that was there already.
+    /// never first seen before one that was there already. So are the last looks, but for one that is noted within the
+    /// hour after a later one: of two programs the other was faster.
     async fn record_sightings(&self, sightings: &[(TagRef, Digest)], now: Timestamp) -> Result<(), StoreError>;
 
     /// The tags of an image that were in its last list, and when that was asked for.

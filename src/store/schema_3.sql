@@ -108,4 +108,10 @@ CREATE TABLE listed (
     problem TEXT -- why not the last time; absent: it was
 ) STRICT, WITHOUT ROWID;
 
+-- The day on which it was last looked through for what nobody needs any more, counted from 1970: at most one row.
+CREATE TABLE forgot (
+    id  INTEGER PRIMARY KEY CHECK (id = 1),
+    day INTEGER NOT NULL
+) STRICT;
+
 PRAGMA user_version = 3;

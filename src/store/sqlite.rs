@@ -3,6 +3,7 @@
 mod adoption;
 mod auto_merge;
 mod base_pipeline;
+mod clock;
 mod contents;
 mod denial;
 mod followed;
@@ -26,7 +27,6 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +50,7 @@ use view::View;
 
 pub use denial::SqliteDenials;
 pub use import::Import;
+pub use ledger::Snapshot;
 pub use reader::SqliteReader;
 
 /// The schemas, oldest first; each brings a store from its index to the next version and says so in `user_version`.
@@ -66,8 +67,6 @@ pub struct SqliteStore {
     pool: SqlitePool,
     /// How long a digest is remembered after a tag last pointed to it.
     retention: SignedDuration,
-    /// The day on which it last let go of what nobody needs, counted from 1970.
-    forgot_on: AtomicI64,
     /// Held until the connection is gone: fields are dropped in this order.
     _lock: Lock,
 }
@@ -103,7 +102,7 @@ impl SqliteStore {
         // One connection: statements take microseconds, and no two of ours ever wait for each other's lock.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await;
         let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
-        let store = Self { name, pool, retention, forgot_on: AtomicI64::new(i64::MIN), _lock: lock };
+        let store = Self { name, pool, retention, _lock: lock };
         store.migrate().await?;
         store.forget_daily(now).await?;
         Ok(store)

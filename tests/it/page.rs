@@ -4,4 +4,4 @@ mod fleet;
 mod rendering;
 mod selection;
 
-pub use fleet::{Still, fleet, now};
+pub use fleet::{Still, fleet, now, pin, repository};

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::SqlitePool;
 
+use super::history::COMMON_LOOK;
 use super::{SqliteStore, base_pipeline, denial, sought, sql_error};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::in_force;
@@ -35,11 +36,16 @@ impl WaveStore for SqliteStore {
         listings: &Listings,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await.map_err(self.write_error())?;
+        let mut transaction = self.begin().await?;
+        // Their order tells what a rollback goes back to: a clock that is behind changes nothing of it.
+        let sql = "SELECT max(?1, coalesce(max(max(since, coalesce(until, since))) + 1, ?1)) FROM adoption
+                   WHERE max(since, coalesce(until, since)) > ?1 + ?2";
+        let query = sqlx::query_scalar::<_, i64>(sql).bind(now.as_microsecond()).bind(COMMON_LOOK);
+        let at = query.fetch_one(&mut *transaction).await.map_err(self.write_error())?;
         for (key, tag, digest) in &changes.ended {
             let sql = "UPDATE adoption SET until = ? WHERE forge = ? AND repository = ? AND image = ? AND tag = ?
                        AND digest = ? AND until IS NULL";
-            let query = sqlx::query(sql).bind(now.as_microsecond()).bind(&key.forge).bind(key.name.as_str());
+            let query = sqlx::query(sql).bind(at).bind(&key.forge).bind(key.name.as_str());
             let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(text(digest.as_ref()));
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
@@ -49,7 +55,7 @@ impl WaveStore for SqliteStore {
                        ON CONFLICT DO UPDATE SET until = NULL";
             let query = sqlx::query(sql).bind(&key.forge).bind(key.name.as_str());
             let query = query.bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(text(digest.as_ref()));
-            let query = query.bind(now.as_microsecond());
+            let query = query.bind(at);
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         for forge in &listings.whole {
@@ -84,8 +90,8 @@ impl WaveStore for SqliteStore {
 
 impl SqliteStore {
     /// Lets go of adoptions that ended before this time, and of the pipelines of repositories without any.
-    pub(super) async fn forget_adoptions(&self, oldest: Timestamp) -> Result<(), StoreError> {
-        let query = sqlx::query("DELETE FROM adoption WHERE until < ?").bind(oldest.as_microsecond());
+    pub(super) async fn forget_adoptions(&self, oldest: i64) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM adoption WHERE until < ?").bind(oldest);
         query.execute(&self.pool).await.map_err(self.write_error())?;
         let sql = "DELETE FROM base_pipeline
                    WHERE (forge, repository) NOT IN (SELECT forge, repository FROM adoption)";

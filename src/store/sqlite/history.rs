@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::view::View;
 use super::{SqliteStore, StoreError};
@@ -11,18 +11,25 @@ use crate::domain::ledger::{History, Sighting};
 use crate::domain::reference::TagRef;
 
 /// Two looks at a tag by two programs with one store can be as far apart and be noted in the other order: a cycle reads
-/// the clock once, when it begins.
-const COMMON_LOOK: SignedDuration = SignedDuration::from_hours(1);
+/// the clock once, when it begins. In microseconds.
+pub(super) const COMMON_LOOK: i64 = 3600 * 1_000_000;
 
 /// Notes looks (`?1`, as [`rounds`] makes them) at a time (`?2`). What is new comes after everything that is there,
 /// whatever the clock did. What is known was first seen earlier where another program's look was noted late (by `?3` at
 /// most) and no other digest came in between.
+///
+/// A look that is more than that before the last one was not noted late: the clock is wrong, or was then. It counts as
+/// the next look, and nothing that is there is changed by it; [`super::clock`] mends what was ahead.
 const NOTE: &str = "
     INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
-    SELECT look.value ->> 0, look.value ->> 1, look.value ->> 2,
-           max(?2, coalesce((SELECT max(first_seen) + 1 FROM sighting
-                             WHERE image = look.value ->> 0 AND tag = look.value ->> 1), ?2)), ?2
-    FROM json_each(?1) AS look WHERE true
+    SELECT image, tag, digest, max(at, coalesce(newest + 1, at)), at FROM
+        (SELECT value ->> 0 AS image, value ->> 1 AS tag, value ->> 2 AS digest,
+                (SELECT max(first_seen) FROM sighting
+                 WHERE image = value ->> 0 AND tag = value ->> 1) AS newest,
+                (SELECT iif(max(last_seen) > ?2 + ?3, max(last_seen) + 1, ?2) FROM sighting
+                 WHERE image = value ->> 0 AND tag = value ->> 1 AND digest <> value ->> 2) AS at
+         FROM json_each(?1))
+    WHERE true
     ON CONFLICT DO UPDATE SET
         last_seen = max(last_seen, excluded.last_seen),
         first_seen = iif(?2 < first_seen AND ?2 >= first_seen - ?3 AND NOT EXISTS
@@ -31,12 +38,13 @@ const NOTE: &str = "
                           AND other.digest <> sighting.digest
                           AND other.first_seen BETWEEN ?2 AND sighting.first_seen), ?2, first_seen)";
 
-/// What a tag pointed to before was not seen later, whatever the clock said then: the last look is this one.
+/// Of two looks at one time the one that is noted later is the later one. What was seen after this look stays the last
+/// one: this one was noted late.
 const END_OTHERS: &str = "
     UPDATE sighting SET last_seen = ?2 - 1
     FROM json_each(?1) AS look
     WHERE sighting.image = look.value ->> 0 AND sighting.tag = look.value ->> 1
-    AND sighting.digest <> look.value ->> 2 AND sighting.last_seen >= ?2";
+    AND sighting.digest <> look.value ->> 2 AND sighting.last_seen = ?2";
 
 const ANSWERED: &str = "
     DELETE FROM unanswered
@@ -48,11 +56,11 @@ impl SqliteStore {
         sightings: &[(TagRef, Digest)],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (at, earliest) = (now.as_microsecond(), now.saturating_sub(COMMON_LOOK).unwrap_or(Timestamp::MIN));
+        let at = now.as_microsecond();
         let mut transaction = self.begin().await?;
         for looks in rounds(sightings) {
             let looks = self.to_json(&looks)?;
-            let note = sqlx::query(NOTE).bind(&looks).bind(at).bind(at.saturating_sub(earliest.as_microsecond()));
+            let note = sqlx::query(NOTE).bind(&looks).bind(at).bind(COMMON_LOOK);
             note.execute(&mut *transaction).await.map_err(self.write_error())?;
             let end = sqlx::query(END_OTHERS).bind(&looks).bind(at);
             end.execute(&mut *transaction).await.map_err(self.write_error())?;
@@ -126,4 +134,21 @@ fn rounds(sightings: &[(TagRef, Digest)]) -> Vec<Vec<[String; 3]>> {
         *count += 1;
     }
     rounds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_tags_of_a_cycle_are_noted_by_one_round_of_statements() {
+        let look = |number: usize| {
+            let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: number.to_string().parse().unwrap() };
+            (tag, Digest::of(b"a"))
+        };
+        let mut looks: Vec<_> = (0..1000).map(look).collect();
+        assert_eq!(rounds(&looks).iter().map(Vec::len).collect::<Vec<_>>(), [1000]);
+        looks.push(look(7));
+        assert_eq!(rounds(&looks).iter().map(Vec::len).collect::<Vec<_>>(), [1000, 1]);
+    }
 }

@@ -14,11 +14,6 @@ use crate::domain::image::{Configuration, Image, ManifestKind, Platform};
 use crate::domain::reference::ImageName;
 use crate::store::StoreError;
 
-/// Images that are remembered, some 3 KiB each with what they run. Beyond that all are forgotten: each is asked for
-/// again where a proposal needs it.
-const IMAGES_MAX: i64 = 50_000;
-/// Manifests of single platforms whose content is remembered, some 2 KiB each; beyond that all are forgotten, too.
-const CONTENTS_MAX: i64 = 100_000;
 /// A statement that writes an image.
 pub(super) type ImageQuery<'a> = Query<'a, Sqlite, SqliteArguments>;
 
@@ -64,13 +59,6 @@ impl SqliteStore {
         let query = query.bind(image.end_of_life.map(|day| day.to_string()));
         Ok(query.bind(configuration.map(|it| self.to_json(&it)).transpose()?))
     }
-
-    pub(super) async fn forget_images(&self) -> Result<(), StoreError> {
-        let images = sqlx::query("DELETE FROM image WHERE (SELECT count(*) FROM image) > ?").bind(IMAGES_MAX);
-        images.execute(&self.pool).await.map_err(self.write_error())?;
-        let contents = sqlx::query("DELETE FROM content WHERE (SELECT count(*) FROM content) > ?").bind(CONTENTS_MAX);
-        contents.execute(&self.pool).await.map(drop).map_err(self.write_error())
-    }
 }
 
 impl View<'_> {
@@ -82,7 +70,8 @@ impl View<'_> {
         row.map(|row| self.image_of(&row, *digest)).transpose()
     }
 
-    fn image_of(self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
+    /// The image of these columns.
+    pub(super) fn image_of(self, row: &SqliteRow, digest: Digest) -> Result<Image, StoreError> {
         let get = |error: sqlx::Error| self.damaged(error);
         let kind: String = row.try_get("kind").map_err(get)?;
         let manifests: Vec<ManifestRow> = self.json(row.try_get("manifests").map_err(get)?)?;

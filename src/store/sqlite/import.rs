@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
+use super::retention::{SIGHTINGS_PER_TAG_MAX, old_sightings};
 use super::{SqliteStore, StoreError};
 use crate::domain::digest::Digest;
 use crate::domain::image::Content;
@@ -18,7 +19,8 @@ const PREPARE: &str = "
         tag        TEXT NOT NULL,
         digest     TEXT NOT NULL,
         first_seen INTEGER NOT NULL,
-        last_seen  INTEGER
+        last_seen  INTEGER,
+        is_known   INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE INDEX incoming_tag ON incoming (image, tag, first_seen);";
 
@@ -29,6 +31,17 @@ const RESOLVE: &str = "
          WHERE next.image = incoming.image AND next.tag = incoming.tag
          AND next.first_seen > incoming.first_seen AND next.digest <> incoming.digest), first_seen)
     WHERE last_seen IS NULL";
+
+const KNOWN: &str = "
+    UPDATE incoming SET is_known = 1 WHERE (image, tag, digest) IN (SELECT image, tag, digest FROM sighting)";
+
+/// A tag that others saw later is asked for before anything is decided: what they saw is no look of this program's.
+const UNANSWERED: &str = "
+    INSERT OR IGNORE INTO unanswered (image, tag)
+    SELECT DISTINCT image, tag FROM incoming
+    WHERE NOT EXISTS (SELECT 1 FROM sighting AS known
+                      WHERE known.image = incoming.image AND known.tag = incoming.tag
+                      AND known.last_seen >= incoming.last_seen)";
 
 const COUNT: &str = "
     WITH merged AS
@@ -47,10 +60,19 @@ const MERGE: &str = "
         first_seen = min(first_seen, excluded.first_seen),
         last_seen = max(last_seen, excluded.last_seen)";
 
+/// What was not known and would be forgotten the next day.
+const LEAVE_OUT: &str = concat!(
+    old_sightings!(),
+    " AND EXISTS
+        (SELECT 1 FROM incoming AS it
+         WHERE it.image = sighting.image AND it.tag = sighting.tag AND it.digest = sighting.digest AND NOT is_known)"
+);
+
 /// An import that is under way. Dropped, it never was.
 #[derive(Debug)]
 pub struct Import<'a> {
     store: &'a SqliteStore,
+    now: Timestamp,
     transaction: Transaction<'static, Sqlite>,
 }
 
@@ -58,11 +80,12 @@ impl SqliteStore {
     /// Begins to take over what others saw. All of it is there after [`Import::finish`], or nothing.
     ///
     /// A digest of a tag has the earlier of two first sights and the later of two last ones, so that the order of imports
-    /// does not matter, and a second one changes nothing. What is known of a digest stays as it is.
-    pub async fn import(&self) -> Result<Import<'_>, StoreError> {
+    /// does not matter, and a second one changes nothing. What is known of a digest stays as it is. What is older than
+    /// what is remembered is left out.
+    pub async fn import(&self, now: Timestamp) -> Result<Import<'_>, StoreError> {
         let mut transaction = self.begin().await?;
         sqlx::raw_sql(PREPARE).execute(&mut *transaction).await.map_err(self.write_error())?;
-        Ok(Import { store: self, transaction })
+        Ok(Import { store: self, now, transaction })
     }
 }
 
@@ -95,13 +118,18 @@ impl Import<'_> {
     /// Puts everything in its place.
     pub async fn finish(mut self) -> Result<Imported, StoreError> {
         let failed = self.store.write_error();
-        sqlx::query(RESOLVE).execute(&mut *self.transaction).await.map_err(&failed)?;
+        for sql in [RESOLVE, KNOWN, UNANSWERED] {
+            sqlx::query(sql).execute(&mut *self.transaction).await.map_err(&failed)?;
+        }
         let query = sqlx::query_as::<_, (i64, i64, i64)>(COUNT);
         let (new, merged, all) = query.fetch_one(&mut *self.transaction).await.map_err(&failed)?;
         sqlx::query(MERGE).execute(&mut *self.transaction).await.map_err(&failed)?;
+        let query = sqlx::query(LEAVE_OUT).bind(self.store.oldest(self.now)).bind(SIGHTINGS_PER_TAG_MAX);
+        let left_out = query.execute(&mut *self.transaction).await.map_err(&failed)?.rows_affected();
         sqlx::query("DROP TABLE incoming").execute(&mut *self.transaction).await.map_err(&failed)?;
         self.transaction.commit().await.map_err(&failed)?;
         let count = |count: i64| u64::try_from(count).unwrap_or_default();
-        Ok(Imported { new: count(new), merged: count(merged), unchanged: count(all - new - merged) })
+        let (new, unchanged) = (count(new).saturating_sub(left_out), count(all - new - merged));
+        Ok(Imported { new, merged: count(merged), unchanged, left_out })
     }
 }

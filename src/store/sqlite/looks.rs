@@ -55,8 +55,12 @@ impl SqliteStore {
             let query = sqlx::query(sql).bind(self.to_json(&tags)?).bind(&rows);
             query.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
+        // Not before the last look at its tag: where the clock is behind, everything would have come after the pin.
         let sql = "INSERT OR IGNORE INTO pinned (image, tag, digest, since)
-                   SELECT value ->> 0, value ->> 1, value ->> 2, ? FROM json_each(?)";
+                   SELECT value ->> 0, value ->> 1, value ->> 2,
+                          max(?1, coalesce((SELECT max(last_seen) FROM sighting
+                                            WHERE image = value ->> 0 AND tag = value ->> 1), ?1))
+                   FROM json_each(?2)";
         let query = sqlx::query(sql).bind(now.as_microsecond()).bind(rows);
         query.execute(&mut *transaction).await.map_err(self.write_error())?;
         transaction.commit().await.map_err(self.write_error())

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
+use super::ledger::Snapshot;
 use super::view::View;
 use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, denial, status};
 use crate::domain::denial::RecordedDenial;
@@ -83,14 +84,14 @@ impl SqliteReader {
         if self.format < LEDGER_SINCE { Ok(None) } else { self.view().image(name, digest).await }
     }
 
-    /// Every tag that was ever seen, by name; none where the last cycle was an older refrom's.
-    pub async fn tags(&self) -> Result<Vec<TagRef>, StoreError> {
-        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().tags().await }
+    /// The ledger as it is now; nothing where the last cycle was an older refrom's.
+    pub async fn snapshot(&self) -> Result<Snapshot<'_>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(self.view().no_snapshot()) } else { self.view().snapshot().await }
     }
 
     /// What was seen of a tag, with what is known of the digests: by first sight, then by digest.
     pub async fn entries(&self, tag: &TagRef) -> Result<Vec<LedgerEntry>, StoreError> {
-        if self.format < LEDGER_SINCE { Ok(Vec::new()) } else { self.view().entries(tag).await }
+        self.snapshot().await?.entries(tag).await
     }
 
     /// Every digest that was ever taken back, in the order in which that was recorded.

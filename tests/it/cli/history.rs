@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
-use refrom::domain::pull_request::Vocabulary;
 use refrom::domain::reference::TagRef;
 use refrom::domain::status::{PinState, PinStatus, RepositoryStatus};
 use refrom::store::{SqliteDenials, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::World;
+use crate::page::{pin, repository};
 
 const CONFIG: &str = "
 registries: { harbor.example.com: { mirrors: { 'dhi/': 'dhi.io/' } } }
@@ -34,33 +33,11 @@ fn world() -> World {
 
 /// Pins of one repository.
 fn status(name: &str, pins: &[(&str, Digest)]) -> RepositoryStatus {
-    let pin = |(tag, digest): &(&str, Digest)| {
-        let (image, tag) = tag.rsplit_once(':').unwrap();
-        PinStatus {
-            path: "Dockerfile".into(),
-            line: 1,
-            tag: TagRef { image: image.parse().unwrap(), tag: tag.parse().unwrap() },
-            digest: Some(*digest),
-            version: None,
-            created: None,
-            first_seen: None,
-            state: PinState::Current,
-        }
+    let pin = |(tag, digest): &(&str, Digest)| PinStatus {
+        digest: Some(*digest),
+        ..pin(("Dockerfile", 1), tag, None, PinState::Current)
     };
-    RepositoryStatus {
-        repository: RepositoryKey { forge: "github".into(), name: name.parse().unwrap() },
-        vocabulary: Vocabulary::PullRequest,
-        url: None,
-        looked_at: None,
-        is_enabled: true,
-        pins: pins.iter().map(pin).collect(),
-        noticed: Vec::new(),
-        pull_requests: Vec::new(),
-        due_at: None,
-        due_because: String::new(),
-        findings: Vec::new(),
-        error: None,
-    }
+    repository("github", name, pins.iter().map(pin).collect())
 }
 
 /// A tag that went a, b, a, c.
@@ -136,6 +113,30 @@ DIGEST        FIRST SEEN         LAST SEEN          HEAD FOR  REMARK
 }
 
 #[tokio::test]
+async fn what_is_denied_in_some_repositories_says_where() {
+    let [a, b, c, _] = digests();
+    let deny = |digest: Digest, reason: &str| format!("denied: [{{ digest: '{digest}', reason: {reason} }}]");
+    let config = format!(
+        "policy: {{ {} }}\nrepositories:\n  - {{ match: 'acme/*', policy: {{ {} }} }}\n  - {{ match: acme/web, policy: {{ {} }} }}\n",
+        deny(b, "breaks TLS"),
+        deny(b, "breaks it here"),
+        deny(c, "slow"),
+    );
+    let world = World::new(&[("refrom.yaml", &config)]);
+    let _store = store(&world).await;
+    let arguments = ["history", "dhi.io/nginx:1.27", "--config", "refrom.yaml", "--format", "json"];
+    let found = world.refrom(&arguments).ended(0).json();
+    let denied = |digest: Digest| {
+        let seen = found["digests"].as_array().unwrap().iter().find(|seen| seen["digest"] == digest.to_string());
+        seen.unwrap()["denied"].clone()
+    };
+    assert_eq!(
+        (denied(a), denied(b), denied(c)),
+        (json!("starts as root"), json!("breaks TLS"), json!("slow (in `acme/web`)"))
+    );
+}
+
+#[tokio::test]
 async fn its_json_says_everything_and_a_mirrors_name_is_its_upstreams() {
     let world = world();
     let _store = store(&world).await;
@@ -191,6 +192,15 @@ async fn a_tag_that_was_never_seen_is_said_and_a_wrong_name_is_wrong_usage() {
     let never = world.refrom(&["history", "nginx:1"]).ended(3);
     assert_eq!(never.stdout, "");
     assert!(never.stderr.contains("`docker.io/library/nginx:1` was never seen"), "{}", never.stderr);
+    let store = SqliteStore::open(&world.path("state/refrom.db"), at(60)).await.unwrap();
+    store.put_status(&[status("acme/web", &[("dhi.io/redis:7", digests()[0])])], None).await.unwrap();
+    let pinned = world.refrom(&["history", "dhi.io/redis:7"]).ended(3);
+    assert_eq!(pinned.stdout, format!("{} was never seen here, and is pinned by 1 repository\n", digests()[0]));
+    assert!(
+        pinned.stderr.contains("`dhi.io/redis:7` was never seen: its registry did not answer yet"),
+        "{}",
+        pinned.stderr
+    );
     for (reference, message) in [
         ("dhi.io/nginx".to_owned(), "expected an image with its tag, as in `dhi.io/nginx:1.27`"),
         (format!("dhi.io/nginx:1.27@{}", digests()[0]), "expected no digest after the tag"),

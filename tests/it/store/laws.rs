@@ -39,9 +39,9 @@ async fn assert_moves_whole(path: &Path) -> Vec<LedgerEntry> {
     let copy = path.with_extension("copy");
     let store = open(&copy).await;
     let count = u64::try_from(all.len()).unwrap();
-    assert_eq!(import(&store, &all).await, Imported { new: count, merged: 0, unchanged: 0 });
+    assert_eq!(import(&store, &all).await, Imported { new: count, ..Imported::default() });
     assert_eq!(exported(&copy).await, all);
-    assert_eq!(import(&store, &all).await, Imported { new: 0, merged: 0, unchanged: count });
+    assert_eq!(import(&store, &all).await, Imported { unchanged: count, ..Imported::default() });
     assert_eq!(exported(&copy).await, all);
     all
 }
@@ -86,6 +86,7 @@ proptest! {
             let path = directory.path().join("refrom.db");
             let store = open(&path).await;
             let mut order: [Vec<Digest>; 2] = [Vec::new(), Vec::new()];
+            let mut last: [Option<(Digest, i64)>; 2] = [None; 2];
             for (name, digest, minute) in &looks {
                 look(&store, *name, *digest, *minute).await;
                 let seen = &mut order[usize::from(*name)];
@@ -97,7 +98,14 @@ proptest! {
                 let found: Vec<_> = history.sightings().iter().map(|sighting| sighting.digest).collect();
                 assert_eq!(&found, seen, "as they were noted");
                 assert!(history.sightings().is_sorted_by(|one, next| one.first_seen < next.first_seen));
-                assert_eq!(history.head().unwrap().digest, digest, "what was seen last is the head");
+                let last = &mut last[usize::from(*name)];
+                // Of two programs one may be slower, by an hour at most.
+                let is_late = last.is_some_and(|(_, at)| *minute < at && at - minute <= 60);
+                if !is_late {
+                    let at = last.map_or(*minute, |(_, at)| at.max(*minute));
+                    *last = Some((digest, at));
+                }
+                assert_eq!(history.head().unwrap().digest, last.unwrap().0, "what was seen last is the head");
             }
             assert_moves_whole(&path).await;
         });

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::Content;
 use refrom::domain::reference::TagRef;
-use refrom::store::{Imported, LedgerEntry, SqliteReader, SqliteStore, Store};
+use refrom::store::{Imported, LedgerEntry, Reach, SqliteReader, SqliteStore, Store};
 
 use super::{image, nginx, now, open};
 
@@ -31,7 +31,7 @@ pub fn entry(name: &str, content: &[u8], first: i64, last: impl Into<Option<i64>
 }
 
 pub async fn import(store: &SqliteStore, entries: &[LedgerEntry]) -> Imported {
-    let mut import = store.import().await.unwrap();
+    let mut import = store.import(now()).await.unwrap();
     for entry in entries {
         import.add(entry).await.unwrap();
     }
@@ -42,8 +42,11 @@ pub async fn import(store: &SqliteStore, entries: &[LedgerEntry]) -> Imported {
 pub async fn exported(path: &Path) -> Vec<LedgerEntry> {
     let reader = SqliteReader::open(path).await.unwrap();
     let mut entries = Vec::new();
-    for tag in reader.tags().await.unwrap() {
-        entries.extend(reader.entries(&tag).await.unwrap());
+    let mut ledger = reader.snapshot().await.unwrap();
+    for (tag, count) in ledger.tags(None).await.unwrap() {
+        let of_tag = ledger.entries(&tag).await.unwrap();
+        assert_eq!(count, of_tag.len() as u64);
+        entries.extend(of_tag);
     }
     entries
 }
@@ -62,9 +65,9 @@ async fn what_is_imported_is_exported_with_everything_that_is_known() {
         ..entry("1", b"", 0, 5)
     };
     let entries = [entry("0", b"other", 7, 9), known, entry("1", b"later", 5, 6)];
-    assert_eq!(import(&store, &entries).await, Imported { new: 3, merged: 0, unchanged: 0 });
+    assert_eq!(import(&store, &entries).await, Imported { new: 3, ..Imported::default() });
     assert_eq!(exported(&path).await, entries);
-    assert_eq!(import(&store, &entries).await, Imported { new: 0, merged: 0, unchanged: 3 });
+    assert_eq!(import(&store, &entries).await, Imported { unchanged: 3, ..Imported::default() });
     assert_eq!(exported(&path).await, entries);
 }
 
@@ -75,13 +78,13 @@ async fn two_ledgers_of_a_tag_become_one() {
     let store = open(&path).await;
     import(&store, &[entry("1", b"a", 10, 20), entry("1", b"b", 30, 40)]).await;
     let other = [entry("1", b"a", 5, 15), entry("1", b"b", 32, 38), entry("1", b"c", 50, 60), entry("1", b"c", 55, 70)];
-    assert_eq!(import(&store, &other).await, Imported { new: 1, merged: 1, unchanged: 1 });
+    assert_eq!(import(&store, &other).await, Imported { new: 1, merged: 1, unchanged: 1, left_out: 0 });
     assert_eq!(
         exported(&path).await,
         [entry("1", b"a", 5, 20), entry("1", b"b", 30, 40), entry("1", b"c", 50, 70)],
         "the earlier of the first sights, the later of the last ones"
     );
-    assert_eq!(store.last_sighting(&tag("1")).await.unwrap(), Some((Digest::of(b"c"), at(70))));
+    assert_eq!(store.history(&tag("1")).await.unwrap().head().unwrap().digest, Digest::of(b"c"));
     let next = Digest::of(b"d");
     store.record_sightings(&[(tag("1"), next)], at(20)).await.unwrap();
     assert!(store.first_seen(&tag("1"), &next).await.unwrap() > Some(at(50)), "what is new comes after what is there");
@@ -99,7 +102,7 @@ async fn without_a_last_sight_a_digest_was_there_until_the_next_one() {
         entry("1", b"b", 20, None),
     ];
     for (new, unchanged) in [(4, 0), (0, 4)] {
-        assert_eq!(import(&store, &lines).await, Imported { new, merged: 0, unchanged });
+        assert_eq!(import(&store, &lines).await, Imported { new, unchanged, ..Imported::default() });
         assert_eq!(
             exported(&path).await,
             [
@@ -121,10 +124,74 @@ async fn an_import_that_is_dropped_never_was() {
     let path = directory.path().join("refrom.db");
     let store = open(&path).await;
     import(&store, &[entry("1", b"a", 1, 2)]).await;
-    let mut dropped = store.import().await.unwrap();
+    let mut dropped = store.import(now()).await.unwrap();
     dropped.add(&LedgerEntry { image: Some(image(b"full")), ..entry("1", b"full", 3, 4) }).await.unwrap();
     drop(dropped);
     assert_eq!(exported(&path).await, [entry("1", b"a", 1, 2)]);
     assert_eq!(store.image(&nginx(), &Digest::of(b"full")).await.unwrap(), None);
     assert_eq!(import(&store, &[entry("1", b"b", 3, 4)]).await.new, 1, "nothing of it is in the way");
+}
+
+#[tokio::test]
+async fn what_others_saw_later_is_no_look_of_ones_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let (mine, theirs) = (Digest::of(b"mine"), Digest::of(b"theirs"));
+    for name in ["1", "2"] {
+        store.record_sightings(&[(tag(name), mine)], at(90)).await.unwrap();
+    }
+    import(&store, &[entry("1", b"theirs", 0, 120), entry("2", b"theirs", 0, 60), entry("3", b"theirs", 0, 60)]).await;
+    assert_eq!(store.history(&tag("1")).await.unwrap().head().unwrap().digest, theirs);
+    let last = async |name| store.last_sighting(&tag(name)).await.unwrap();
+    assert_eq!(last("1").await, None, "it is asked for, before anything is decided from that");
+    assert_eq!(last("2").await, Some((mine, at(90))));
+    assert_eq!(last("3").await, None);
+    store.record_sightings(&[(tag("1"), mine)], at(130)).await.unwrap();
+    assert_eq!(last("1").await, Some((mine, at(130))));
+}
+
+#[tokio::test]
+async fn what_would_be_forgotten_is_left_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let years = -2 * 365 * 24 * 60;
+    import(&store, &[entry("1", b"known", years, 0)]).await;
+    let pinned = [(tag("1"), [Digest::of(b"pinned")].into()), (tag("2"), [].into())];
+    store.record_pinned(&pinned.into(), Reach::Fleet, now()).await.unwrap();
+    let old = [
+        entry("1", b"old", years, years + 1),
+        entry("1", b"known", years, 0),
+        entry("1", b"pinned", years, years + 1),
+        entry("1", b"new", 0, 1),
+        entry("9", b"of a dead tag", years, years + 1),
+    ];
+    let imported = Imported { new: 2, merged: 0, unchanged: 1, left_out: 2 };
+    assert_eq!(import(&store, &old).await, imported);
+    let left: Vec<_> = exported(&path).await.into_iter().map(|entry| entry.digest).collect();
+    assert_eq!(left.len(), 3);
+    for name in [&b"known"[..], b"pinned", b"new"] {
+        assert!(left.contains(&Digest::of(name)));
+    }
+    let many: Vec<_> = (0..10_001_u32).map(|n| entry("3", &n.to_be_bytes(), n.into(), i64::from(n))).collect();
+    assert_eq!(import(&store, &many).await, Imported { new: 10_000, left_out: 1, ..Imported::default() });
+}
+
+#[tokio::test]
+async fn an_export_is_of_one_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let look = async |content: &[u8], minute| {
+        let digest = Digest::of(content);
+        store.record_sightings(&[(tag("1"), digest), (tag("2"), digest)], at(minute)).await.unwrap();
+    };
+    look(b"a", 0).await;
+    let reader = SqliteReader::open(&path).await.unwrap();
+    let mut ledger = reader.snapshot().await.unwrap();
+    assert_eq!(ledger.entries(&tag("1")).await.unwrap(), [entry("1", b"a", 0, 0)]);
+    look(b"b", 5).await;
+    assert_eq!(ledger.entries(&tag("2")).await.unwrap(), [entry("2", b"a", 0, 0)], "as the first tag was read");
+    drop(ledger);
+    assert_eq!(reader.entries(&tag("2")).await.unwrap().len(), 2);
 }

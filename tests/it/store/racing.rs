@@ -63,7 +63,8 @@ fn say(line: &str) {
 /// Whatever order the two noted their looks in, each digest is there once, with its first sight.
 async fn assert_each_digest_once(path: &Path) {
     let reader = SqliteReader::open(path).await.unwrap();
-    let tags = reader.tags().await.unwrap();
+    let tags: Vec<_> =
+        reader.snapshot().await.unwrap().tags(None).await.unwrap().into_iter().map(|(tag, _)| tag).collect();
     assert_eq!(tags.len(), usize::try_from(TAGS).unwrap());
     for tag in tags {
         let entries = reader.entries(&tag).await.unwrap();
@@ -139,6 +140,23 @@ async fn the_last_look_tells_the_head_although_the_clock_was_set_back() {
     assert_eq!(history.head().unwrap().digest, a);
     assert!(history.is_withdrawn(&b));
     assert!(history.sighting(&b).unwrap().has_settled(SignedDuration::ZERO));
+}
+
+#[tokio::test]
+async fn a_look_that_was_noted_late_takes_nothing_from_the_last_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let [a, b, c] = [b"a", b"b", b"c"].map(|content| Digest::of(content));
+    for (digest, at) in [(a, 0), (b, 3660), (a, 3600)] {
+        store.record_sightings(&[(tag("1"), digest)], second(at)).await.unwrap();
+    }
+    let history = store.history(&tag("1")).await.unwrap();
+    assert_eq!(history.head().unwrap().digest, b);
+    assert_eq!(history.sighting(&a).unwrap().last_seen, second(3600));
+    assert_eq!(history.sighting(&b).unwrap().last_seen, second(3660));
+    assert!(!history.is_withdrawn(&b));
+    store.record_sightings(&[(tag("1"), c)], second(3660)).await.unwrap();
+    assert_eq!(store.history(&tag("1")).await.unwrap().head().unwrap().digest, c, "of one time the last one counts");
 }
 
 #[tokio::test]

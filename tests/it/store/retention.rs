@@ -3,17 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
-use refrom::domain::pull_request::{RepoName, Vocabulary};
-use refrom::domain::status::{CycleStatus, RepositoryStatus};
-use refrom::store::{Reach, SqliteStore, Store};
+use refrom::domain::image::{Image, ManifestKind, Platform};
+use refrom::domain::pull_request::RepoName;
+use refrom::domain::reference::{ImageName, TagRef};
+use refrom::domain::status::CycleStatus;
+use refrom::domain::waves::{AdoptionChanges, Listings};
+use refrom::store::{Reach, SqliteStore, Store, WaveStore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::ledger::{at, entry, exported, import, tag};
-use super::{main, now, open, scan};
+use super::{image, main, nginx, now, open, scan};
+use crate::page::repository;
 
 const DAY: i64 = 24 * 60;
 
@@ -32,6 +36,19 @@ async fn count(path: &Path, table: &str) -> i64 {
     count
 }
 
+/// Opens a store on two days in a row: the first one alone tells nothing, the clock may be wrong.
+async fn open_keeping(path: &Path, days: i64, until: Timestamp) -> SqliteStore {
+    let retention = SignedDuration::from_hours(days * 24);
+    let day_before = until - SignedDuration::from_hours(24);
+    SqliteStore::open_keeping(path, retention, day_before).await.unwrap().close().await;
+    SqliteStore::open_keeping(path, retention, until).await.unwrap()
+}
+
+/// A pin of a repository on its base branch.
+fn adoption(name: &str, digest: &str, until: &str) -> String {
+    format!("INSERT INTO adoption VALUES ('github', 'acme/web', 'dhi.io/nginx', '{name}', '{digest}', 0, {until});")
+}
+
 #[tokio::test]
 async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
     let directory = tempfile::tempdir().unwrap();
@@ -41,8 +58,10 @@ async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
     let [_, pinned, denied, target, allowed, ..] = names.map(Digest::of);
     let seen = names.iter().zip(0..).map(|(name, day)| entry("1", name, day * DAY, (day + 1) * DAY));
     let others = [entry("2", b"old", 0, DAY), entry("2", b"denied", DAY, 2 * DAY), entry("3", b"alone", 0, 0)];
-    import(&store, &seen.chain(others).collect::<Vec<_>>()).await;
-    store.record_pinned(&BTreeMap::from([(tag("1"), [pinned].into())]), Reach::Fleet, now()).await.unwrap();
+    let dead = [entry("4", b"left", 0, 0), entry("5", b"pinned once", 0, 0), entry("6", b"young", 0, 7 * DAY)];
+    import(&store, &seen.chain(others).chain(dead).collect::<Vec<_>>()).await;
+    let pins = BTreeMap::from([(tag("1"), [pinned].into()), (tag("5"), [Digest::of(b"pinned once")].into())]);
+    store.record_pinned(&pins, Reach::Fleet, now()).await.unwrap();
     let deny = |tag: &str, digest, to: &str, allowed: &str| {
         format!(
             "INSERT INTO denial (image, tag, digest, to_digest, reason, at, allowed)
@@ -50,10 +69,13 @@ async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
         )
     };
     let denials = deny("'1'", denied, &format!("'{target}'"), "NULL") + &deny("NULL", allowed, "NULL", "5");
-    execute(&path, denials).await;
+    let adoptions = adoption("1", &pinned.to_string(), "NULL")
+        + &adoption("2", "sha256:", "NULL")
+        + &adoption("3", &Digest::of(b"alone").to_string(), "NULL")
+        + &adoption("4", &Digest::of(b"left").to_string(), "1");
+    execute(&path, denials + &adoptions).await;
     store.close().await;
-    let later = at(6 * DAY) + SignedDuration::from_hours(30 * 24);
-    SqliteStore::open_keeping(&path, SignedDuration::from_hours(30 * 24), later).await.unwrap().close().await;
+    open_keeping(&path, 30, at(6 * DAY) + SignedDuration::from_hours(30 * 24)).await.close().await;
     let left: Vec<_> =
         exported(&path).await.into_iter().map(|entry| (entry.tag.tag.to_string(), entry.digest)).collect();
     let expected = [
@@ -65,6 +87,7 @@ async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
         ("1", b"head"),
         ("2", b"denied"),
         ("3", b"alone"),
+        ("6", b"young"),
     ];
     assert_eq!(left, expected.map(|(tag, name)| (tag.to_owned(), Digest::of(name))));
 }
@@ -74,29 +97,153 @@ async fn the_newest_sightings_of_a_tag_are_kept() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("refrom.db");
     let store = open(&path).await;
-    let seen: Vec<_> = (0..10_005_u32).map(|n| entry("1", &n.to_be_bytes(), i64::from(n), i64::from(n))).collect();
+    let seen: Vec<_> = (0..10_000_u32).map(|n| entry("1", &n.to_be_bytes(), i64::from(n), i64::from(n))).collect();
     import(&store, &seen).await;
+    for n in 10_000..10_005_u32 {
+        store.record_sightings(&[(tag("1"), Digest::of(&n.to_be_bytes()))], at(n.into())).await.unwrap();
+    }
     store.close().await;
-    let store = SqliteStore::open(&path, at(20_000)).await.unwrap();
+    let store = open_keeping(&path, 400, at(20_000)).await;
     let history = store.history(&tag("1")).await.unwrap();
     assert_eq!(history.sightings().len(), 10_000);
     assert_eq!(history.sightings().first().unwrap().first_seen, at(5));
 }
 
-fn status(name: &str) -> RepositoryStatus {
-    RepositoryStatus {
-        repository: RepositoryKey { forge: "github".into(), name: name.parse().unwrap() },
-        vocabulary: Vocabulary::PullRequest,
-        url: None,
-        looked_at: None,
-        is_enabled: true,
-        pins: Vec::new(),
-        noticed: Vec::new(),
-        pull_requests: Vec::new(),
-        due_at: None,
-        due_because: String::new(),
-        findings: Vec::new(),
-        error: None,
+/// Images of which nothing is known but that they are there, and as many tags that had each once, a day after another.
+const MANY_IMAGES: &str = "
+    WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 50999)
+    INSERT INTO image (name, digest, kind, manifests)
+    SELECT 'dhi.io/many', 'sha256:' || printf('%064x', n), 'index',
+           '[{\"os\": \"linux\", \"architecture\": \"amd64\", \"digest\": \"sha256:' || printf('%064x', n) || '\"}]'
+    FROM number;
+    WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 50999)
+    INSERT INTO sighting (image, tag, digest, first_seen, last_seen)
+    SELECT 'dhi.io/many', n / 9000, 'sha256:' || printf('%064x', n), AT + n, AT + n
+    FROM number;";
+
+#[tokio::test]
+async fn of_too_many_images_the_oldest_go_that_nobody_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    execute(&path, MANY_IMAGES.replace("AT", &now().as_microsecond().to_string())).await;
+    let digest = |n: u32| -> Digest { format!("sha256:{n:064x}").parse().unwrap() };
+    let name = || -> ImageName { "dhi.io/many".parse().unwrap() };
+    let of_tag = TagRef { image: name(), tag: "0".parse().unwrap() };
+    store.record_pinned(&[(of_tag, [digest(7)].into())].into(), Reach::Fleet, now()).await.unwrap();
+    store.put_image(&name(), &image(b"nobody's")).await.unwrap();
+    store.close().await;
+    let store = open_keeping(&path, 400, at(2 * DAY)).await;
+    assert_eq!(count(&path, "image").await, 50_000);
+    let is_there = async |n: u32| store.image(&name(), &digest(n)).await.unwrap().is_some();
+    assert!(store.image(&name(), &Digest::of(b"nobody's")).await.unwrap().is_none(), "no tag was ever at it");
+    for (n, stays) in [(0, false), (7, true), (1000, false), (1001, true), (8999, true), (9000, true), (50_999, true)] {
+        assert_eq!(is_there(n).await, stays, "{n}");
+    }
+}
+
+#[tokio::test]
+async fn of_too_many_contents_the_oldest_go_that_nobody_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let digest = |n: u32| -> Digest { format!("sha256:{n:064x}").parse().unwrap() };
+    let platform = |n: u32| Platform { os: "linux".into(), architecture: n.to_string(), variant: None };
+    // Ten digests of a tag, with ten thousand manifests each and one that is of all of them, and those of no image.
+    for nth in 0..10 {
+        let manifests = (nth * 10_000..(nth + 1) * 10_000).map(|n| (platform(n), digest(n)));
+        let manifests = manifests.chain([(platform(200_000), digest(200_000))]).collect();
+        let it = Image { manifests, ..Image::bare(digest(nth), ManifestKind::Index) };
+        store.put_image(&nginx(), &it).await.unwrap();
+        store.record_sightings(&[(tag("1"), it.digest)], at(nth.into())).await.unwrap();
+    }
+    let contents = "
+        WITH RECURSIVE number(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 100009)
+        INSERT INTO content SELECT 'dhi.io/nginx', 'sha256:' || printf('%064x', n), 'sha256:' || printf('%064x', n), '[]'
+        FROM number;
+        INSERT INTO content SELECT name, 'sha256:' || printf('%064x', 200000), config, layers FROM content LIMIT 1;";
+    execute(&path, contents.to_owned()).await;
+    assert_eq!(count(&path, "content").await, 100_011);
+    store.close().await;
+    let store = open_keeping(&path, 400, at(2 * DAY)).await;
+    assert_eq!(count(&path, "content").await, 100_000);
+    let is_there = async |n: u32| store.content(&nginx(), &digest(n)).await.unwrap().is_some();
+    assert!(!is_there(100_000).await, "it is of no image");
+    assert!(!is_there(0).await, "the oldest");
+    for stays in [1, 99_999, 200_000] {
+        assert!(is_there(stays).await, "{stays}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_tags_goes_when_nobody_asked_for_it_any_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    let store = open(&path).await;
+    let node: ImageName = "dhi.io/node".parse().unwrap();
+    store.put_tag_list(&nginx(), &["1".parse().unwrap()].into(), now()).await.unwrap();
+    store.put_tag_list(&node, &["1".parse().unwrap()].into(), at(400 * DAY)).await.unwrap();
+    store.close().await;
+    let store = open_keeping(&path, 400, at(401 * DAY)).await;
+    assert_eq!(store.tag_list(&nginx()).await.unwrap(), None);
+    assert!(store.tag_list(&node).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_is_old_is_looked_for_once_a_day() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("refrom.db");
+    open(&path).await.close().await;
+    let gone = "INSERT INTO image (name, digest, kind, manifests) VALUES ('dhi.io/nginx', 'sha256:', 'index', '[]')";
+    for (hours, left) in [(0, 1), (15, 1), (16, 0)] {
+        execute(&path, "DELETE FROM image;".to_owned() + gone).await;
+        SqliteStore::open(&path, at(hours * 60)).await.unwrap().close().await;
+        assert_eq!(count(&path, "image").await, left, "{hours} hours later");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_for_a_cycle_takes_nothing_with_it() {
+    for years in [-40, 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("refrom.db");
+        let store = open(&path).await;
+        let wrong = now() + SignedDuration::from_hours(years * 365 * 24);
+        let names: [&[u8]; 5] = [b"old", b"before", b"wrong", b"other", b"after"];
+        let digests @ [old, before, during, other, after] = names.map(Digest::of);
+        let web = RepositoryKey { forge: "github".into(), name: "acme/web".parse().unwrap() };
+        let adopt = async |from: Option<Digest>, to, at| {
+            let change = |digest| (web.clone(), tag("1"), Some(digest));
+            let changes = AdoptionChanges { ended: from.map(change).into_iter().collect(), begun: [change(to)].into() };
+            store.record_adoptions(&changes, &Listings::default(), at).await.unwrap();
+        };
+        let look = async |digest, at| store.record_sightings(&[(tag("1"), digest)], at).await.unwrap();
+        look(old, now()).await;
+        adopt(None, old, now()).await;
+        look(before, at(2 * DAY)).await;
+        look(during, wrong).await;
+        look(other, wrong + SignedDuration::from_mins(5)).await;
+        store.record_opened("github", &web.name, wrong).await.unwrap();
+        adopt(Some(old), before, wrong).await;
+        adopt(Some(before), other, wrong + SignedDuration::from_mins(5)).await;
+        // Long enough for a digest to be old enough, and for a day after the first one with the right clock.
+        for day in 2..5 {
+            look(after, at(day * DAY) + SignedDuration::from_mins(10)).await;
+        }
+        let history = store.history(&tag("1")).await.unwrap();
+        let seen: Vec<_> = history.sightings().iter().map(|it| it.digest).collect();
+        assert_eq!(seen, digests, "{years}: in the order in which they came");
+        assert_eq!(history.head().unwrap().digest, after);
+        for digest in [&old, &before, &during, &other, &after] {
+            let it = history.sighting(digest).unwrap();
+            assert!(it.first_seen <= at(3 * DAY + 11), "{years}: {it:?} is old enough some time");
+            assert!(!history.is_withdrawn(digest));
+        }
+        assert!(history.sighting(&during).unwrap().first_seen > at(2 * DAY), "{years}: not older than it is");
+        assert!(history.head().unwrap().has_settled(SignedDuration::from_hours(23)));
+        let merged = store.merged(&nginx()).await.unwrap();
+        assert_eq!(merged[&(web.clone(), tag("1"))], [old, before, other], "{years}: what a rollback goes back to");
+        assert_eq!(store.opened_since(at(4 * DAY)).await.unwrap(), 0, "what was opened was not opened now");
     }
 }
 
@@ -120,12 +267,12 @@ async fn what_is_known_of_repositories_goes_with_them() {
     store.record_turns(&keys, now()).await.unwrap();
     store.record_unfinished_turns(&keys, now()).await.unwrap();
     let tables = ["scan", "turn", "unfinished_turn", "adoption", "sought", "base_pipeline"];
-    store.put_status(&[status("acme/web")], None).await.unwrap();
+    store.put_status(&[repository("github", "acme/web", Vec::new())], None).await.unwrap();
     for table in tables {
         assert_eq!(count(&path, table).await, 3, "{table}: a cycle over some repositories knows nothing of the others");
     }
     let cycle = CycleStatus { started: now(), ended: now(), problems: Vec::new() };
-    store.put_status(&[status("acme/web")], Some(&cycle)).await.unwrap();
+    store.put_status(&[repository("github", "acme/web", Vec::new())], Some(&cycle)).await.unwrap();
     for table in tables {
         assert_eq!(count(&path, table).await, 2, "{table}: the other forge was not seen at all");
     }
