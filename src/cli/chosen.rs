@@ -39,15 +39,19 @@ pub async fn pins(
             Group { repository: None, policy, pins }
         })
         .collect();
-    remember(config, &groups, &mut knowledge).await?;
     let now = Timestamp::now();
+    remember(config, &groups, (&mut knowledge, now)).await?;
     targets::look_up(session, depth, &groups, (&mut knowledge, now), watcher).await;
     let considered =
         groups.iter().map(|group| target::choose_all(group.pins.clone(), &group.rules(&knowledge, now))).collect();
     Ok((knowledge.observations, considered))
 }
 
-async fn remember(config: &Config, groups: &[Group<'_>], knowledge: &mut Knowledge) -> Result<(), Failure> {
+async fn remember(
+    config: &Config,
+    groups: &[Group<'_>],
+    (knowledge, now): (&mut Knowledge, Timestamp),
+) -> Result<(), Failure> {
     let store = match SqliteReader::open(&config.store).await {
         Ok(store) => store,
         Err(StoreError::Missing { .. }) => return Ok(()),
@@ -57,7 +61,11 @@ async fn remember(config: &Config, groups: &[Group<'_>], knowledge: &mut Knowled
     knowledge.denials.denials = denial::in_force(recorded).collect();
     for tag in targets::tags(groups, knowledge) {
         let history = store.history(&tag).await.map_err(Failure::usage)?;
-        knowledge.ledger.insert(tag, history);
+        knowledge.ledger.insert(tag.clone(), history);
+        // The look of now is not noted in the store, and counts as those that are.
+        if let Some(Ok(head)) = knowledge.observations.get(&tag) {
+            knowledge.ledger.note(tag, *head, now);
+        }
     }
     Ok(())
 }

@@ -95,7 +95,7 @@ pub enum Reason {
     PlatformsGone(Vec<String>),
     /// The tag points to a digest again that it pointed to before the pinned one.
     Backwards,
-    /// The newest digest was seen first too short ago; it may be proposed from then on.
+    /// What was seen first so short ago may not be proposed; this digest is the first that may, from then on.
     TooYoung { digest: Digest, from: Timestamp },
     /// The newest digest was not the head in two looks that are far enough apart; from then on the next look decides.
     Unsettled { digest: Digest, from: Timestamp },

@@ -278,9 +278,17 @@ impl Search {
         }
     }
 
-    /// Notes what stopped a candidate, if it is the newest.
+    /// Notes what stopped a candidate, if it is the newest. Where all are too young it is told of the one that may go
+    /// first: of a tag that moves all the time the newest never will.
     fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
-        self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason });
+        let stopped =
+            self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason: reason.clone() });
+        if let (Reason::TooYoung { from: known, .. }, Reason::TooYoung { from, .. }) = (&stopped.reason, &reason)
+            && stopped.asked == *asked
+            && from < known
+        {
+            stopped.reason = reason;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `refrom check`: states, exit statuses, and what it asks.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec};
 use refrom::domain::denial::Denial;
 use refrom::domain::reference::TagRef;
@@ -176,6 +176,25 @@ async fn what_a_service_has_seen_decides_and_without_it_everything_is_new() {
     assert_eq!(checked["uses"][0]["current"], new.to_string());
     shop.refrom(&["bump", "a"]).ended(0);
     assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", aged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_look_of_now_is_one_of_the_two_that_settle_a_digest() {
+    let shop = Shop::open(&[]).await;
+    let [old, new] = ["old", "new"].map(|content| shop.publish("dhi.io/nginx", "1", content));
+    shop.world.write("a/Dockerfile", pin("dhi.io/nginx:1", old).as_bytes());
+    let state = shop.world.folder.path().join("state");
+    let policy = |settle: &str| format!("state_dir: '{}'\npolicy: {{ settle: {settle} }}\n", state.display());
+    let hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
+    let store = SqliteStore::open(&state.join("refrom.db"), hour_ago).await.unwrap();
+    let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() };
+    store.record_sightings(&[(tag, new)], hour_ago).await.unwrap();
+    store.close().await;
+    let error = || shop.refrom(&["check", "--format", "json", "a"]).ended(1).json()["uses"][0]["error"].clone();
+    shop.configure(&policy("2h"));
+    assert!(error().as_str().unwrap().contains("`settle`"), "{}", error());
+    shop.configure(&policy("30m"));
+    assert_eq!(error(), Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]
