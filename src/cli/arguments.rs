@@ -127,7 +127,8 @@ pub struct Run {
     /// Look at everything, print the plan, and write nothing to a forge or a repository.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not wait for `poll`, `schedule`, `window` and `freeze`: ask for everything, and propose whatever may be.
+    /// Do not wait for `poll`, `schedule`, `window`, `freeze` and `min_interval`: ask for everything, and propose whatever
+    /// may be.
     #[arg(long)]
     pub now: bool,
     /// Write metrics to this file (`….prom`) for node-exporter's textfile collector; counters go on from what is there.

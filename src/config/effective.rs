@@ -10,7 +10,7 @@ use super::repository_file::{REPOSITORY_FILE, RepositoryFile};
 use super::setting::Setting;
 use super::yaml::Place;
 use super::{Config, Override, PolicyKey};
-use crate::domain::cadence::Cadence;
+use crate::domain::cadence::{Cadence, shown_duration};
 use crate::domain::pattern::Pattern;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::RepoName;
@@ -100,7 +100,8 @@ impl Config {
             for (place, setting) in &own.layer.0 {
                 with_own.tighten(setting, Origin::Repository { place: *place });
             }
-            match conflict(&own.layer, &KeyPath::default(), &with_own.policy.cadence) {
+            let forgotten = || self.forgotten_too_early(&own.layer, &with_own.policy);
+            match conflict(&own.layer, &KeyPath::default(), &with_own.policy.cadence).or_else(forgotten) {
                 Some(mistake) => {
                     effective.problem = Some(ConfigErrors::new(Path::new(REPOSITORY_FILE), vec![mistake]));
                 }
@@ -113,6 +114,15 @@ impl Config {
         {
             effective.apply(setting, Origin::Repository { place: *place });
         }
+    }
+
+    /// A `min_age` of the own file that no digest reaches before it is forgotten.
+    fn forgotten_too_early(&self, own: &Layer, policy: &Policy) -> Option<Mistake> {
+        let (place, setting) = own.0.iter().find(|(_, setting)| setting.key() == PolicyKey::MinAge)?;
+        let message =
+            format!("expected less than the administrator's `ledger.retention`, {}", shown_duration(self.retention));
+        let path = KeyPath::default().key(setting.path());
+        (policy.min_age >= self.retention).then_some(Mistake { place: Some(*place), path, message })
     }
 
     /// The rules about time that leave none: of `policy`, and of each of `repositories` over it.

@@ -109,8 +109,8 @@ impl Setting {
         }
     }
 
-    /// Puts the value in the place of the one that held before; freezes and denied digests come to those that hold. `origin` names a place in
-    /// the file of the value, for people.
+    /// Puts the value in the place of the one that held before; freezes and denied digests come to those that hold.
+    /// `origin` names a place in the file of the value, for people.
     pub fn apply(&self, policy: &mut Policy, origin: &Origin) {
         let cadence = &mut policy.cadence;
         match self.clone() {

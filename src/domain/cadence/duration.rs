@@ -10,9 +10,14 @@ pub fn duration(text: &str) -> Option<SignedDuration> {
     (!duration.is_negative()).then_some(duration)
 }
 
-/// The same length as text: `1h 30m`.
+/// The same length as text: `1h 30m`, and from two days on, where they are whole, in days: `60d`.
 pub fn shown(duration: SignedDuration) -> String {
-    format!("{duration:#}")
+    let days = duration.as_hours() / 24;
+    if days > 1 && SignedDuration::from_hours(days * 24) == duration {
+        format!("{days}d")
+    } else {
+        format!("{duration:#}")
+    }
 }
 
 #[cfg(test)]
@@ -33,9 +38,13 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_read_again() {
-        for text in ["30m", "6h", "1h 30m", "90s", "0s"] {
+        for text in ["30m", "6h", "1h 30m", "90s", "0s", "24h", "25h", "60d", "1w", "1d 1s"] {
             let read = duration(text).unwrap();
             assert_eq!(duration(&shown(read)), Some(read), "{text}");
+        }
+        for (text, days) in [("24h", "24h"), ("48h", "2d"), ("60d", "60d"), ("2w", "14d"), ("25h", "25h"), ("0s", "0s")]
+        {
+            assert_eq!(shown(duration(text).unwrap()), days);
         }
     }
 }

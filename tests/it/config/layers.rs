@@ -1,6 +1,7 @@
 //! What holds for a repository, and where it comes from.
 
 use insta::assert_snapshot;
+use jiff::SignedDuration;
 use refrom::config::{PolicyKey, RepositoryFile};
 use refrom::domain::policy::{AutoMerge, CommentMode, CommitMode, Grouping};
 
@@ -40,6 +41,18 @@ fn a_repository_s_own_file_comes_last() {
             "default",
         ]
     );
+}
+
+#[test]
+fn an_own_file_waits_for_no_age_that_is_forgotten_before() {
+    let config = config_of("ledger: { retention: 60d }\npolicy: { min_age: 3d }");
+    let of_own = |own: &str| config.policy_for(&name("acme/web"), Some(&RepositoryFile::read(own.as_bytes())));
+    let problem = of_own("group: file\nmin_age: 60d\n").problem.unwrap().to_string();
+    assert_snapshot!(problem, @".refrom.yaml:2:10: `min_age`: expected less than the administrator's `ledger.retention`, 60d");
+    assert_eq!(of_own("min_age: 60d\n").policy.min_age, SignedDuration::from_hours(3 * 24));
+    let effective = of_own("min_age: 59d\nsettle: 300d\n");
+    assert_eq!(effective.problem, None, "a digest is not forgotten while its tag points to it");
+    assert_eq!(effective.policy.min_age, SignedDuration::from_hours(59 * 24));
 }
 
 #[test]

@@ -106,6 +106,6 @@ fn the_ledger_keeps_more_than_any_policy_waits_for() {
     assert_snapshot!(mistakes("ledger: { retention: 7d }\n"), @"refrom.yaml:1:22: `ledger.retention`: expected a duration like `400d`, from 30 to 3650 days, found `7d`");
     assert_snapshot!(
         mistakes("ledger: { retention: 90d }\nrepositories: [{ match: acme/web, policy: { min_age: 90d } }]\n"),
-        @"refrom.yaml:1:22: `ledger.retention`: expected more than the longest `min_age`, 2160h"
+        @"refrom.yaml:1:22: `ledger.retention`: expected more than the longest `min_age`, 90d"
     );
 }
