@@ -3,27 +3,32 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::lookup;
+use super::poll::Pinned;
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, UseState};
 use crate::domain::digest::Digest;
+use crate::domain::freshness;
 use crate::domain::pair;
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::Pairing;
 use crate::domain::reference::TagRef;
-use crate::registry::Session;
+use crate::registry::{Failure, Session};
 use crate::store::{Store, StoreError};
 
-/// Images that are looked up in one cycle only to tell their age and their end of life. What is left over has its turn in
-/// the next cycles; what was looked up is kept for ever.
+/// Images that are looked up in one cycle only to tell their age and their end of life: registries count each as a pull.
+/// What is left over has its turn in the next cycles, and what was looked up is kept while a tag points to it.
 const LOOKED_UP_MAX: usize = 20;
 
 /// What the store knows of them, and histories into the ledger where they are wanted and not there. Where the policy wants
-/// to know what is stale, a few of the images that it does not know are looked up.
+/// to know what is stale, a few of the images that it does not know are looked up, of the tags that were asked for in this
+/// cycle.
 pub async fn remember(
     session: &Session,
     store: &dyn Store,
-    fleet: &[RepositoryFacts],
-    knowledge: &mut Knowledge,
+    (fleet, asked): (&[RepositoryFacts], &Pinned),
+    (knowledge, now): (&mut Knowledge, Timestamp),
 ) -> Result<(), StoreError> {
     let (mut tags, mut digests, mut aged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for facts in fleet {
@@ -37,7 +42,7 @@ pub async fn remember(
             let name = &pin.asked.image;
             digests.extend(pin.old.map(|old| (name.clone(), old)));
             let head = head(&pin).map(|head| (name.clone(), head));
-            aged.extend(head.clone().filter(|_| is_aged));
+            aged.extend(head.clone().filter(|_| is_aged && asked.contains_key(&pin.asked)));
             digests.extend(head);
         }
     }
@@ -53,11 +58,25 @@ pub async fn remember(
             images.insert((name, digest), image);
         }
     }
-    let unknown: Vec<_> = aged.into_iter().filter(|of| !images.contains_key(of)).take(LOOKED_UP_MAX).collect();
-    for (name, digest) in unknown {
+    aged.retain(|of| !images.contains_key(of));
+    let (mut looked_up, mut limited) = (0, BTreeSet::new());
+    for (name, digest) in freshness::in_turn(aged, now) {
+        if looked_up == LOOKED_UP_MAX {
+            break;
+        }
+        // Whoever says "not so many" is asked for nothing that can wait.
+        if limited.contains(name.registry()) {
+            continue;
+        }
+        looked_up += 1;
         match lookup::image(session, Some(store), &name, &digest).await {
             Ok(image) => drop(images.insert((name, digest), image)),
-            Err(error) => tracing::info!(%error, "it cannot be told how old a digest is"),
+            Err(error) => {
+                tracing::info!(%error, "it cannot be told how old a digest is");
+                if matches!(error.failure, Failure::RateLimited { .. }) {
+                    limited.insert(name.registry().to_owned());
+                }
+            }
         }
     }
     Ok(())

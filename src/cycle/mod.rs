@@ -190,7 +190,7 @@ async fn know(
     knowledge.missing = liveness::missing((parts, request), &session, looked, now).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
     targets::remember(store, &groups, &mut knowledge).await?;
-    freshness::remember(&session, store, gathered, &mut knowledge).await?;
+    freshness::remember(&session, store, (gathered, &asked), (&mut knowledge, now)).await?;
     targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     let open = store.open_pull_requests().await?;
     let wanted: Vec<_> = gathered

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::report::{Report, RepositoryReport};
 use crate::domain::candidates::{RepositoryFacts, RepositoryKey};
 
-/// How long a turn is tried in which something cannot be looked up or done. Outages are over by then, and what they held up was caught up; a tag that is gone,
-/// or a branch that may not be pushed to, stays so, and a repository with one would have no schedule.
+/// How long a turn is tried in which something cannot be looked up or done. Outages are over by then, and what they held
+/// up was caught up; credentials that are refused, or a branch that may not be pushed to, stay so, and a repository with
+/// one of these would have no schedule.
 pub const TRIED_MAX: SignedDuration = SignedDuration::from_hours(24);
 
 /// What became of the turns that repositories with a schedule had.
@@ -21,8 +22,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// `tried`: since when turns are tried that were not finished before. What only the hourly cap, a pair or
-    /// the interval puts off is neither used nor tried: its time comes, however long that takes.
+    /// `tried`: since when turns are tried that were not finished before. What only the hourly cap, a pair or the interval
+    /// puts off is neither used nor tried: its time comes, however long that takes.
     pub fn of(
         fleet: &[RepositoryFacts],
         report: &Report,

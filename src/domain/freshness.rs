@@ -1,7 +1,7 @@
 //! What is to be said of a tag that is followed: that it is gone, that its vendor stops, that it does not move any more.
 //! "No new digest" is not "fresh".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::civil::Date;
@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::candidates::{Candidate, UseState};
-use super::plan::Knowledge;
-use super::reference::TagRef;
+use super::digest::Digest;
+use super::plan::{Knowledge, turn};
+use super::reference::{ImageName, TagRef};
 
 /// How many days before its end of life a tag is told: a quarter, in which another version can be planned and tried.
 const END_OF_LIFE_NOTICE_DAYS: i64 = 90;
@@ -58,6 +59,13 @@ impl TagTrouble {
     }
 }
 
+/// These digests in an order that changes with the hour: where not all are looked up in one cycle, none is last for ever.
+pub fn in_turn(digests: BTreeSet<(ImageName, Digest)>, now: Timestamp) -> Vec<(ImageName, Digest)> {
+    let mut digests: Vec<_> = digests.into_iter().collect();
+    digests.sort_by_cached_key(|(name, digest)| turn(format_args!("{name}@{digest}"), now));
+    digests
+}
+
 /// What is to be said of the tags of these pins, by tag, each thing once.
 pub fn findings(
     pins: &[Candidate],
@@ -97,12 +105,16 @@ fn end_of_life(pin: &Candidate, knowledge: &Knowledge, now: Timestamp) -> Option
     }
 }
 
-/// Since when the tag's digest is there, where that is too long ago: since it was built, by its own word, or seen first.
+/// Since when the tag's digest is there, where that is too long ago: since it was built, by its own word, or seen first;
+/// where the tag came back to it, since it was last seen elsewhere.
 fn stale(pin: &Candidate, knowledge: &Knowledge, after: SignedDuration, now: Timestamp) -> Option<TagTrouble> {
-    let head = knowledge.ledger.history(&pin.asked)?.head()?;
+    let history = knowledge.ledger.history(&pin.asked)?;
+    let head = history.head()?;
     let image = knowledge.images.get(&(pin.asked.image.clone(), head.digest));
     let created = image.and_then(|image| image.created);
     let since = created.map_or(head.first_seen, |created| created.min(head.first_seen));
+    let elsewhere = history.sightings().iter().filter(|it| it.digest != head.digest).map(|it| it.last_seen);
+    let since = elsewhere.filter(|seen| *seen > head.first_seen).fold(since, Timestamp::max);
     (now.duration_since(since) >= after).then_some(TagTrouble::Stale { since })
 }
 
@@ -116,5 +128,25 @@ impl fmt::Display for TagTrouble {
                 write!(f, "`stale_after`: no new digest since {}", since.strftime("%Y-%m-%d"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_digest_comes_first_some_hour() {
+        let name: ImageName = "dhi.io/nginx".parse().unwrap();
+        let digests: BTreeSet<_> = (0..40_u8).map(|n| (name.clone(), Digest::of(&[n]))).collect();
+        let at = |hour: i64| Timestamp::from_second(hour * 3600).unwrap();
+        let mut first = BTreeSet::new();
+        for hour in 0..24 {
+            let turn = in_turn(digests.clone(), at(hour));
+            assert_eq!(turn.iter().cloned().collect::<BTreeSet<_>>(), digests);
+            assert_eq!(turn, in_turn(digests.clone(), at(hour)));
+            first.extend(turn.into_iter().take(20));
+        }
+        assert_eq!(first, digests);
     }
 }

@@ -1,5 +1,7 @@
 //! Quiet pull requests: pairs, intervals, and what cannot wait. And what is said of tags.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{CadenceMode, Days, Edge, Freeze, Span, TimeOfDay, Window};
 use refrom::domain::candidates::{Move, Unanswered};
@@ -429,6 +431,114 @@ fn what_is_urgent_comes_first_in_the_caps_and_passes_the_interval() {
     assert_eq!(says(&decided), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
 }
 
+#[test]
+fn only_what_takes_the_place_of_another_pull_request_waits_for_no_interval() {
+    let mut world = World::one_open();
+    world.pin(WEB, "Dockerfile", NODE, 'n');
+    world.moves(NODE, 'o');
+    world.web().policy.min_interval = SignedDuration::from_hours(24);
+    world.web().policy.group = Grouping::Image;
+    let regrouped = |world: &World, hour: i64| {
+        says(&plan_with(world, |knowledge| {
+            knowledge.last_opened = world.facts().iter().map(|facts| (facts.key(), at(hour))).collect();
+        }))
+    };
+    let said = regrouped(&world, world.hour);
+    assert_eq!(said[0], "close #1: Regrouped, deletes its branch");
+    assert!(said[1].starts_with("open ") && said[1].ends_with(": Dockerfile:1 nginx a→b"), "{said:?}");
+    assert!(said[2].starts_with("Dockerfile line 2 waits: `min_interval`"), "{said:?}");
+    world.hour += 24;
+    let said = regrouped(&world, world.hour - 24);
+    assert!(said.iter().skip(1).all(|line| line.starts_with("open ")), "{said:?}");
+}
+
+/// An image and its `-dev` in two files, and another image in a third one; all of them moved.
+fn three_files() -> World {
+    let mut world = World::new();
+    for (path, text, letter) in [("b/Dockerfile", NGINX, 'a'), ("d/Dockerfile", DEV, 'c'), ("c/Dockerfile", NODE, 'm')]
+    {
+        world.pin(WEB, path, text, letter);
+    }
+    for (text, letter) in [(NGINX, 'b'), (DEV, 'd'), (NODE, 'n')] {
+        world.moves(text, letter);
+    }
+    world.web().policy.group = Grouping::File;
+    world
+}
+
+/// The files whose pull requests are opened.
+fn opened(plan: &Plan) -> BTreeSet<String> {
+    let actions = plan.repositories.iter().flat_map(|repository| &repository.actions);
+    let proposals = actions.filter_map(|action| match action {
+        Action::Open { proposal, .. } => Some(proposal),
+        _ => None,
+    });
+    proposals.flat_map(|proposal| proposal.changes.keys().cloned()).collect()
+}
+
+#[test]
+fn a_pair_in_two_files_is_parted_by_no_cap_and_no_interval() {
+    let pair: BTreeSet<String> = ["b/Dockerfile", "d/Dockerfile"].map(str::to_owned).into();
+    let is_parted = |opened: &BTreeSet<String>| !pair.is_subset(opened) && !pair.is_disjoint(opened);
+    let mut firsts = BTreeSet::new();
+    for hour in 1..24 {
+        let mut world = three_files();
+        world.hour = hour;
+        world.max_new_per_hour = Some(2);
+        for already in 0..3 {
+            world.opened = already;
+            assert!(!is_parted(&opened(&world.plan())), "{already} of two an hour");
+        }
+        world.max_new_per_hour = None;
+        for (max_open, count) in [(2, 1..=2), (3, 3..=3)] {
+            world.web().policy.max_open = Some(max_open);
+            let opened = opened(&world.plan());
+            assert!(!is_parted(&opened) && count.contains(&opened.len()), "{max_open} open: {opened:?}");
+        }
+        world.web().policy.max_open = None;
+        world.web().policy.min_interval = SignedDuration::from_hours(7 * 24);
+        let opened = opened(&world.plan());
+        assert!(!is_parted(&opened) && (1..3).contains(&opened.len()), "{opened:?}");
+        firsts.insert(opened);
+    }
+    assert_eq!(firsts.len(), 2, "none is last for ever");
+}
+
+#[test]
+fn a_pair_that_no_cap_has_room_for_is_opened_one_after_the_other() {
+    let mut world = three_files();
+    world.web().policy.max_open = Some(1);
+    for number in 1..=3 {
+        assert_eq!(world.cycle().iter().filter(|line| line.starts_with("open ")).count(), 1);
+        world.merge(number);
+    }
+    world.cycle();
+    assert!(world.plan().is_empty());
+}
+
+#[test]
+fn nothing_small_overtakes_a_pair_for_ever() {
+    let mut world = World::new();
+    for number in 0..6 {
+        let image = format!("dhi.io/other-{number}:1");
+        world.pin(WEB, &format!("z{number}/Dockerfile"), &image, 'm');
+        world.moves(&image, 'n');
+    }
+    world.web().policy.group = Grouping::File;
+    world.web().policy.max_open = Some(2);
+    world.cycle();
+    for (path, text, from, to) in [("b/Dockerfile", NGINX, 'a', 'b'), ("d/Dockerfile", DEV, 'c', 'd')] {
+        world.pin(WEB, path, text, from);
+        world.moves(text, to);
+    }
+    let opens = |said: Vec<String>| said.iter().filter(|line| line.starts_with("open ")).cloned().collect::<Vec<_>>();
+    world.merge(1);
+    assert_eq!(opens(world.cycle()), [""; 0], "there is room for one");
+    world.merge(2);
+    let opened = opens(world.cycle());
+    assert!(opened.len() == 2 && opened.iter().all(|line| line.contains(" nginx ")), "{opened:?}");
+}
+
 /// What is said of the tags of the one repository.
 fn said(plan: &Plan) -> Vec<String> {
     plan.repositories[0].findings.iter().map(|it| format!("{}: {}", it.tag.tag, it.trouble)).collect()
@@ -448,6 +558,20 @@ fn a_tag_that_does_not_move_is_told_once_it_is_stale() {
     assert!(world.plan().is_empty(), "it is said, and nothing is done");
     world.web().policy.stale_after = None;
     assert!(said(&world.plan()).is_empty());
+}
+
+#[test]
+fn a_tag_that_came_back_moved_then() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", NGINX, 'a');
+    for (hour, letter) in [(24, 'a'), (48, 'b'), (71, 'b'), (72, 'a')] {
+        world.ledger.note(tag(NGINX), digest(letter), at(hour));
+    }
+    world.web().policy.stale_after = Some(SignedDuration::from_hours(24 * 90));
+    world.hour = 71 + 24 * 90 - 1;
+    assert!(said(&world.plan()).is_empty());
+    world.hour += 1;
+    assert_eq!(said(&world.plan()), ["1: `stale_after`: no new digest since 1970-01-03"]);
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! How many pull requests may be open and new, and who comes first where not all can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
 
 use super::decide::Decided;
-use super::{Action, Proposal, RepositoryPlan, interval};
+use super::{Action, Proposal, RepositoryPlan, interval, together};
 use crate::domain::cadence::CadenceMode;
 use crate::domain::digest::Digest;
 use crate::domain::proposal::Reason;
+use crate::domain::pull_request::BranchName;
 
 const SECONDS_PER_HOUR: i64 = 3600;
 
@@ -26,38 +27,62 @@ pub struct Limits {
 
 /// Takes back what the caps do not allow and says so.
 ///
-/// Fair: what is urgent comes first, then repositories with the fewest open pull requests, one pull request each in turn;
-/// among equals the order is a hash that changes with the hour, so that nobody is last for ever.
+/// Fair: what is urgent comes first, then repositories with the fewest open pull requests, one pull request each in turn,
+/// or the two of a pair; among equals the order is a hash that changes with the hour, so that nobody is last for ever.
 pub(super) fn apply(repositories: &mut [Decided], limits: &Limits, now: Timestamp) {
     for decided in repositories.iter_mut() {
         interval::apply(decided, now);
         if let Some(limit) = decided.max_open {
             let room = (limit as usize).saturating_sub(decided.open);
-            keep_first(&mut decided.plan, room, &Reason::MaxOpen(limit));
+            let together = together::openings(decided, limit as usize);
+            let allowed = fitting(together.iter().map(BTreeSet::len), room);
+            keep_first(&mut decided.plan, &together, (allowed, &Reason::MaxOpen(limit)));
         }
     }
-    let Some(limit) = limits.max_new_per_hour else { return };
-    let room = u64::from(limit).saturating_sub(limits.opened_in_last_hour);
-    let mut queue: Vec<(bool, usize, String, usize)> = Vec::new();
-    for (index, decided) in repositories.iter().enumerate() {
-        let turn = turn(&decided.plan.repository, now);
-        let openings = openings(&decided.plan).enumerate();
-        queue.extend(openings.map(|(nth, opened)| (!opened.is_urgent(), decided.open + nth, turn.clone(), index)));
-    }
-    queue.sort();
-    queue.truncate(usize::try_from(room).unwrap_or(usize::MAX));
-    let mut allowed: BTreeMap<usize, usize> = BTreeMap::new();
-    for (_, _, _, index) in queue {
-        *allowed.entry(index).or_default() += 1;
-    }
-    for (index, decided) in repositories.iter_mut().enumerate() {
-        let room = allowed.get(&index).copied().unwrap_or_default();
-        keep_first(&mut decided.plan, room, &Reason::MaxNewPerHour(limit));
+    if let Some(limit) = limits.max_new_per_hour {
+        let room = u64::from(limit).saturating_sub(limits.opened_in_last_hour);
+        per_hour(repositories, (limit, usize::try_from(room).unwrap_or(usize::MAX)), now);
     }
 }
 
+fn per_hour(repositories: &mut [Decided], (limit, room): (u32, usize), now: Timestamp) {
+    let together: Vec<_> = repositories.iter().map(|decided| together::openings(decided, limit as usize)).collect();
+    let mut queue: Vec<(bool, usize, String, usize, usize)> = Vec::new();
+    for (index, (decided, together)) in repositories.iter().zip(&together).enumerate() {
+        let turn = turn(&decided.plan.repository, now);
+        let urgent: BTreeSet<&BranchName> =
+            openings(&decided.plan).filter(|opened| opened.is_urgent()).map(|opened| &opened.branch).collect();
+        let mut nth = decided.open;
+        for branches in together {
+            let is_urgent = branches.iter().any(|branch| urgent.contains(branch));
+            queue.push((!is_urgent, nth, turn.clone(), index, branches.len()));
+            nth += branches.len();
+        }
+    }
+    queue.sort();
+    let fits = fitting(queue.iter().map(|(.., size)| *size), room);
+    let mut allowed: BTreeMap<usize, usize> = BTreeMap::new();
+    for (_, _, _, index, _) in queue.into_iter().take(fits) {
+        *allowed.entry(index).or_default() += 1;
+    }
+    for (index, (decided, together)) in repositories.iter_mut().zip(&together).enumerate() {
+        let allowed = allowed.get(&index).copied().unwrap_or_default();
+        keep_first(&mut decided.plan, together, (allowed, &Reason::MaxNewPerHour(limit)));
+    }
+}
+
+/// How many of these fit, one after the other. What does not fit yet is overtaken by nothing smaller: it would wait for
+/// ever where there is always something small.
+fn fitting(sizes: impl Iterator<Item = usize>, room: usize) -> usize {
+    let filled = sizes.scan(0_usize, |filled, size| {
+        *filled += size;
+        Some(*filled)
+    });
+    filled.take_while(|filled| *filled <= room).count()
+}
+
 /// A place among others that changes with the hour.
-pub(super) fn turn(whose: impl fmt::Display, now: Timestamp) -> String {
+pub(in crate::domain) fn turn(whose: impl fmt::Display, now: Timestamp) -> String {
     let hour = now.as_second().div_euclid(SECONDS_PER_HOUR);
     Digest::of(format!("{hour} {whose}").as_bytes()).hex()
 }
@@ -70,14 +95,10 @@ pub(super) fn openings(plan: &RepositoryPlan) -> impl Iterator<Item = &Proposal>
     })
 }
 
-/// Keeps the first `room` openings; the pins of the others wait, with the reason.
-fn keep_first(plan: &mut RepositoryPlan, room: usize, reason: &Reason) {
-    let mut room = room;
-    keep(plan, reason, |_| {
-        let has_room = room > 0;
-        room = room.saturating_sub(1);
-        has_room
-    });
+/// Keeps the first so many of what is opened together; the pins of the others wait, with the reason.
+fn keep_first(plan: &mut RepositoryPlan, together: &[BTreeSet<BranchName>], (allowed, reason): (usize, &Reason)) {
+    let kept: BTreeSet<&BranchName> = together.iter().take(allowed).flatten().collect();
+    keep(plan, reason, |opened| kept.contains(&opened.branch));
 }
 
 /// Keeps some openings; the pins of the others wait, with the reason.

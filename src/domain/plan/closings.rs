@@ -39,6 +39,17 @@ impl Decision<'_> {
         }
     }
 
+    /// The places of pins whose pull request is closed because they are proposed under another branch.
+    pub(super) fn replaced(&self) -> BTreeSet<Place> {
+        let closed = self.plan.actions.iter().filter_map(|action| match action {
+            Action::Close(Closing { number, cause: ClosingCause::Regrouped, .. }) => Some(*number),
+            _ => None,
+        });
+        let closed: BTreeSet<u64> = closed.collect();
+        let seen = self.seen.iter().filter(|seen| closed.contains(&seen.pull_request.number));
+        seen.flat_map(|seen| marker_pins(Some(seen)).map(place)).collect()
+    }
+
     fn cause(&self, seen: &Seen<'_>) -> ClosingCause {
         let places: BTreeSet<Place> = marker_pins(Some(seen)).map(place).collect();
         let waits =

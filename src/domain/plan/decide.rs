@@ -16,6 +16,7 @@ use crate::domain::candidates::{Candidate, RepositoryFacts, Unknown};
 use crate::domain::freshness;
 use crate::domain::marker::MarkerPin;
 use crate::domain::message;
+use crate::domain::policy::Pairing;
 use crate::domain::proposal::{EvidenceByMove, Pin, Reason, Urgency};
 use crate::domain::pull_request::{BranchName, Mergeable, PullRequest};
 use crate::domain::reference::{ImageName, Tag};
@@ -29,6 +30,9 @@ pub(super) struct Decided {
     pub(super) open: usize,
     pub(super) max_open: Option<u32>,
     pub(super) interval: Option<Interval>,
+    pub(super) pair: Pairing,
+    /// The places of pins whose pull request is closed because they are proposed under another branch.
+    pub(super) replaced: BTreeSet<Place>,
 }
 
 /// A pin's place, whatever its digests are.
@@ -67,7 +71,14 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     if let Some(unknown) = unread {
         plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
         plan.problem = Some(unknown);
-        return Decided { plan, open: 0, max_open: None, interval: None };
+        return Decided {
+            open: 0,
+            max_open: None,
+            interval: None,
+            pair: facts.policy.pair,
+            replaced: BTreeSet::new(),
+            plan,
+        };
     }
     let branches = Branches::new(facts, knowledge, &seen);
     let mut decision = Decision {
@@ -322,7 +333,8 @@ impl<'a> Decision<'a> {
         });
         let open = self.open().count().saturating_sub(closed.count());
         self.plan.not_proposed.sort_by(|one, other| (&one.path, one.use_index).cmp(&(&other.path, other.use_index)));
-        Decided { plan: self.plan, open, max_open: self.facts.policy.max_open, interval: None }
+        let (max_open, pair, replaced) = (self.facts.policy.max_open, self.facts.policy.pair, self.replaced());
+        Decided { plan: self.plan, open, max_open, interval: None, pair, replaced }
     }
 }
 

@@ -1,13 +1,16 @@
 //! `min_interval`: the least time between two openings of pull requests in one repository.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::caps::{keep, openings, turn};
-use super::decide::Decided;
-use super::{Action, Closing, ClosingCause};
+use super::decide::{Decided, place};
+use super::{Action, Proposal, together};
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::proposal::Reason;
+use crate::domain::pull_request::BranchName;
 
 /// The interval of a repository.
 #[derive(Debug, Clone, Copy)]
@@ -35,24 +38,37 @@ impl Interval {
     }
 }
 
-/// Lets one pull request through where the interval has passed, and none where it has not. What is urgent passes, and what
-/// takes the place of another one is not new. Which one it is changes with the hour, so that none is last for ever.
+/// Lets one pull request through where the interval has passed, or the two of a pair, and none where it has not. What is
+/// urgent passes, and what takes the place of another one is not new. Which one it is changes with the hour, so that none
+/// is last for ever.
 pub(super) fn apply(decided: &mut Decided, now: Timestamp) {
     let Some(Interval { length, next }) = decided.interval else { return };
-    let plan = &mut decided.plan;
-    let is_replacing = |action: &Action| match action {
-        Action::Open { replaces, .. } => replaces.is_some(),
-        Action::Close(Closing { cause, .. }) => *cause == ClosingCause::Regrouped,
-        Action::Update { .. } | Action::AutoMerge { .. } | Action::DeleteBranch { .. } => false,
+    let replaced = &decided.replaced;
+    let takes_a_place =
+        |opened: &Proposal| opened.changes.values().flatten().any(|pin| replaced.contains(&place(&pin.marked())));
+    let passes: BTreeSet<BranchName> = decided
+        .plan
+        .actions
+        .iter()
+        .filter_map(|action| match action {
+            Action::Open { proposal, replaces }
+                if replaces.is_some() || takes_a_place(proposal) || proposal.is_urgent() =>
+            {
+                Some(proposal.branch.clone())
+            }
+            _ => None,
+        })
+        .collect();
+    let is_free = next <= now && !openings(&decided.plan).any(|opened| opened.is_urgent());
+    let ordinary = openings(&decided.plan).map(|opened| &opened.branch).filter(|it| is_free && !passes.contains(it));
+    let first = ordinary.min_by_key(|branch| turn(branch, now));
+    let together = together::openings(decided, usize::MAX);
+    let is_kept = |branches: &&BTreeSet<BranchName>| {
+        !branches.is_disjoint(&passes) || first.is_some_and(|first| branches.contains(first))
     };
-    if plan.actions.iter().any(is_replacing) {
-        return;
-    }
-    let is_free = next <= now && !openings(plan).any(|opened| opened.is_urgent());
-    let ordinary = openings(plan).filter(|opened| is_free && !opened.is_urgent());
-    let first = ordinary.map(|opened| opened.branch.clone()).min_by_key(|branch| turn(branch, now));
+    let kept: BTreeSet<BranchName> = together.iter().filter(is_kept).flatten().cloned().collect();
     let until = if next <= now { after(now, length) } else { next };
-    keep(plan, &Reason::MinInterval { until }, |opened| opened.is_urgent() || first.as_ref() == Some(&opened.branch));
+    keep(&mut decided.plan, &Reason::MinInterval { until }, |opened| kept.contains(&opened.branch));
 }
 
 fn after(at: Timestamp, length: SignedDuration) -> Timestamp {

@@ -23,8 +23,8 @@
 //! | `min_interval` | the next pull request of the repository is opened when it has passed |
 //!
 //! Four rules that are not in the table. What cannot be told or may not be proposed now closes nothing and takes nothing
-//! back: a pin in an open pull request stays as it was proposed while nothing forbids that, whatever else in there moves. A refusal stops what is not yet proposed, and
-//! withdraws nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and
+//! back: a pin in an open pull request stays as it was proposed while nothing forbids that, whatever else in there moves.
+//! A refusal stops what is not yet proposed, and withdraws nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and
 //! templates of an open pull request follow with its next content.
 
 mod caps;
@@ -38,6 +38,7 @@ mod merging;
 mod pairs;
 mod put_off;
 mod seen;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +59,7 @@ use super::tag_list::TagList;
 use super::waves::Waves;
 
 pub use caps::Limits;
+pub(super) use caps::turn;
 pub use kept::held_moves;
 pub use seen::Refusals;
 

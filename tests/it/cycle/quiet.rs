@@ -208,3 +208,24 @@ async fn a_tag_that_does_not_move_is_said_by_the_age_of_its_image() {
     assert_eq!(said, "`stale_after`: no new digest since 2026-11-01");
     world.finish();
 }
+
+#[tokio::test]
+async fn the_age_of_an_image_is_asked_for_when_its_tag_is() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.setting("poll: 1h");
+    world.policy(&["stale_after: 30d"]);
+    let manifest = format!("/v2/{IMAGE}/manifests/sha256:");
+    world.registry.inject(Fault::status(&manifest, 400));
+    world.run().await;
+    assert!(world.registry_asked(&manifest) > 0);
+    world.wait_minutes(15);
+    world.run().await;
+    assert_eq!(world.registry_asked(&manifest), 0, "a registry that says no is not asked in every cycle");
+    world.wait_minutes(HOUR);
+    world.run().await;
+    assert!(world.registry_asked(&manifest) > 0);
+    world.registry.clear_faults();
+    world.finish();
+}
