@@ -1,6 +1,6 @@
 //! Digests that people took back: what the store knows of them, and what becomes of the pins that are at one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -9,12 +9,12 @@ use super::report::{Outcome, RepositoryReport};
 use super::status::waiting;
 use crate::domain::branch::Subject;
 use crate::domain::candidates::{self, Candidate, RepositoryFacts};
-use crate::domain::denial::{self, Denials};
+use crate::domain::denial::{self, Denials, Merged};
 use crate::domain::digest::Digest;
 use crate::domain::marker::{Marker, MarkerPin};
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::pull_request::{PullRequest, PullRequestState};
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::Wait;
 use crate::store::{Store, StoreError};
 
@@ -34,6 +34,8 @@ pub struct DeniedPin {
     pub reason: String,
     /// Where it goes, where that is known.
     pub to: Option<Digest>,
+    /// The tag that it gets there, where that is another one.
+    pub to_tag: Option<Tag>,
     /// Number and address of the open pull request that brings it there.
     pub pull_request: Option<(u64, String)>,
     /// Why none does.
@@ -44,9 +46,11 @@ pub struct DeniedPin {
 pub async fn know(store: &dyn Store, request: &Request) -> Result<Denials, StoreError> {
     let denials: Vec<_> = denial::in_force(store.denials().await?).chain(request.denied.iter().cloned()).collect();
     let images: BTreeSet<&ImageName> = denials.iter().map(|denial| &denial.image).collect();
-    let mut merged = BTreeMap::new();
+    let mut merged = Merged::new();
     for image in images {
-        merged.extend(store.merged(image).await?);
+        for (repository, tags) in store.merged(image).await? {
+            merged.entry(repository).or_default().extend(tags);
+        }
     }
     Ok(Denials { denials, merged })
 }
@@ -67,16 +71,23 @@ pub fn pins(
         let Some(denial) = knowledge.denials.of(&candidate.asked, &digest) else { continue };
         let done = proposed(report, &candidate);
         let stands = || standing(facts, read, &candidate);
-        let (to, pull_request) = done.or_else(stands).map_or((None, None), |(to, open)| (Some(to), open));
+        let proposed = done.or_else(stands);
+        let (to, to_tag, pull_request) =
+            proposed.map_or((None, None, None), |it| (Some(it.to), it.to_tag, it.pull_request));
         let waits = waits.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
         let Candidate { path, use_index, line, tag, .. } = candidate;
         let reason = denial.reason.clone();
-        pins.push(DeniedPin { path, use_index, line, tag, digest, reason, to, pull_request, waits });
+        pins.push(DeniedPin { path, use_index, line, tag, digest, reason, to, to_tag, pull_request, waits });
     }
     pins
 }
 
-type Proposed = (Digest, Option<(u64, String)>);
+/// Where a pull request brings a pin.
+struct Proposed {
+    to: Digest,
+    to_tag: Option<Tag>,
+    pull_request: Option<(u64, String)>,
+}
 
 /// What this cycle proposed for a pin, or would have.
 fn proposed(report: &RepositoryReport, candidate: &Candidate) -> Option<Proposed> {
@@ -90,7 +101,8 @@ fn proposed(report: &RepositoryReport, candidate: &Candidate) -> Option<Proposed
             return None;
         }
         let pin = proposal.changes.get(&candidate.path)?.iter().find(|pin| pin.use_index == candidate.use_index)?;
-        Some((pin.new, deed.pull_request.clone().or(before)))
+        let pull_request = deed.pull_request.clone().or(before);
+        Some(Proposed { to: pin.new, to_tag: pin.new_tag.clone(), pull_request })
     })
 }
 
@@ -104,6 +116,6 @@ fn standing(facts: &RepositoryFacts, read: &[PullRequest], candidate: &Candidate
     let open = read.iter().filter(|it| it.state == PullRequestState::Open && it.branch == branch);
     open.filter_map(|it| Some((it, Marker::read(&it.body).ok()?))).find_map(|(it, marker)| {
         let pin = marker.pins.into_iter().find(is_it)?;
-        Some((pin.new, Some((it.number, it.url.clone()))))
+        Some(Proposed { to: pin.new, to_tag: pin.new_tag, pull_request: Some((it.number, it.url.clone())) })
     })
 }

@@ -8,10 +8,13 @@ use jiff::Timestamp;
 
 use super::candidates::RepositoryKey;
 use super::digest::Digest;
+use super::follow;
 use super::ledger::{History, Sighting};
 use super::mirror::Mirrors;
+use super::policy::Follow;
 use super::reference::{ImageName, Reference, ReferenceError, Tag, TagRef};
 use super::status::{FleetStatus, PinStatus, RepositoryStatus};
+use super::waves::Adoption;
 
 /// An image, all of its tags or one of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,16 +51,26 @@ pub struct RecordedDenial {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Denials {
     pub denials: Vec<Denial>,
-    /// The digests that pins of a repository had on its base branch, oldest first.
-    pub merged: BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>,
+    pub merged: Merged,
 }
+
+/// What pins of repositories had on their base branches, by the tag as a registry is asked for it: oldest first.
+pub type Merged = BTreeMap<RepositoryKey, BTreeMap<TagRef, Vec<Adoption>>>;
 
 /// Where a pin goes whose digest was taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WayBack<'a> {
     pub denial: &'a Denial,
     /// The best first; none: nothing is known to go back to.
-    pub digests: Vec<Digest>,
+    pub ways: Vec<Way>,
+}
+
+/// A digest to go back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The tag that the pin gets with it, where that is another one: the one from which it came to the tag that it has.
+    pub new_tag: Option<Tag>,
+    pub digest: Digest,
 }
 
 impl ImageScope {
@@ -88,7 +101,8 @@ impl Denials {
     /// Where a pin at a digest that was taken back goes; `None`: it was not.
     ///
     /// To the digest that was named, and to nothing else while that one is not denied itself. Else to what the repository
-    /// had before, the last one first; else to what the tag had before, as far as the ledger saw it.
+    /// had before, the last one first, with the tag that it had then; else to what the tag had before, as far as the
+    /// ledger saw it.
     pub fn way_back(
         &self,
         repository: &RepositoryKey,
@@ -97,24 +111,61 @@ impl Denials {
         history: Option<&History>,
     ) -> Option<WayBack<'_>> {
         let denial = self.of(tag, pinned)?;
-        let is_good = |digest: &Digest| digest != pinned && self.of(tag, digest).is_none();
-        if let Some(to) = denial.to.filter(is_good) {
-            return Some(WayBack { denial, digests: vec![to] });
+        let is_good = |way: &Way| way.digest != *pinned && self.of(&way.asked(tag), &way.digest).is_none();
+        if let Some(to) = denial.to.map(Way::of_own_tag).filter(is_good) {
+            return Some(WayBack { denial, ways: vec![to] });
         }
-        let merged = self.merged.get(&(repository.clone(), tag.clone())).map(Vec::as_slice).unwrap_or_default();
-        let last = merged.iter().rposition(|digest| digest == pinned).unwrap_or(merged.len());
-        let before = merged.iter().take(last).copied().filter(is_good);
-        let mut digests: Vec<Digest> = before.collect();
-        digests.reverse();
         let seen = history.map(|history| seen_before(history, pinned)).unwrap_or_default();
-        digests.extend(seen.into_iter().filter(is_good));
-        let mut known = Vec::new();
-        for digest in digests {
-            if !known.contains(&digest) {
-                known.push(digest);
+        let all = self.merged_before(repository, tag, pinned).into_iter().chain(seen.into_iter().map(Way::of_own_tag));
+        let mut ways = Vec::new();
+        for way in all.filter(is_good) {
+            if !ways.contains(&way) {
+                ways.push(way);
             }
         }
-        Some(WayBack { denial, digests: known })
+        Some(WayBack { denial, ways })
+    }
+
+    /// What a repository had before it came to a digest of a tag for the last time, the last one first: of this tag, and of
+    /// the lower ones that it left for this one.
+    fn merged_before(&self, repository: &RepositoryKey, tag: &TagRef, pinned: &Digest) -> Vec<Way> {
+        let Some(tags) = self.merged.get(repository) else { return Vec::new() };
+        let own = tags.get(tag).map(Vec::as_slice).unwrap_or_default();
+        let last = own.iter().rposition(|row| row.digest.as_ref() == Some(pinned)).unwrap_or(own.len());
+        // One merge ended the stay at the lower tag and began the one at this.
+        let arrivals: BTreeSet<Timestamp> = own.iter().take(last.saturating_add(1)).map(|row| row.since).collect();
+        let is_left_for_it = |row: &&Adoption| row.until.is_some_and(|until| arrivals.contains(&until));
+        let is_lower =
+            |other: &TagRef| other.image == tag.image && follow::is_higher(&other.tag, &tag.tag, Follow::Major);
+        let lower = tags.iter().filter(|(other, _)| is_lower(other)).flat_map(|(other, rows)| {
+            let rows = rows.iter().filter(is_left_for_it);
+            rows.filter_map(|row| Some((row.since, Way { new_tag: Some(other.tag.clone()), digest: row.digest? })))
+        });
+        let before = own.iter().take(last).filter_map(|row| Some((row.since, Way::of_own_tag(row.digest?))));
+        let mut ways: Vec<(Timestamp, Way)> = lower.chain(before).collect();
+        ways.sort_by_key(|(since, _)| *since);
+        ways.into_iter().rev().map(|(_, way)| way).collect()
+    }
+}
+
+impl WayBack<'_> {
+    /// Whether a pin that goes there goes back.
+    pub fn leads_to(&self, new_tag: Option<&Tag>, digest: &Digest) -> bool {
+        self.ways.iter().any(|way| (way.new_tag.as_ref(), &way.digest) == (new_tag, digest))
+    }
+}
+
+impl Way {
+    fn of_own_tag(digest: Digest) -> Self {
+        Self { new_tag: None, digest }
+    }
+
+    /// What a registry is asked for, where it is asked for this tag of the pin.
+    pub fn asked(&self, tag: &TagRef) -> TagRef {
+        match &self.new_tag {
+            Some(new_tag) => TagRef { image: tag.image.clone(), tag: new_tag.clone() },
+            None => tag.clone(),
+        }
     }
 }
 
@@ -191,8 +242,20 @@ mod tests {
     }
 
     fn denials(denials: &[Denial], merged: &str) -> Denials {
-        let merged = [((web(), tag("1.27")), merged.chars().map(digest).collect())].into();
-        Denials { denials: denials.to_vec(), merged }
+        let mut all = Denials { denials: denials.to_vec(), ..Denials::default() };
+        stays(&mut all, &merged.chars().map(|letter| ("1.27", letter)).collect::<Vec<_>>());
+        all
+    }
+
+    /// The pin of the repository stayed at these, one after the other, a second each.
+    fn stays(denials: &mut Denials, stays: &[(&str, char)]) {
+        let tags = denials.merged.entry(web()).or_default();
+        for (at, (name, letter)) in (1..).zip(stays) {
+            let is_over = usize::try_from(at).unwrap() < stays.len();
+            let row =
+                Adoption { digest: Some(digest(*letter)), since: second(at), until: is_over.then(|| second(at + 1)) };
+            tags.entry(tag(name)).or_default().push(row);
+        }
     }
 
     /// The tag pointed to these in this order, one each second.
@@ -206,7 +269,7 @@ mod tests {
     fn ways(denials: &Denials, pinned: char, history: Option<&History>) -> Option<String> {
         let way = denials.way_back(&web(), &tag("1.27"), &digest(pinned), history)?;
         let letter = |digest: &Digest| ('a'..='z').find(|letter| self::digest(*letter) == *digest).unwrap();
-        Some(way.digests.iter().map(letter).collect())
+        Some(way.ways.iter().map(|way| letter(&way.digest)).collect())
     }
 
     #[test]
@@ -236,6 +299,42 @@ mod tests {
         assert_eq!(ways(&denials(&two, "abc"), 'c', Some(&history("abcd"))).as_deref(), Some("a"));
         assert_eq!(ways(&denials(&two, "abcb"), 'b', Some(&history("abcd"))).as_deref(), Some("a"));
         assert_eq!(ways(&denials(&two[..1], ""), 'c', Some(&history("abac"))).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_pin_that_followed_a_higher_tag_goes_back_to_the_tag_from_which_it_came() {
+        let denied = [denial("dhi.io/nginx", 'd')];
+        let seen = history("ed");
+        let ways = |stays: &[(&str, char)]| {
+            let mut denials = denials(&denied, "");
+            self::stays(&mut denials, stays);
+            let way = denials.way_back(&web(), &tag("1.28"), &digest('d'), Some(&seen)).unwrap();
+            let told = |way: &Way| {
+                let letter = ('a'..='z').find(|letter| digest(*letter) == way.digest).unwrap();
+                format!("{}{letter}", way.new_tag.as_ref().map(|tag| format!("{tag}@")).unwrap_or_default())
+            };
+            way.ways.iter().map(told).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(ways(&[("1.27", 'x'), ("1.28", 'd')]), "1.27@x e", "what it had comes before what it never had");
+        assert_eq!(ways(&[("1.27", 'w'), ("1.27", 'x'), ("1.28", 'd')]), "1.27@x e");
+        assert_eq!(ways(&[("1.27", 'x'), ("1.28", 'c'), ("1.28", 'd')]), "c 1.27@x e");
+        assert_eq!(ways(&[("1.28", 'c'), ("1.27", 'x'), ("1.28", 'd')]), "1.27@x c e");
+        assert_eq!(ways(&[("1.26", 'v'), ("1.27", 'x'), ("1.28", 'd')]), "1.27@x e", "the step before the last one");
+        for (other, why) in [("1.29", "a person went down"), ("1.27-dev", "another shape"), ("latest", "no version")] {
+            assert_eq!(ways(&[(other, 'x'), ("1.28", 'd')]), "e", "{why}");
+        }
+        assert_eq!(ways(&[("1.28", 'd'), ("1.27", 'x'), ("1.27", 'y')]), "e", "where it went from there");
+    }
+
+    #[test]
+    fn nobody_goes_back_to_a_digest_of_another_tag_that_is_denied_there() {
+        for (scope, is_way) in [("dhi.io/nginx:1.27", false), ("dhi.io/nginx", false), ("dhi.io/nginx:1.28", true)] {
+            let mut denials = denials(&[denial("dhi.io/nginx", 'd'), denial(scope, 'x')], "");
+            stays(&mut denials, &[("1.27", 'x'), ("1.28", 'd')]);
+            let back = denials.way_back(&web(), &tag("1.28"), &digest('d'), None).unwrap();
+            assert_eq!(back.leads_to(Some(&tag("1.27").tag), &digest('x')), is_way, "{scope}");
+            assert!(!back.leads_to(None, &digest('x')), "it was never of this tag");
+        }
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub fn higher(tag: &Tag, tags: &BTreeSet<Tag>, follow: Follow) -> Vec<Tag> {
     higher.into_iter().take(HIGHER_TAGS_MAX).map(|(_, tag)| tag.clone()).collect()
 }
 
+/// Whether a tag is one of those that are higher than this one, as far as `follow` goes.
+pub fn is_higher(from: &Tag, tag: &Tag, follow: Follow) -> bool {
+    match (TagVersion::read(from), TagVersion::read(tag)) {
+        (Some(version), Some(other)) => can_change(&version, follow) && is_allowed(&version, &other, follow),
+        (None, _) | (_, None) => false,
+    }
+}
+
 /// Whether a tag can have higher ones at all, so that the list of tags is worth asking for.
 pub fn has_higher(tag: &Tag, follow: Follow) -> bool {
     TagVersion::read(tag).is_some_and(|version| can_change(&version, follow))
@@ -244,6 +252,7 @@ mod tests {
             let variant = |tag: &Tag| tag.as_str().trim_start_matches(|c: char| c != '-').replace(|c: char| c.is_ascii_digit(), "");
             let all: BTreeSet<Tag> = tags.iter().cloned().chain([from.clone()]).collect();
             for other in &found {
+                prop_assert!(is_higher(&from, other, follow) && !is_higher(other, &from, follow));
                 prop_assert!(!higher(other, &all, Follow::Major).contains(&from), "{} and {}", from, other);
                 prop_assert_eq!(from.as_str().starts_with('v'), other.as_str().starts_with('v'));
                 prop_assert_eq!(from.as_str().matches('.').count(), other.as_str().matches('.').count());

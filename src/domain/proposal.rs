@@ -1,18 +1,19 @@
 //! What has to be known of a digest before it is proposed, and the reasons why a pin is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cadence::Wait;
 use super::candidates::{Move, Unknown};
 use super::digest::Digest;
 use jiff::Timestamp;
 
-use super::image::{Content, Image, ManifestKind};
+use super::image::{Content, Image, ManifestKind, Platform};
 use super::image_use::Finding;
 use super::marker::{MarkerError, MarkerPin};
 use super::policy::Unchanged;
 use super::pull_request::BranchName;
 use super::reference::{Tag, TagRef};
+use super::unchanged;
 use super::waves::{WaveCause, WaveProof, WaveWait};
 
 /// What the registry says of both ends of a [`Move`].
@@ -44,7 +45,7 @@ pub type EvidenceByMove = BTreeMap<Move, Evidence>;
 /// A pin that may be proposed.
 ///
 /// **Invariant**: the new digest was read and hashed, is of the old one's kind and has all of its platforms, as far as
-/// the old one still is there.
+/// the old one still is there. On a way back these are the platforms in use, and none where somebody named the digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// From the repository's root.
@@ -224,8 +225,24 @@ impl Pin {
     }
 }
 
+/// What a new digest must have of the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compared<'a> {
+    /// Its kind, and every platform.
+    Everything,
+    /// Its kind, and these platforms, as far as the old one has them: who goes back to what was there before loses what
+    /// came since, and that is said.
+    InUse(&'a [Platform]),
+    /// Nothing: somebody chose the digest.
+    Nothing,
+}
+
 /// Whether a digest may follow the pinned one: the images of both ends (no old one where it is gone), or why not.
-pub fn judge(new: Digest, evidence: Option<&Evidence>) -> Result<(Option<Image>, Image), Reason> {
+pub fn judge(
+    new: Digest,
+    evidence: Option<&Evidence>,
+    compared: Compared<'_>,
+) -> Result<(Option<Image>, Image), Reason> {
     let unknown = |reason: String| Reason::Unknown(Unknown { reason });
     let Some(evidence) = evidence else { return Err(unknown("its new digest was not looked up".to_owned())) };
     let after = match &evidence.new {
@@ -245,18 +262,36 @@ pub fn judge(new: Digest, evidence: Option<&Evidence>) -> Result<(Option<Image>,
             return Err(unknown(format!("its pinned digest could not be looked up: {error}")));
         }
     };
+    fits(before, after, compared)?;
+    Ok((Some(before.clone()), after.clone()))
+}
+
+fn fits(before: &Image, after: &Image, compared: Compared<'_>) -> Result<(), Reason> {
+    let is_needed = |platform: &&Platform| match compared {
+        Compared::Everything => true,
+        Compared::InUse(in_use) => {
+            in_use.iter().any(|used| unchanged::is_same(used, platform))
+                && !after.manifests.keys().any(|other| unchanged::is_same(other, platform))
+        }
+        Compared::Nothing => false,
+    };
     match (before.kind, after.kind) {
-        (ManifestKind::Image, ManifestKind::Index) => return Err(Reason::SinglePlatform),
-        (ManifestKind::Index, ManifestKind::Image) => return Err(Reason::NoLongerIndex),
-        // A single manifest tells its platform only through its configuration, which may be silent.
-        (ManifestKind::Image, ManifestKind::Image) if after.manifests.is_empty() => {}
-        _ => {
+        _ if compared == Compared::Nothing => Ok(()),
+        (ManifestKind::Image, ManifestKind::Index) => Err(Reason::SinglePlatform),
+        (ManifestKind::Index, ManifestKind::Image) => Err(Reason::NoLongerIndex),
+        (ManifestKind::Image, ManifestKind::Image) | (ManifestKind::Index, ManifestKind::Index) => {
             let gone: Vec<String> =
-                before.platforms().difference(&after.platforms()).map(ToString::to_string).collect();
-            if !gone.is_empty() {
-                return Err(Reason::PlatformsGone(gone));
-            }
+                platforms_gone(before, after).iter().filter(is_needed).map(ToString::to_string).collect();
+            if gone.is_empty() { Ok(()) } else { Err(Reason::PlatformsGone(gone)) }
         }
     }
-    Ok((Some(before.clone()), after.clone()))
+}
+
+/// The platforms of the old image that the new one lacks.
+pub fn platforms_gone(before: &Image, after: &Image) -> BTreeSet<Platform> {
+    // A single manifest tells its platform only through its configuration, which may be silent.
+    if after.kind == ManifestKind::Image && after.manifests.is_empty() {
+        return BTreeSet::new();
+    }
+    before.platforms().difference(&after.platforms()).map(|platform| (*platform).clone()).collect()
 }

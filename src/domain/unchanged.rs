@@ -71,8 +71,13 @@ fn pairs(old: &Image, new: &Image, in_use: &[Platform]) -> Option<Vec<(Digest, D
 
 /// The manifest of a platform: the very one, else one that container engines take for the same.
 fn manifest(image: &Image, platform: &Platform) -> Option<Digest> {
-    let same = || image.manifests.iter().find(|(other, _)| plain(other) == plain(platform)).map(|(_, digest)| digest);
+    let same = || image.manifests.iter().find(|(other, _)| is_same(other, platform)).map(|(_, digest)| digest);
     image.manifests.get(platform).or_else(same).copied()
+}
+
+/// Whether container engines take one platform for the other.
+pub(super) fn is_same(one: &Platform, other: &Platform) -> bool {
+    plain(one) == plain(other)
 }
 
 /// The parts of a platform with the variant that is meant where none is written (containerd, `platforms/database.go`).

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::denial::RecordedDenial;
+use crate::domain::denial::{Merged, RecordedDenial};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
@@ -275,8 +275,8 @@ pub trait Store: WaveStore + PresenceStore + Send + Sync + std::fmt::Debug {
     /// What tells whether [`Store::denials`] has changed.
     async fn denials_version(&self) -> Result<DenialsVersion, StoreError>;
 
-    /// The digests that repositories had on their base branches for tags of this image, oldest first.
-    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError>;
+    /// What repositories had on their base branches for tags of this image, oldest first.
+    async fn merged(&self, image: &ImageName) -> Result<Merged, StoreError>;
 
     /// Replaces what is known of these repositories. With a cycle over the whole fleet, that of all of them: what is not
     /// among them is forgotten.

@@ -38,7 +38,7 @@ use sqlx::{ConnectOptions as _, Sqlite, SqlitePool, Transaction};
 use super::lock::{Lock, LockError, private_file};
 use super::{DenialsVersion, PullRequestTimes, RETENTION, Reach, Scan, Store, StoreError, StoreFacts};
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::denial::RecordedDenial;
+use crate::domain::denial::{Merged, RecordedDenial};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
@@ -339,7 +339,7 @@ impl Store for SqliteStore {
         self.read_denials_version().await
     }
 
-    async fn merged(&self, image: &ImageName) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
+    async fn merged(&self, image: &ImageName) -> Result<Merged, StoreError> {
         self.read_merged(image).await
     }
 

@@ -15,7 +15,9 @@ use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
 use refrom::domain::pull_request::{Mergeable, Pipeline, PullRequest, PullRequestState};
 use refrom::domain::reference::{Tag, TagRef};
 use refrom::domain::tag_list::TagList;
-use refrom::domain::target::{Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, stays, wanted};
+use refrom::domain::target::{
+    BACK_LOOKED_UP_MAX, Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, stays, wanted,
+};
 
 use crate::plan_world::{branch, commit, digest, letter, manifests, tag};
 
@@ -502,15 +504,19 @@ fn who_is_at_a_digest_that_was_taken_back_leaves_it_however_much_is_lost() {
         bench.pinned = Some(digest('p'));
         bench
     };
-    for lost in 0..=8 {
-        let before: String = ('a'..='z').take(lost).collect();
+    for lost in 0..=14 {
+        let before: String = ('a'..='o').take(lost).collect();
         let mut bench = at_p(&format!("{before}pq")).without(&before);
         let (choice, looks) = bench.chosen();
         let Choice::Propose(pin) = choice else { panic!("{lost}: {choice:?}") };
-        assert_eq!((letter(&pin.new), looks), ('q', lost.min(LOOKED_UP_MAX) + 1), "{lost}");
+        assert_eq!((letter(&pin.new), looks), ('q', lost.min(BACK_LOOKED_UP_MAX) + 1), "{lost}");
     }
-    let mut bench = at_p("abcp").without("bc");
+    let mut bench = at_p("abcdefgp").without("bcdefg");
     assert_eq!(bench.goes(), Ok('a'));
+    let mut bench = at_p("abp");
+    bench.says('p', Ok(Image::bare(digest('p'), ManifestKind::Image)));
+    bench.says('a', Ok(Image::bare(digest('a'), ManifestKind::Image)));
+    assert_eq!(bench.goes(), Ok('a'), "of its own kind");
     let mut bench = at_p("abcp").without("abc");
     assert!(matches!(bench.goes(), Err(Some(Reason::NoWayBack { .. }))), "which somebody has to know");
     bench.says('b', Err(NoImage::HeldBack("scan pending".to_owned())));

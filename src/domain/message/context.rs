@@ -10,7 +10,7 @@ use super::{escape, words};
 use crate::domain::branch::Subject;
 use crate::domain::hidden::{self, Changed, HiddenChange};
 use crate::domain::image::Image;
-use crate::domain::proposal::{Pin, Urgency};
+use crate::domain::proposal::{self, Pin, Urgency};
 use crate::domain::pull_request::Vocabulary;
 
 /// What a title says of hidden changes, in characters: it is there to make people read the list.
@@ -81,6 +81,11 @@ struct Row {
     size: String,
     /// Whether the old digest is gone from its registry.
     is_old_gone: bool,
+    /// The platforms that the new image lacks, which only a way back may: `linux/arm64, linux/riscv64`.
+    platforms_gone: String,
+    /// The kinds of both, where somebody chose a digest of another kind: `an index`.
+    old_kind: &'static str,
+    new_kind: &'static str,
     /// What the new digest changes besides, the gravest first.
     hidden: Vec<HiddenRow>,
     /// Why it cannot wait, as Markdown; empty where it can.
@@ -127,7 +132,7 @@ impl Row {
         // The version of another tag stands in its name.
         let is_hidden = |change: &HiddenChange| pin.new_tag.is_none() || change.what != Changed::MajorVersion;
         let changes = pin.old_image.iter().flat_map(|old| hidden::changes(old, &pin.new_image));
-
+        let kinds = pin.old_image.as_ref().map(|old| (old.kind, pin.new_image.kind)).filter(|(old, new)| old != new);
         let name = pin.tag.image.familiar();
         let version = |image: Option<&Image>| image.and_then(|image| image.version.clone()).unwrap_or_default();
         let (old_version, new_version) = (version(pin.old_image.as_ref()), version(Some(&pin.new_image)));
@@ -154,6 +159,9 @@ impl Row {
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
             size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
+            platforms_gone: text(&platforms_gone(pin)),
+            old_kind: kinds.map(|(old, _)| words::kind(old)).unwrap_or_default(),
+            new_kind: kinds.map(|(_, new)| words::kind(new)).unwrap_or_default(),
             hidden: changes.filter(is_hidden).map(|change| HiddenRow::new(&change, text)).collect(),
             urgent: (pin.urgency.as_ref())
                 .map(|urgency| {
@@ -185,6 +193,9 @@ impl Row {
             created: "2026-11-20".to_owned(),
             size: "12.3 MB".to_owned(),
             is_old_gone: line > 1,
+            platforms_gone: if line > 1 { "linux/arm64".to_owned() } else { String::new() },
+            old_kind: "",
+            new_kind: "",
             hidden: (line > 1).then(HiddenRow::example).into_iter().collect(),
             urgent: if line > 1 { "> **Urgent:** …".to_owned() } else { String::new() },
             proofs: (line > 1).then(|| "wave `canary` had merged it.".to_owned()).into_iter().collect(),
@@ -198,6 +209,12 @@ impl Row {
         let Self { reference, new_tag, .. } = self;
         if new_tag.is_empty() { reference.clone() } else { format!("{reference} → {new_tag}") }
     }
+}
+
+/// The platforms of the old image that the new one lacks.
+fn platforms_gone(pin: &Pin) -> String {
+    let gone = pin.old_image.as_ref().map(|old| proposal::platforms_gone(old, &pin.new_image)).unwrap_or_default();
+    gone.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What all of these come to, in one word.
@@ -359,7 +376,12 @@ impl Context {
             .iter()
             .filter(|image| image.is_old_gone)
             .map(|image| words::old_gone(&image.old, &image.reference));
-        urgent.chain(gone).collect::<Vec<_>>().join("\n>\n")
+        let has_lost = |image: &&Row| !image.platforms_gone.is_empty() || !image.new_kind.is_empty();
+        let lost = self.images.iter().filter(has_lost).map(|image| {
+            let Row { new_short, reference, platforms_gone, old_kind, new_kind, .. } = image;
+            words::fewer(new_short, reference, (old_kind, new_kind), platforms_gone)
+        });
+        urgent.chain(gone).chain(lost).collect::<Vec<_>>().join("\n>\n")
     }
 
     fn digests(&self) -> String {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::escape;
 use crate::domain::cadence::shown_duration;
 use crate::domain::freshness::TagTrouble;
+use crate::domain::image::ManifestKind;
 use crate::domain::marker::MarkerError;
 use crate::domain::plan::{ClosingCause, DeletionCause, HOLD_LABEL};
 use crate::domain::policy::Unchanged;
@@ -129,6 +130,27 @@ pub(super) fn old_gone(old: &str, reference: &str) -> String {
         "> The pinned digest {old} of {reference} is gone from its registry, so its kind and its platforms could not be \
          compared with the new one's."
     )
+}
+
+/// A remark about an image that goes back to what has less than the pinned one, or is of another kind, each of them empty
+/// where that is not so; the texts are Markdown.
+pub(super) fn fewer(new: &str, reference: &str, (old_kind, new_kind): (&str, &str), platforms: &str) -> String {
+    let kind = format!(" is {new_kind}, where the pinned one is {old_kind}");
+    let lacks = format!(" lacks platforms that the pinned one has: {platforms}");
+    let said = match (new_kind.is_empty(), platforms.is_empty()) {
+        (true, _) => lacks,
+        (false, true) => kind,
+        (false, false) => format!("{kind}, and{lacks}"),
+    };
+    format!("> The digest {new} of {reference}{said}.")
+}
+
+/// What a digest is, for people.
+pub(super) fn kind(kind: ManifestKind) -> &'static str {
+    match kind {
+        ManifestKind::Image => "one platform's manifest",
+        ManifestKind::Index => "an index",
+    }
 }
 
 /// Above the list of what new digests change besides.

@@ -12,7 +12,7 @@ use crate::domain::candidates::{Candidate, Move, RepositoryFacts};
 use crate::domain::marker::MarkerPin;
 use crate::domain::pair;
 use crate::domain::policy::Pairing;
-use crate::domain::proposal::{self, EvidenceByMove, NotProposed, Pin, Reason};
+use crate::domain::proposal::{self, Compared, EvidenceByMove, NotProposed, Pin, Reason};
 use crate::domain::reference::TagRef;
 use crate::domain::target::{self, Choice, Considered, Rules};
 use crate::domain::waves::WaveProof;
@@ -97,7 +97,7 @@ impl Standing {
         let (new_tag, new) = (self.held.new_tag.clone(), self.held.new);
         let asked = target::asked(&self.candidate, new_tag.as_ref());
         let found = evidence.get(&target::held_move(&self.candidate, &self.held));
-        let (old_image, new_image) = proposal::judge(new, found).ok()?;
+        let (old_image, new_image) = proposal::judge(new, found, Compared::Everything).ok()?;
         let (urgency, proofs) = (None, self.proofs.clone());
         Some(Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency, proofs })
     }

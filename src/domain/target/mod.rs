@@ -19,6 +19,7 @@
 //! of the registry. A digest that its registry has no more gives way to another one of its own tag first, where one is old
 //! enough to such a one, and to no higher tag with less than the policy asks.
 
+mod back;
 mod looks;
 mod search;
 mod sought;
@@ -37,7 +38,7 @@ use super::pull_request::BranchName;
 use super::reference::Tag;
 use search::Search;
 
-pub use looks::{LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
+pub use looks::{BACK_LOOKED_UP_MAX, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
 pub use sought::sought;
 pub use stays::stays;
 pub(super) use stays::{asked, held_move, is_forbidden};

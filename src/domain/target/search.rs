@@ -5,9 +5,8 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::Rules;
-use super::looks::Looks;
+use super::looks::{LOOKED_UP_MAX, Looks};
 use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
-use crate::domain::denial::WayBack;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
 use crate::domain::image::Image;
@@ -38,7 +37,7 @@ pub(super) struct Stopped {
 }
 
 /// The digests of one tag that a pin may go to.
-struct Trail<'a> {
+pub(super) struct Trail<'a> {
     /// The tag that the pin gets, where that changes.
     new_tag: Option<Tag>,
     asked: TagRef,
@@ -46,7 +45,7 @@ struct Trail<'a> {
 }
 
 /// How a search goes on after a candidate, or after a trail.
-enum Next {
+pub(super) enum Next {
     /// Another candidate may be free of what is wrong with this one.
     Candidate,
     /// The same, and the mirror is what lacks this one.
@@ -88,30 +87,6 @@ impl Search {
             }
         }
         search
-    }
-
-    /// Where a pin goes whose digest was taken back: past all rules but those of the registry. Where there is nothing to
-    /// go back to, or the last ones are all lost, it goes on as any other.
-    fn back(&mut self, candidate: &Candidate, rules: &Rules<'_>, (old, back): (Digest, &WayBack<'_>)) -> Next {
-        let trail = Trail::of(rules, candidate.asked.clone(), None);
-        let urgency = Urgency::RolledBack(back.denial.reason.clone());
-        let may_be = back.digests.iter().filter(|digest| rules.denied(&trail.asked, digest).is_none());
-        let mut looks = Looks::default();
-        for digest in may_be {
-            if looks.are_used_up() {
-                break;
-            }
-            match self.look(candidate, rules, &trail, (*digest, Some(&urgency))) {
-                Next::Candidate => looks.refused += 1,
-                Next::NotInMirror => looks.not_in_mirror += 1,
-                Next::Trail | Next::End => return Next::End,
-            }
-            // What is lost is no way back; what may still come is worth waiting for.
-            self.stopped.take_if(|stopped| matches!(stopped.reason, Reason::DigestGone(_)));
-        }
-        let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
-        self.stop(&trail.asked, None, reason);
-        Next::Trail
     }
 
     /// The digests of higher tags, as far as the policy follows them. What is wrong with one of these keeps the pin's own
@@ -218,7 +193,7 @@ impl Search {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
             }
-            if looks.are_used_up() {
+            if looks.are_used_up(LOOKED_UP_MAX) {
                 break;
             }
             match self.look(candidate, rules, trail, (sighting.digest, urgency)) {
@@ -231,7 +206,7 @@ impl Search {
     }
 
     /// Asks the evidence about a digest that the other rules let pass.
-    fn look(
+    pub(super) fn look(
         &mut self,
         candidate: &Candidate,
         rules: &Rules<'_>,
@@ -240,7 +215,7 @@ impl Search {
     ) -> Next {
         let wanted = trail.move_of(candidate, digest);
         let evidence = rules.knowledge.evidence.get(&wanted);
-        let judged = proposal::judge(digest, evidence)
+        let judged = proposal::judge(digest, evidence, rules.compared(candidate, digest, urgency))
             .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
             .and_then(|images| match rules.unchanged(candidate, evidence) {
                 // Whoever has to leave the pinned digest leaves it for the same content, too.
@@ -265,6 +240,8 @@ impl Search {
             Err(reason) => {
                 let next = match &reason {
                     _ if evidence.is_none() => Next::End,
+                    // On a way back each digest is of another time.
+                    Reason::SinglePlatform if matches!(urgency, Some(Urgency::RolledBack(_))) => Next::Candidate,
                     // An index for a single manifest: the other digests of that tag are no better. An older one would
                     // be overtaken as soon as there is an answer. And where the newest changes nothing, there is nothing
                     // to wait for. A higher tag keeps the pin's own tag from nothing.
@@ -280,7 +257,7 @@ impl Search {
 
     /// Notes what stopped a candidate, if it is the newest. Where all are too young it is told of the one that may go
     /// first: of a tag that moves all the time the newest never will.
-    fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
+    pub(super) fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
         let stopped =
             self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason: reason.clone() });
         if let (Reason::TooYoung { from: known, .. }, Reason::TooYoung { from, .. }) = (&stopped.reason, &reason)
@@ -293,7 +270,7 @@ impl Search {
 }
 
 impl<'a> Trail<'a> {
-    fn of(rules: &Rules<'a>, asked: TagRef, new_tag: Option<Tag>) -> Self {
+    pub(super) fn of(rules: &Rules<'a>, asked: TagRef, new_tag: Option<Tag>) -> Self {
         let history = rules.history(&asked);
         Self { new_tag, asked, history }
     }
@@ -313,13 +290,6 @@ impl<'a> Rules<'a> {
             (None, Some(head)) => Cow::Owned(History::default().with_look(*head, self.now).into_owned()),
             (None, None) => Cow::Owned(History::default()),
         }
-    }
-
-    /// Where a pin goes whose digest somebody took back; `None`: nobody did.
-    pub(super) fn way_back(&self, candidate: &Candidate) -> Option<WayBack<'a>> {
-        let (repository, old, asked) = (self.repository?, candidate.old.as_ref()?, &candidate.asked);
-        self.knowledge.denials.of(asked, old)?;
-        self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
     }
 
     /// Why a digest is never proposed.

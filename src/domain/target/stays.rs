@@ -1,14 +1,12 @@
 //! What an open pull request proposes already: it stays where the choice would only take a step back.
 
-use std::collections::BTreeSet;
-
 use super::search::Search;
 use super::{Choice, Considered, Rules};
 use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
 use crate::domain::follow;
 use crate::domain::marker::MarkerPin;
 use crate::domain::policy::Follow;
-use crate::domain::proposal::{self, Pin, Reason, Urgency};
+use crate::domain::proposal::{self, Compared, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 
 /// Whether a pull request goes on proposing for a pin what it proposes, in place of what was chosen, and why that is not
@@ -48,7 +46,7 @@ pub(in crate::domain) fn asked(candidate: &Candidate, new_tag: Option<&Tag>) -> 
 fn is_newer(candidate: &Candidate, held: &MarkerPin, pin: &Pin, rules: &Rules<'_>) -> bool {
     if held.new_tag != pin.new_tag {
         let from = pin.new_tag.as_ref().unwrap_or(candidate.tag());
-        return held.new_tag.as_ref().is_some_and(|tag| is_higher(from, tag, Follow::Major));
+        return held.new_tag.as_ref().is_some_and(|tag| follow::is_higher(from, tag, Follow::Major));
     }
     let history = rules.history(&asked(candidate, held.new_tag.as_ref()));
     match (history.sighting(&held.new), history.sighting(&pin.new)) {
@@ -59,17 +57,12 @@ fn is_newer(candidate: &Candidate, held: &MarkerPin, pin: &Pin, rules: &Rules<'_
     }
 }
 
-fn is_higher(from: &Tag, tag: &Tag, follow: Follow) -> bool {
-    !follow::higher(from, &BTreeSet::from([tag.clone()]), follow).is_empty()
-}
-
 /// Whether something is known against what a pull request proposes, and not only against proposing it now.
 pub(in crate::domain) fn is_forbidden(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>) -> bool {
-    if rules.way_back(candidate).is_some_and(|back| back.digests.contains(&held.new)) {
+    if rules.way_back(candidate).is_some_and(|back| back.leads_to(held.new_tag.as_ref(), &held.new)) {
         return false;
     }
-    let is_followed =
-        |tag: &Tag| rules.policy.follow != Follow::Digest && is_higher(candidate.tag(), tag, rules.policy.follow);
+    let is_followed = |tag: &Tag| follow::is_higher(candidate.tag(), tag, rules.policy.follow);
     if held.new_tag.as_ref().is_some_and(|tag| !is_followed(tag)) {
         return true;
     }
@@ -88,7 +81,7 @@ fn is_disproved(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>) -> b
         return false;
     }
     let evidence = rules.knowledge.evidence.get(&held_move(candidate, held));
-    match evidence.map(|evidence| proposal::judge(held.new, Some(evidence))) {
+    match evidence.map(|evidence| proposal::judge(held.new, Some(evidence), Compared::Everything)) {
         None | Some(Ok(_) | Err(Reason::Unknown(Unknown { .. }) | Reason::HeldBack(_))) => false,
         Some(Err(_)) => true,
     }

@@ -1,6 +1,5 @@
 //! Digests that people took back, and writing that beside whoever uses the store.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -9,16 +8,17 @@ use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::{BUSY_TIMEOUT, MIGRATIONS, SqliteStore, sql_error};
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::denial::{Denial, ImageScope, RecordedDenial};
+use crate::domain::denial::{Denial, ImageScope, Merged, RecordedDenial};
 use crate::domain::digest::Digest;
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::waves::Adoption;
 use crate::store::{Allowance, DenialsVersion, Denied, StoreError};
 
 /// The first format that has denials.
 pub(super) const DENIALS_SINCE: i64 = 3;
 
-/// A second hand at a store that another process may hold: it writes denials and nothing else, each in one statement.
+/// A second hand at a store that another process may hold: it writes denials and nothing else, each in one go.
 /// SQLite lets one writer in at a time, and theirs take milliseconds.
 #[derive(Debug)]
 pub struct SqliteDenials {
@@ -61,19 +61,26 @@ impl SqliteDenials {
         Ok(if result.rows_affected() > 0 { Denied::Now } else { Denied::Already })
     }
 
-    /// Allows a digest again: all of its denials for an image, or those of one tag.
+    /// Allows a digest again: all of its denials for an image, or those of one tag. Where all tags are denied, one of them
+    /// cannot be allowed, and nothing is changed.
     pub async fn allow(&self, scope: &ImageScope, digest: &Digest, now: Timestamp) -> Result<Allowance, StoreError> {
-        let sql = "UPDATE denial SET allowed = ?4
-                   WHERE image = ?1 AND (?2 IS NULL OR tag = ?2) AND digest = ?3 AND allowed IS NULL";
+        // With the first statement, so that whoever writes beside it waits.
+        let begun = self.pool.begin_with("BEGIN IMMEDIATE").await;
+        let mut transaction = begun.map_err(self.write_error())?;
         let (image, tag) = (scope.image.to_string(), scope.tag.as_ref().map(ToString::to_string));
-        let query = sqlx::query(sql).bind(&image).bind(&tag).bind(digest.to_string()).bind(now.as_microsecond());
-        let allowed = query.execute(&self.pool).await.map_err(self.write_error())?.rows_affected();
-        let sql = "SELECT max(allowed), coalesce(sum(allowed IS NULL), 0) FROM denial
+        let sql = "SELECT max(allowed), coalesce(sum(allowed IS NULL AND tag IS NULL), 0) FROM denial
                    WHERE image = ?1 AND (?2 IS NULL OR tag IS NULL OR tag = ?2) AND digest = ?3";
         let query = sqlx::query_as::<_, (Option<i64>, i64)>(sql).bind(&image).bind(&tag).bind(digest.to_string());
-        let (last, left) = query.fetch_one(&self.pool).await.map_err(self.write_error())?;
+        let (last, of_all_tags) = query.fetch_one(&mut *transaction).await.map_err(self.write_error())?;
+        if tag.is_some() && of_all_tags > 0 {
+            return Ok(Allowance::DeniedForAllTags);
+        }
+        let sql = "UPDATE denial SET allowed = ?4
+                   WHERE image = ?1 AND (?2 IS NULL OR tag = ?2) AND digest = ?3 AND allowed IS NULL";
+        let query = sqlx::query(sql).bind(&image).bind(&tag).bind(digest.to_string()).bind(now.as_microsecond());
+        let allowed = query.execute(&mut *transaction).await.map_err(self.write_error())?.rows_affected();
+        transaction.commit().await.map_err(self.write_error())?;
         Ok(match last {
-            _ if left > 0 => Allowance::DeniedForAllTags,
             _ if allowed > 0 => Allowance::Now,
             Some(at) => Allowance::Before(time(&self.name, at)?),
             None => Allowance::NeverDenied,
@@ -102,19 +109,20 @@ impl SqliteStore {
         Ok(DenialsVersion { denied, allowed })
     }
 
-    pub(super) async fn read_merged(
-        &self,
-        image: &ImageName,
-    ) -> Result<BTreeMap<(RepositoryKey, TagRef), Vec<Digest>>, StoreError> {
-        let sql = "SELECT forge, repository, tag, digest FROM adoption WHERE image = ? AND digest <> ''
-                   ORDER BY since, digest";
-        let query = sqlx::query_as::<_, (String, String, String, String)>(sql).bind(image.to_string());
+    pub(super) async fn read_merged(&self, image: &ImageName) -> Result<Merged, StoreError> {
+        let sql = "SELECT forge, repository, tag, digest, since, until FROM adoption
+                   WHERE image = ? AND digest <> '' ORDER BY since, digest";
+        let query =
+            sqlx::query_as::<_, (String, String, String, String, i64, Option<i64>)>(sql).bind(image.to_string());
         let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
-        let mut merged: BTreeMap<(RepositoryKey, TagRef), Vec<Digest>> = BTreeMap::new();
-        for (forge, repository, tag, digest) in rows {
+        let mut merged = Merged::new();
+        for (forge, repository, tag, digest, since, until) in rows {
             let name: RepoName = repository.parse().map_err(|error| self.damaged(error))?;
             let tag = TagRef { image: image.clone(), tag: tag.parse().map_err(|error| self.damaged(error))? };
-            merged.entry((RepositoryKey { forge, name }, tag)).or_default().push(self.digest(&digest)?);
+            let digest = Some(self.digest(&digest)?);
+            let until = until.map(|until| self.time(until)).transpose()?;
+            let row = Adoption { digest, since: self.time(since)?, until };
+            merged.entry(RepositoryKey { forge, name }).or_default().entry(tag).or_default().push(row);
         }
         Ok(merged)
     }

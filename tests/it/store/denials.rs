@@ -1,7 +1,9 @@
 //! What people took back, written beside whoever holds the store.
 
+use jiff::Timestamp;
 use refrom::domain::denial::{Denial, ImageScope};
 use refrom::domain::digest::Digest;
+use refrom::domain::waves::Adoption;
 use refrom::store::{Allowance, Denied, SqliteDenials, SqliteReader, Store as _, StoreError};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -58,6 +60,24 @@ async fn what_is_allowed_is_what_was_denied_and_nothing_else() {
     let reader = SqliteReader::open(&path).await.unwrap();
     let left = reader.denials().await.unwrap().into_iter().filter(|it| it.allowed.is_none());
     assert_eq!(left.map(|it| it.denial.scope().to_string()).collect::<Vec<_>>(), ["dhi.io/node"]);
+}
+
+#[tokio::test]
+async fn where_all_tags_are_denied_allowing_one_of_them_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("refrom.db");
+    drop(open(&path).await);
+    let denials = SqliteDenials::open(&path).await.unwrap();
+    for scope in ["dhi.io/nginx:1.27", "dhi.io/nginx"] {
+        denials.deny(&denial(scope, b"b", "slow")).await.unwrap();
+    }
+    let reader = SqliteReader::open(&path).await.unwrap();
+    let before = reader.denials().await.unwrap();
+    let allow = async |scope: &str| denials.allow(&scope.parse().unwrap(), &Digest::of(b"b"), now()).await.unwrap();
+    assert_eq!(allow("dhi.io/nginx:1.27").await, Allowance::DeniedForAllTags);
+    assert_eq!(reader.denials().await.unwrap(), before);
+    assert_eq!(allow("dhi.io/nginx").await, Allowance::Now);
+    assert!(reader.denials().await.unwrap().iter().all(|it| it.allowed == Some(now())), "the tag's own one, too");
 }
 
 #[tokio::test]
@@ -119,8 +139,12 @@ async fn what_repositories_had_before_is_read_in_its_order() {
         query.execute(&mut connection).await.unwrap();
     }
     let merged = store.merged(&super::nginx()).await.unwrap();
-    let of = |name: &str| merged.iter().find(|((key, _), _)| key.name.as_str() == name).unwrap().1.clone();
-    assert_eq!(of("acme/web"), [Digest::of(b"a"), Digest::of(b"b")]);
-    assert_eq!(of("acme/api"), [Digest::of(b"a")]);
+    let of = |name: &str| {
+        merged.iter().find(|(key, _)| key.name.as_str() == name).unwrap().1[&super::ledger::tag("1")].clone()
+    };
+    let at = |microsecond| Timestamp::from_microsecond(microsecond).unwrap();
+    let row = |content: &[u8], since| Adoption { digest: Some(Digest::of(content)), since: at(since), until: None };
+    assert_eq!(of("acme/web"), [row(b"a", 1), row(b"b", 2)]);
+    assert_eq!(of("acme/api"), [row(b"a", 3)]);
     assert!(store.merged(&"dhi.io/node".parse().unwrap()).await.unwrap().is_empty());
 }

@@ -242,7 +242,8 @@ async fn a_clock_that_is_wrong_for_a_cycle_takes_nothing_with_it() {
         assert!(history.sighting(&during).unwrap().first_seen > at(2 * DAY), "{years}: not older than it is");
         assert!(history.head().unwrap().has_settled(SignedDuration::from_hours(23)));
         let merged = store.merged(&nginx()).await.unwrap();
-        assert_eq!(merged[&(web.clone(), tag("1"))], [old, before, other], "{years}: what a rollback goes back to");
+        let merged: Vec<_> = merged[&web][&tag("1")].iter().filter_map(|row| row.digest).collect();
+        assert_eq!(merged, [old, before, other], "{years}: what a rollback goes back to");
         assert_eq!(store.opened_since(at(4 * DAY)).await.unwrap(), 0, "what was opened was not opened now");
     }
 }
