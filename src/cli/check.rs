@@ -15,10 +15,12 @@ use super::table::Table;
 use super::use_record::{UseRecord, shown_reason};
 use super::work_tree::{self, LeftOutRecord, WorkTreeFile};
 use crate::cycle::{self, targets::Depth};
-use crate::domain::candidates::{Observations, UseState};
+use crate::domain::candidates::UseState;
 use crate::domain::digest::Digest;
+use crate::domain::freshness;
 use crate::domain::image_use::{Finding, ImageUse, SkipReason, Status};
-use crate::domain::proposal::{self, Reason};
+use crate::domain::plan::Knowledge;
+use crate::domain::proposal::Reason;
 use crate::domain::pull_request::Vocabulary;
 use crate::domain::target::{Choice, Considered};
 
@@ -44,7 +46,9 @@ struct Verdict {
     current: Option<Digest>,
     state: Option<&'static str>,
     error: Option<String>,
-    finding: Option<Finding>,
+    findings: Vec<Finding>,
+    /// That the pinned digest is gone, for people.
+    gone: Option<String>,
     is_ambiguous: bool,
     /// Something could not be looked up: the tag, or what has to be known of a newer digest.
     is_incomplete: bool,
@@ -59,12 +63,12 @@ pub async fn run(arguments: &WorkTree, output: &mut Output) -> Result<Outcome, F
     let watcher = |step: cycle::Step| progress.step(step.what, step.done, step.of);
     let files = work_tree::files(&trees);
     let uses: Vec<_> = files.iter().map(|(tree, _, uses)| (&tree.policy, uses)).collect();
-    let (observations, pins) = chosen::pins(&session, &config, (&uses, Depth::Kinds), &watcher).await?;
+    let (knowledge, pins) = chosen::pins(&session, &config, (&uses, Depth::Kinds), &watcher).await?;
     drop(progress);
 
     let mut checked = Vec::new();
     for ((_, file, _), pins) in files.iter().zip(&pins) {
-        let mut verdicts = verdicts(pins, &observations);
+        let mut verdicts = verdicts(pins, &knowledge);
         let uses = file.uses.iter().enumerate();
         checked.extend(uses.map(|(index, found)| (*file, found, verdicts.remove(&index).unwrap_or_default())));
     }
@@ -90,13 +94,15 @@ impl Verdict {
 }
 
 /// What is told of each pin, by the index of its use.
-fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize, Verdict> {
+fn verdicts(pins: &[Considered], knowledge: &Knowledge) -> BTreeMap<usize, Verdict> {
     let verdict = |Considered { candidate: pin, choice }: &Considered| {
-        let current = observations.get(&pin.asked).and_then(|answer| answer.as_ref().ok()).copied();
+        let current = knowledge.observations.get(&pin.asked).and_then(|answer| answer.as_ref().ok()).copied();
         let why_not = match choice {
             Choice::Wait(waiting) => Some(waiting.reason.clone()),
             Choice::Propose(_) | Choice::Nothing => None,
         };
+        let gone = freshness::digest_gone(pin, knowledge);
+        let is_gone = gone.as_ref().map(|_| Finding::DigestGone);
         let state = match &pin.state {
             // There is a higher tag, and the policy follows it.
             UseState::Current if matches!(choice, Choice::Propose(_)) => Some("behind"),
@@ -109,7 +115,8 @@ fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize,
             current,
             state,
             error: why_not.as_ref().map(|reason| shown_reason(&pin.tag, reason, Vocabulary::PullRequest)),
-            finding: why_not.as_ref().and_then(proposal::Reason::finding),
+            findings: why_not.as_ref().and_then(Reason::finding).into_iter().chain(is_gone).collect(),
+            gone: gone.map(|finding| finding.trouble.to_string()),
             is_ambiguous: pin.state == UseState::Ambiguous,
             // A tag that is gone is nothing to say yes to, whatever the cycles of a service make of it.
             is_incomplete: why_not.as_ref().is_some_and(|why| why.is_incomplete() || *why == Reason::TagGone),
@@ -121,7 +128,7 @@ fn verdicts(pins: &[Considered], observations: &Observations) -> BTreeMap<usize,
 /// The use as the registries' answers leave it.
 fn told(image_use: &ImageUse, verdict: &Verdict) -> ImageUse {
     let mut told = image_use.clone();
-    told.findings.extend(verdict.finding);
+    told.findings.extend(&verdict.findings);
     if verdict.is_ambiguous {
         told.status = Status::Skipped(SkipReason::Ambiguous);
     }
@@ -152,7 +159,7 @@ fn print(checked: &[(&WorkTreeFile, &ImageUse, Verdict)], output: &mut Output) -
             image_use.shown(),
             image_use.digest.map(|digest| digest.short()).unwrap_or_default(),
             verdict.current.map(|digest| digest.short()).unwrap_or_default(),
-            verdict.error.clone().unwrap_or_default(),
+            verdict.gone.iter().chain(&verdict.error).cloned().collect::<Vec<_>>().join("; "),
         ]);
     }
     if !table.is_empty() {

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::cycle::Watcher;
 use crate::cycle::targets::{self, Depth, Group};
 use crate::cycle::{lookup, tags};
-use crate::domain::candidates::{self, FileUses, Observations};
+use crate::domain::candidates::{self, FileUses};
 use crate::domain::denial;
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::Policy;
@@ -15,7 +15,7 @@ use crate::domain::target::{self, Considered};
 use crate::registry::Session;
 use crate::store::{SqliteReader, StoreError};
 
-/// What the tags of these files point to, and what becomes of the pins of each file: by file, because two paths that are
+/// What is known of the tags of these files, and what becomes of the pins of each file: by file, because two paths that are
 /// no UTF-8 may look the same.
 ///
 /// What a service has seen, and what people took back, is read from its store, where the configuration has one that is
@@ -25,7 +25,7 @@ pub async fn pins(
     config: &Config,
     (files, depth): (&[(&Policy, &FileUses)], Depth<'_>),
     watcher: Watcher<'_>,
-) -> Result<(Observations, Vec<Vec<Considered>>), Failure> {
+) -> Result<(Knowledge, Vec<Vec<Considered>>), Failure> {
     let followed = files.iter().flat_map(|(policy, file)| tags::followed([*file], policy)).collect();
     let lists = tags::ask(session, tags::images(&followed)).await;
     let tracked = files.iter().flat_map(|(policy, file)| lookup::tracked([*file], policy));
@@ -44,7 +44,7 @@ pub async fn pins(
     targets::look_up(session, depth, &groups, (&mut knowledge, now), watcher).await;
     let considered =
         groups.iter().map(|group| target::choose_all(group.pins.clone(), &group.rules(&knowledge, now))).collect();
-    Ok((knowledge.observations, considered))
+    Ok((knowledge, considered))
 }
 
 async fn remember(
@@ -59,6 +59,7 @@ async fn remember(
     };
     let recorded = store.denials().await.map_err(Failure::usage)?;
     knowledge.denials.denials = denial::in_force(recorded).collect();
+    knowledge.missing = store.missing().await.map_err(Failure::usage)?;
     for tag in targets::tags(groups, knowledge) {
         let history = store.history(&tag).await.map_err(Failure::usage)?;
         knowledge.ledger.insert(tag.clone(), history);

@@ -17,6 +17,7 @@ mod list;
 mod logging;
 mod metrics_file;
 pub mod output;
+mod pins_on;
 mod progress;
 mod reason_word;
 mod rollback;

@@ -14,26 +14,27 @@ use super::Failure;
 use super::arguments::{Format, Rollback, RollbackWish};
 use super::exit::Outcome;
 use super::output::Output;
+use super::pins_on::{PinOn, pins_on, read_pins, unread_pins};
 use super::progress::Progress;
 use super::rollback_record::{DenialList, RollbackRecord};
 use super::run::{self, assembly_failure};
 use super::settings::{self, Secrets};
+use super::status;
 use super::table::Table;
 use crate::config::Config;
-use crate::cycle::{self, AssemblyError, DeniedPin, Host, Mode, Parts, Report, Request};
+use crate::cycle::{self, AssemblyError, Host, Mode, Parts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::denial::{Denial, RecordedDenial, concerned, pins_of};
-use crate::domain::digest::Digest;
-use crate::domain::mirror::Mirrors;
-use crate::domain::pull_request::Vocabulary;
-use crate::domain::reference::TagRef;
-use crate::domain::status::{FleetStatus, PinState, PinStatus, RepositoryStatus, plural};
+use crate::domain::denial::{Denial, RecordedDenial, concerned};
+use crate::domain::status::{FleetStatus, plural};
 use crate::net::{RetryPolicy, Tally};
 use crate::registry::{Failure as RegistryFailure, Session};
 use crate::store::{Denied, SqliteDenials, SqliteReader, Store, StoreError};
 
 /// The longest reason in characters: it stands in titles of tables and in every pull request.
 const REASON_LENGTH_MAX: usize = 500;
+
+/// Said where the target of a way back could not be asked for; each pull request looks again.
+const NOT_LOOKED_UP: &str = "`--to` was not looked up: the registries' secrets cannot be read here";
 
 /// Who uses the store.
 #[derive(Debug)]
@@ -55,8 +56,11 @@ pub struct Done {
     pub report: Option<Report>,
     /// Who is on the digest. By forge, name, path, line.
     pub pins: Vec<PinOn>,
-    /// For people; nothing is wrong.
+    /// When the last cycle over the whole fleet began; `None`: there was none, and there may be more pins.
+    pub fleet_read_at: Option<Timestamp>,
+    /// For people.
     pub notes: Vec<String>,
+    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,20 +69,6 @@ pub enum Recorded {
     Already,
     /// A dry run.
     Not,
-}
-
-/// A pin at the digest that is taken back.
-#[derive(Debug)]
-pub struct PinOn {
-    pub repository: RepositoryKey,
-    pub vocabulary: Vocabulary,
-    pub path: String,
-    pub line: u32,
-    /// As it is written.
-    pub tag: TagRef,
-    pub to: Option<Digest>,
-    pub pull_request: Option<(u64, String)>,
-    pub waits: Option<String>,
 }
 
 /// Denies, acts or leaves that to the service, and shows who is on the digest. 3 where something could not be done.
@@ -91,7 +81,7 @@ pub async fn run(arguments: &Rollback, output: &mut Output) -> Result<Outcome, F
     let wish = wish.ok_or_else(|| Failure::usage(anyhow!("say which digest of which image, or `--list`")))?;
     let denial = denial(wish, &config).map_err(Failure::usage)?;
     let done = match access(&config).await? {
-        Access::Alone(store) => alone(arguments, store, denial, output).await?,
+        Access::Alone(store) => alone(arguments, (&config, store), denial, output).await?,
         Access::Beside(holder) => beside(arguments, &config, holder, denial).await?,
     };
     match arguments.format {
@@ -102,8 +92,7 @@ pub async fn run(arguments: &Rollback, output: &mut Output) -> Result<Outcome, F
     if let Some(report) = &done.report {
         run::note(report, output);
     }
-    let is_incomplete = done.report.as_ref().is_some_and(Report::is_incomplete);
-    Ok(if is_incomplete { Outcome::Incomplete } else { Outcome::Done })
+    Ok(done.outcome)
 }
 
 /// Takes the store, or says who has it.
@@ -136,34 +125,80 @@ fn denial(wish: &RollbackWish, config: &Config) -> anyhow::Result<Denial> {
     Ok(Denial { image: scope.image, tag: scope.tag, digest: wish.from, to: wish.to, reason, at })
 }
 
-async fn alone(arguments: &Rollback, store: Arc<dyn Store>, denial: Denial, output: &Output) -> Result<Done, Failure> {
-    let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
+async fn alone(
+    arguments: &Rollback,
+    (config, store): (&Config, Arc<dyn Store>),
+    denial: Denial,
+    output: &Output,
+) -> Result<Done, Failure> {
     refuse_denied(&denial, &store.denials().await?).map_err(Failure::usage)?;
-    let parts = cycle::assemble_over(config, (store, Tally::default()), RetryPolicy::default()).await;
-    let parts = parts.map_err(assembly_failure)?;
-    let notes: Vec<String> = look_at_target(&parts.registries.session(), &denial).await?.into_iter().collect();
-    let mut request = Request { mode: Mode::DryRun, ..Request::default() };
+    let parts = match parts(arguments, Arc::clone(&store)).await {
+        Ok(parts) => parts,
+        // An emergency waits for no secret: whoever can read it goes on from what is recorded.
+        Err(failure) => {
+            let mut notes = vec![format!("nothing was looked at or done, the next cycle does it: {:#}", failure.error)];
+            notes.extend(denial.to.map(|_| NOT_LOOKED_UP.to_owned()));
+            let done = at_once(arguments, (config, store.as_ref()), denial, notes).await?;
+            return Ok(Done { outcome: Outcome::Incomplete, ..done });
+        }
+    };
+    let mut notes: Vec<String> = look_at_target(&parts.registries.session(), &denial).await?.into_iter().collect();
+    let before = parts.store.status().await?;
+    let repositories = concerned(&before, &denial.scope(), &config.mirrors);
+    if repositories.is_empty() && before.is_complete() {
+        notes.push("no repository pins the image: nothing was looked at".to_owned());
+        return at_once(arguments, (config, store.as_ref()), denial, notes).await;
+    }
+    let mut request = Request { mode: Mode::DryRun, repositories, ..Request::default() };
     let recorded = if arguments.dry_run {
         request.denied.push(denial.clone());
         Recorded::Not
     } else {
         request.mode = Mode::Act;
-        record(&parts.config.store, &denial).await?
+        record(&config.store, &denial).await?
     };
-    request.repositories = concerned(&parts.store.status().await?, &denial.scope(), &parts.config.mirrors);
     let report = cycle(&parts, &request, output).await.context("the digest is denied, and the next cycle goes on")?;
-    let pins = report.repositories.iter().flat_map(|repository| {
-        let (key, vocabulary) = (&repository.plan.repository, repository.plan.vocabulary);
-        repository.denied.iter().filter(|pin| is_of(&denial, &parts.config.mirrors, &pin.tag, &pin.digest)).map(
-            move |pin| {
-                let DeniedPin { path, line, tag, to, pull_request, waits, .. } = pin.clone();
-                let waits = waits.map(|wait| wait.why);
-                PinOn { repository: key.clone(), vocabulary, path, line, tag, to, pull_request, waits }
-            },
-        )
+    let after = store.status().await?;
+    let mut pins: Vec<PinOn> = read_pins(&report, &denial, &config.mirrors).collect();
+    pins.extend(unread_pins(&report, &after, &denial, &config.mirrors));
+    pins.sort_by(|one, other| {
+        (&one.repository, &one.path, one.line).cmp(&(&other.repository, &other.path, other.line))
     });
-    let pins = pins.collect();
-    Ok(Done { denial, recorded, holder: None, report: Some(report), pins, notes })
+    notes.extend(unknown_fleet(&after));
+    let outcome = if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done };
+    let fleet_read_at = after.cycle.map(|cycle| cycle.started);
+    Ok(Done { denial, recorded, holder: None, report: Some(report), pins, fleet_read_at, notes, outcome })
+}
+
+/// What a cycle needs, its secrets among it.
+async fn parts(arguments: &Rollback, store: Arc<dyn Store>) -> Result<Parts, Failure> {
+    let config = settings::load(Some(&arguments.config), Secrets::ReadForCycle)?;
+    let parts = cycle::assemble_over(config, (store, Tally::default()), RetryPolicy::default()).await;
+    parts.map_err(assembly_failure)
+}
+
+/// Records the denial, and tells who is on the digest as the last cycles left it.
+async fn at_once(
+    arguments: &Rollback,
+    (config, store): (&Config, &dyn Store),
+    denial: Denial,
+    mut notes: Vec<String>,
+) -> Result<Done, Failure> {
+    let recorded = if arguments.dry_run { Recorded::Not } else { record(&config.store, &denial).await? };
+    let fleet = store.status().await?;
+    notes.extend(unknown_fleet(&fleet));
+    let pins = pins_on(&fleet, &denial, &config.mirrors);
+    let fleet_read_at = fleet.cycle.map(|cycle| cycle.started);
+    let outcome = Outcome::Done;
+    Ok(Done { denial, recorded, holder: None, report: None, pins, fleet_read_at, notes, outcome })
+}
+
+/// That not all of the fleet is known, where that is so.
+fn unknown_fleet(fleet: &FleetStatus) -> Option<String> {
+    fleet
+        .cycle
+        .is_none()
+        .then(|| "no cycle over the whole fleet has ended yet: not every repository is known".to_owned())
 }
 
 async fn cycle(parts: &Parts, request: &Request, output: &Output) -> Result<Report, StoreError> {
@@ -182,16 +217,15 @@ async fn beside(arguments: &Rollback, config: &Config, holder: String, denial: D
     if denial.to.is_some() {
         match settings::load(Some(&arguments.config), Secrets::ReadForRegistries) {
             Ok(config) => notes.extend(look_at_target(&cycle::registries(&config)?.session(), &denial).await?),
-            Err(_) => notes.push("`--to` was not looked up: the registries' secrets cannot be read here".to_owned()),
+            Err(_) => notes.push(NOT_LOOKED_UP.to_owned()),
         }
     }
     let recorded = if arguments.dry_run { Recorded::Not } else { record(&config.store, &denial).await? };
     let fleet = reader.status().await?;
-    if fleet.cycle.is_none() {
-        notes.push("no cycle over the whole fleet has ended yet: not every repository is known".to_owned());
-    }
+    notes.extend(unknown_fleet(&fleet));
     let pins = pins_on(&fleet, &denial, &config.mirrors);
-    Ok(Done { denial, recorded, holder: Some(holder), report: None, pins, notes })
+    let (holder, fleet_read_at, outcome) = (Some(holder), fleet.cycle.map(|cycle| cycle.started), Outcome::Done);
+    Ok(Done { denial, recorded, holder, report: None, pins, fleet_read_at, notes, outcome })
 }
 
 async fn record(store: &Path, denial: &Denial) -> Result<Recorded, StoreError> {
@@ -233,37 +267,8 @@ async fn look_at_target(session: &Session, denial: &Denial) -> anyhow::Result<Op
     }
 }
 
-fn is_of(denial: &Denial, mirrors: &Mirrors, tag: &TagRef, digest: &Digest) -> bool {
-    *digest == denial.digest && denial.scope().covers(&mirrors.asked(tag))
-}
-
-/// Who is on a digest, as the last cycles left it.
-fn pins_on(fleet: &FleetStatus, denial: &Denial, mirrors: &Mirrors) -> Vec<PinOn> {
-    let scope = denial.scope();
-    let pins = pins_of(fleet, &scope, mirrors).filter(|(_, pin)| pin.digest == Some(denial.digest));
-    pins.map(|(repository, pin)| pin_on(repository, pin)).collect()
-}
-
-fn pin_on(status: &RepositoryStatus, pin: &PinStatus) -> PinOn {
-    let (to, number, waits) = match &pin.state {
-        PinState::Denied { to, pull_request, waits, .. } => (*to, *pull_request, waits.clone()),
-        PinState::Current | PinState::Behind { .. } | PinState::Unknown { .. } => (None, None, None),
-    };
-    let open = status.pull_requests.iter().find(|open| Some(open.number) == number);
-    PinOn {
-        repository: status.repository.clone(),
-        vocabulary: status.vocabulary,
-        path: pin.path.clone(),
-        line: pin.line,
-        tag: pin.tag.clone(),
-        to,
-        pull_request: open.map(|open| (open.number, open.url.clone())),
-        waits: waits.map(|wait| wait.why),
-    }
-}
-
 fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
-    let Done { denial, recorded, holder, report, pins, .. } = done;
+    let Done { denial, recorded, holder, report, pins, fleet_read_at, .. } = done;
     let verb = match recorded {
         Recorded::Now => "denied",
         Recorded::Already => "denied already:",
@@ -284,7 +289,7 @@ fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
             pin.repository.name.to_string(),
             format!("{}:{}", pin.path, pin.line),
             format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),
-            pin.to.map(|to| to.short()).unwrap_or_default(),
+            pin.to.map(|to| status::goal(&to, pin.to_tag.as_ref())).unwrap_or_default(),
             open.map(|(number, url)| format!("{} {url}", pin.vocabulary.numbered(*number))).unwrap_or_default(),
             pin.waits.clone().unwrap_or_default(),
         ]);
@@ -294,12 +299,16 @@ fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
     }
     let repositories: BTreeSet<&RepositoryKey> = pins.iter().map(|pin| &pin.repository).collect();
     match pins.len() {
-        0 => output.line(format!("no pin is known to be on {digest}")),
+        0 => output.line(format!("no pin is known to be on {digest}"))?,
         count => output.line(format!(
             "{} on {digest}, in {}",
             plural(count, "pin", "pins"),
             plural(repositories.len(), "repository", "repositories")
-        )),
+        ))?,
+    }
+    match fleet_read_at {
+        Some(at) => output.line(format!("the whole fleet was last read at {at:.0}")),
+        None => Ok(()),
     }
 }
 

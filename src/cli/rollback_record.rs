@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::rollback::{Done, PinOn, Recorded};
+use super::pins_on::PinOn;
+use super::rollback::{Done, Recorded};
 use super::run_record::RunRecord;
 use crate::domain::denial::{Denial, RecordedDenial};
 
@@ -16,6 +17,8 @@ pub struct RollbackRecord {
     /// Who uses the store, and acts.
     held_by: Option<String>,
     pins: Vec<PinRecord>,
+    /// When the last cycle over the whole fleet began.
+    fleet_read_at: Option<Timestamp>,
     /// The cycle that was run.
     run: Option<RunRecord>,
     notes: Vec<String>,
@@ -59,6 +62,8 @@ struct PinRecord {
     repository: String,
     tag: String,
     to: Option<String>,
+    /// The tag that it gets there, where that is another one.
+    to_tag: Option<String>,
     pull_request: Option<PullRequestRecord>,
     /// Why it is in no pull request.
     reason: Option<String>,
@@ -81,6 +86,7 @@ impl From<&Done> for RollbackRecord {
             },
             held_by: done.holder.clone(),
             pins: done.pins.iter().map(PinRecord::from).collect(),
+            fleet_read_at: done.fleet_read_at,
             run: done.report.as_ref().map(RunRecord::from),
             notes: done.notes.clone(),
         }
@@ -112,6 +118,7 @@ impl From<&PinOn> for PinRecord {
             repository: pin.tag.image.repository().to_owned(),
             tag: pin.tag.tag.to_string(),
             to: pin.to.map(|to| to.to_string()),
+            to_tag: pin.to_tag.as_ref().map(ToString::to_string),
             pull_request: pin.pull_request.clone().map(|(number, url)| PullRequestRecord { number, url }),
             reason: pin.waits.clone(),
         }

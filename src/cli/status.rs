@@ -8,7 +8,9 @@ use super::exit::Outcome;
 use super::output::Output;
 use super::settings::{self, Secrets};
 use super::table::Table;
+use crate::domain::digest::Digest;
 use crate::domain::freshness::TagFinding;
+use crate::domain::reference::Tag;
 use crate::domain::status::{
     Figures, Filter, FleetStatus, PinState, PinStatus, PullRequestStatus, RepositoryStatus, due, duration, error_count,
     plural,
@@ -66,15 +68,16 @@ fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
 
 fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [String; 7] {
     let state = match &pin.state {
-        PinState::Current => "current".to_owned(),
+        PinState::Current { waits: None } => "current".to_owned(),
+        PinState::Current { waits: Some(wait) } => format!("current: {}", wait.told_at(now)),
         PinState::Behind { newest, since, waits, .. } => {
             let since = since.map(|since| format!(" for {}", duration(since, now))).unwrap_or_default();
             let why = waits.as_ref().map_or_else(|| "in a pull request".to_owned(), |wait| wait.told_at(now));
             format!("behind{since}, newest {}: {why}", newest.short())
         }
         PinState::Unknown { reason, .. } => format!("unknown: {reason}"),
-        PinState::Denied { reason, to, pull_request, waits } => {
-            let to = to.map(|to| format!(", goes back to {}", to.short())).unwrap_or_default();
+        PinState::Denied { reason, to, to_tag, pull_request, waits } => {
+            let to = to.map(|to| format!(", goes back to {}", goal(&to, to_tag.as_ref()))).unwrap_or_default();
             let in_one = pull_request.map(|number| format!("in {}", repository.vocabulary.numbered(number)));
             let why = waits.as_ref().map(|wait| wait.told_at(now)).or(in_one);
             let why = why.map(|why| format!(": {why}")).unwrap_or_default();
@@ -90,6 +93,11 @@ fn pin_row(repository: &RepositoryStatus, pin: &PinStatus, now: Timestamp) -> [S
         pin.dates_from().map(|at| duration(at, now)).unwrap_or_default(),
         state,
     ]
+}
+
+/// A digest to which a pin goes, with the tag that it gets there: `1.27 3f9a…`.
+pub(super) fn goal(to: &Digest, to_tag: Option<&Tag>) -> String {
+    to_tag.map_or_else(|| to.short(), |tag| format!("{tag} {}", to.short()))
 }
 
 fn pull_request_row(repository: &RepositoryStatus, open: &PullRequestStatus, now: Timestamp) -> [String; 6] {

@@ -208,8 +208,8 @@ pub(super) fn waiting(report: &RepositoryReport, at: Timestamp) -> BTreeMap<(&st
 }
 
 fn denied(pin: &DeniedPin) -> PinState {
-    let DeniedPin { reason, to, waits, .. } = pin.clone();
-    PinState::Denied { reason, to, pull_request: pin.pull_request.as_ref().map(|(number, _)| *number), waits }
+    let DeniedPin { reason, to, to_tag, waits, .. } = pin.clone();
+    PinState::Denied { reason, to, to_tag, pull_request: pin.pull_request.as_ref().map(|(number, _)| *number), waits }
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {
@@ -245,7 +245,7 @@ impl Books<'_> {
             PinState::Unknown { reason: why, needs_person }
         };
         let state = match state {
-            UseState::Current => PinState::Current,
+            UseState::Current => PinState::Current { waits: wait },
             UseState::Behind { new } => PinState::Behind {
                 newest: new,
                 newest_version: self.image(&asked.image, &new).await?.and_then(|image| image.version),

@@ -29,6 +29,8 @@ pub struct TagFinding {
 pub enum TagTrouble {
     /// Its registry has no such tag any more.
     Gone,
+    /// Its registry has no longer had the digest that is pinned since then, and no pull request leads away from it.
+    DigestGone { digest: Digest, since: Timestamp },
     /// Its vendor has stopped to rebuild it, since this day.
     EndedLife { on: Date },
     /// Its vendor stops to rebuild it on this day.
@@ -39,21 +41,22 @@ pub enum TagTrouble {
 
 impl TagTrouble {
     /// The words in JSON and metrics.
-    pub const WORDS: [&'static str; 3] = ["gone", "end-of-life", "stale"];
+    pub const WORDS: [&'static str; 4] = ["gone", "digest-gone", "end-of-life", "stale"];
 
     /// The word in JSON and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gone => "gone",
+            Self::DigestGone { .. } => "digest-gone",
             Self::EndedLife { .. } | Self::EndsLife { .. } => "end-of-life",
             Self::Stale { .. } => "stale",
         }
     }
 
-    /// Whether it stays so until somebody chooses another tag.
+    /// Whether it stays so until somebody chooses another tag or digest.
     pub fn needs_person(self) -> bool {
         match self {
-            Self::Gone | Self::EndedLife { .. } => true,
+            Self::Gone | Self::DigestGone { .. } | Self::EndedLife { .. } => true,
             Self::EndsLife { .. } | Self::Stale { .. } => false,
         }
     }
@@ -64,6 +67,14 @@ pub fn in_turn(digests: BTreeSet<(ImageName, Digest)>, now: Timestamp) -> Vec<(I
     let mut digests: Vec<_> = digests.into_iter().collect();
     digests.sort_by_cached_key(|(name, digest)| turn(format_args!("{name}@{digest}"), now));
     digests
+}
+
+/// What is to be said of a pin whose digest is gone from its registry; `None`: nothing is known of that.
+pub fn digest_gone(pin: &Candidate, knowledge: &Knowledge) -> Option<TagFinding> {
+    knowledge.urgency_of(pin)?;
+    let digest = pin.old?;
+    let missing = knowledge.missing.get(&(pin.tag.image.clone(), digest))?;
+    Some(TagFinding { tag: pin.tag.clone(), trouble: TagTrouble::DigestGone { digest, since: missing.since } })
 }
 
 /// What is to be said of the tags of these pins, by tag, each thing once.
@@ -122,6 +133,12 @@ impl fmt::Display for TagTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gone => f.write_str("its registry has no such tag any more"),
+            Self::DigestGone { digest, since } => write!(
+                f,
+                "the pinned digest {} is gone from its registry since {}: what is built on it cannot be built",
+                digest.short(),
+                since.strftime("%Y-%m-%d")
+            ),
             Self::EndedLife { on } => write!(f, "end of life: its vendor has stopped to rebuild it on {on}"),
             Self::EndsLife { on } => write!(f, "end of life: its vendor stops to rebuild it on {on}"),
             Self::Stale { since } => {

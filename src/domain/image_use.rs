@@ -65,6 +65,8 @@ pub enum Finding {
     SinglePlatform,
     /// The pinned digest is one that the policy denies.
     DeniedDigest,
+    /// The pinned digest is gone from its registry.
+    DigestGone,
 }
 
 /// The comment that describes a pin.
@@ -240,4 +242,5 @@ words!(Finding {
     Finding::CommentDisagrees => "comment-disagrees",
     Finding::SinglePlatform => "single-platform",
     Finding::DeniedDigest => "denied-digest",
+    Finding::DigestGone => "digest-gone",
 });

@@ -11,7 +11,7 @@ use super::digest::Digest;
 use super::freshness::TagFinding;
 use super::proposal::Reason;
 use super::pull_request::{BranchName, Pipeline, Vocabulary};
-use super::reference::TagRef;
+use super::reference::{Tag, TagRef};
 use super::waves::{UnderWay, WaveCause, WaveWait};
 
 pub use figures::{Figures, OldestStale};
@@ -87,7 +87,10 @@ pub struct PinStatus {
 /// How a pin stands to its tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PinState {
-    Current,
+    Current {
+        /// Why it does not get the higher tag that there is; `None`: there is none, or a pull request brings it there.
+        waits: Option<Wait>,
+    },
     Behind {
         newest: Digest,
         /// What the newest image says of itself, where it was looked up.
@@ -108,6 +111,8 @@ pub enum PinState {
         reason: String,
         /// Where it goes, where that is known.
         to: Option<Digest>,
+        /// The tag that it gets there, where that is another one.
+        to_tag: Option<Tag>,
         /// The open pull request that brings it there.
         pull_request: Option<u64>,
         /// Why none does.
@@ -167,6 +172,14 @@ pub enum Standing {
     Off,
 }
 
+impl FleetStatus {
+    /// Whether the last cycle over the whole fleet read all of it, so that what it does not name is not there.
+    pub fn is_complete(&self) -> bool {
+        self.cycle.as_ref().is_some_and(|cycle| cycle.problems.is_empty())
+            && self.repositories.iter().all(|repository| repository.error.is_none())
+    }
+}
+
 impl RepositoryStatus {
     pub fn standing(&self) -> Standing {
         if self.needs_person() {
@@ -217,26 +230,35 @@ impl PinStatus {
         matches!(self.state, PinState::Unknown { .. })
     }
 
-    /// Whether it is behind and stands in no pull request.
+    /// Whether it could be elsewhere and stands in no pull request.
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state, PinState::Behind { waits: Some(_), .. } | PinState::Denied { waits: Some(_), .. })
+        self.waits().is_some()
+    }
+
+    /// Why it is not where it could be.
+    pub fn waits(&self) -> Option<&Wait> {
+        match &self.state {
+            PinState::Current { waits } | PinState::Behind { waits, .. } | PinState::Denied { waits, .. } => {
+                waits.as_ref()
+            }
+            PinState::Unknown { .. } => None,
+        }
     }
 
     pub fn behind_since(&self) -> Option<Timestamp> {
         match self.state {
             PinState::Behind { since, .. } => since,
-            PinState::Current | PinState::Unknown { .. } | PinState::Denied { .. } => None,
+            PinState::Current { .. } | PinState::Unknown { .. } | PinState::Denied { .. } => None,
         }
     }
 
     /// Whether nothing comes of it until somebody looks.
     pub fn needs_person(&self) -> bool {
         match &self.state {
-            PinState::Current => false,
-            PinState::Behind { waits, .. } | PinState::Denied { waits, .. } => {
-                waits.as_ref().is_some_and(|wait| wait.needs_person)
-            }
             PinState::Unknown { needs_person, .. } => *needs_person,
+            PinState::Current { .. } | PinState::Behind { .. } | PinState::Denied { .. } => {
+                self.waits().is_some_and(|wait| wait.needs_person)
+            }
         }
     }
 
@@ -333,7 +355,7 @@ impl PinState {
     /// The word in tables and JSON.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Current => "current",
+            Self::Current { .. } => "current",
             Self::Behind { .. } => "behind",
             Self::Unknown { .. } => "unknown",
             Self::Denied { .. } => "denied",

@@ -110,7 +110,7 @@ struct PinRecord {
     newest: Option<String>,
     newest_version: Option<String>,
     behind_since: Option<Timestamp>,
-    /// Why it is behind and not proposed, or why its state is not known.
+    /// Why it is not proposed although it is behind or there is a higher tag, or why its state is not known.
     reason: Option<String>,
     /// Until when that is so, where it is known.
     until: Option<Timestamp>,
@@ -133,6 +133,8 @@ pub struct FindingRecord {
 struct DeniedRecord {
     reason: String,
     to: Option<String>,
+    /// The tag that it gets there, where that is another one.
+    to_tag: Option<String>,
     pull_request: Option<u64>,
 }
 
@@ -241,16 +243,19 @@ impl From<&RepositoryStatus> for RepositoryRecord {
 impl From<&PinStatus> for PinRecord {
     fn from(pin: &PinStatus) -> Self {
         let (newest, newest_version, wait) = match pin.state.clone() {
-            PinState::Current => (None, None, None),
+            PinState::Current { waits } => (None, None, waits),
             PinState::Behind { newest, newest_version, waits, .. } => (Some(newest.to_string()), newest_version, waits),
             PinState::Unknown { reason, needs_person } => (None, None, Some(Wait::of_words(reason, needs_person))),
             PinState::Denied { waits, .. } => (None, None, waits),
         };
         let denied = match pin.state.clone() {
-            PinState::Denied { reason, to, pull_request, .. } => {
-                Some(DeniedRecord { reason, to: to.map(|to| to.to_string()), pull_request })
-            }
-            PinState::Current | PinState::Behind { .. } | PinState::Unknown { .. } => None,
+            PinState::Denied { reason, to, to_tag, pull_request, .. } => Some(DeniedRecord {
+                reason,
+                to: to.map(|to| to.to_string()),
+                to_tag: to_tag.map(|tag| tag.to_string()),
+                pull_request,
+            }),
+            PinState::Current { .. } | PinState::Behind { .. } | PinState::Unknown { .. } => None,
         };
         Self {
             path: pin.path.clone(),

@@ -43,6 +43,7 @@ mod plan_cadence;
 mod plan_laws;
 mod plan_merging;
 mod plan_quiet;
+mod plan_rollback;
 mod plan_world;
 mod reasons;
 mod registry;

@@ -31,6 +31,7 @@ mod caps;
 mod closings;
 mod decide;
 mod denied;
+mod gone;
 mod interval;
 mod kept;
 mod leftovers;
@@ -295,8 +296,11 @@ pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, n
     let mut repositories: Vec<_> = repositories.into_iter().map(|decided| decided.plan).collect();
     let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = facts.iter().map(|facts| (facts.key(), facts)).collect();
     for plan in &mut repositories {
-        // After the caps: what is not opened is not merged.
-        facts.get(&plan.repository).into_iter().for_each(|facts| merging::add(plan, facts, knowledge));
+        // After the caps: what is not opened is not merged, and leads away from nothing.
+        if let Some(facts) = facts.get(&plan.repository) {
+            merging::add(plan, facts, knowledge);
+            gone::add(plan, facts, knowledge);
+        }
     }
     Plan { repositories }
 }

@@ -68,7 +68,7 @@ impl Figures {
         self.failing += usize::from(repository.error.is_some());
         for pin in &repository.pins {
             match pin.state {
-                PinState::Current => self.pins_current += 1,
+                PinState::Current { .. } => self.pins_current += 1,
                 PinState::Behind { .. } => self.pins_behind += 1,
                 PinState::Unknown { .. } => self.pins_unknown += 1,
                 PinState::Denied { .. } => self.pins_behind += 1,

@@ -26,7 +26,7 @@ pub enum StateFilter {
     Attention,
     /// A pin that is behind.
     Behind,
-    /// A pin that is behind and stands in no pull request.
+    /// A pin that could be elsewhere and stands in no pull request.
     Waiting,
     /// An open pull request.
     Open,

@@ -58,6 +58,11 @@ pub const FINDINGS: Family =
     gauge("refrom_tag_findings", &["finding"], "What is to be said of tags, in each repository.");
 pub const DENIED_PINS: Family =
     gauge("refrom_denied_pins", &[], "Pins at digests that were taken back; 0 once a rollback is done.");
+pub const WAITING_PINS: Family = gauge(
+    "refrom_waiting_pins",
+    &["needs_person"],
+    "Pins that could be elsewhere and are not proposed, whether or not somebody has to do something.",
+);
 pub const STALE_AGE: Family = gauge(
     "refrom_oldest_stale_pin_age_seconds",
     &[],
@@ -117,6 +122,7 @@ pub const ALL: &[Family] = &[
     PINS,
     FINDINGS,
     DENIED_PINS,
+    WAITING_PINS,
     STALE_AGE,
     DIGESTS,
     PULL_REQUESTS,

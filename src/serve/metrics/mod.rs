@@ -20,8 +20,9 @@ use self::histogram::{CYCLE_BOUNDS, Histogram, PATCH_BOUNDS};
 use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::freshness::{TagFinding, TagTrouble};
-use crate::domain::plan::Action;
+use crate::domain::plan::{Action, RepositoryPlan};
 use crate::domain::pull_request::Pipeline;
+use crate::domain::status::Wait;
 use crate::domain::waves::{UnderWay, WaveCause};
 use crate::net::{CallFailure, Calls, Tally, Target};
 use crate::serve::waves::Rollout;
@@ -62,6 +63,8 @@ struct Repository {
     left_alone: usize,
     findings: Vec<TagFinding>,
     denied: usize,
+    /// Pins that wait, by whether somebody has to do something.
+    waiting: BTreeMap<bool, usize>,
 }
 
 /// How a cycle ended.
@@ -122,6 +125,7 @@ impl Metrics {
                     left_alone: repository.plan.left_alone.len(),
                     findings: repository.plan.findings.clone(),
                     denied: repository.denied.len(),
+                    waiting: waiting(&repository.plan, now),
                 };
                 seen.repositories.insert(repository.plan.repository.clone(), known);
             }
@@ -195,6 +199,14 @@ impl Metrics {
     }
 }
 
+fn waiting(plan: &RepositoryPlan, now: Timestamp) -> BTreeMap<bool, usize> {
+    let mut waiting = BTreeMap::new();
+    for pin in &plan.not_proposed {
+        *waiting.entry(Wait::new(&pin.reason, plan.vocabulary, now).needs_person).or_default() += 1;
+    }
+    waiting
+}
+
 impl Seen {
     fn ended(&mut self, outcome: CycleOutcome, duration: Duration) {
         *self.cycles.entry(outcome).or_default() += 1;
@@ -226,6 +238,10 @@ impl Seen {
             samples.gauge(catalogue::FINDINGS, &[word], number(count));
         }
         samples.gauge(catalogue::DENIED_PINS, &[], sum(|it| it.denied));
+        for (word, needs_person) in [("true", true), ("false", false)] {
+            let of_repositories = self.repositories.values().filter_map(|it| it.waiting.get(&needs_person));
+            samples.gauge(catalogue::WAITING_PINS, &[word], number(of_repositories.sum()));
+        }
         let stale_since = self.repositories.values().filter_map(|repository| repository.figures.stale_since).min();
         let age = stale_since.map(|since| now.duration_since(since).as_secs_f64().max(0.0)).unwrap_or_default();
         samples.gauge(catalogue::STALE_AGE, &[], age);

@@ -177,7 +177,7 @@ fn pills(status: &RepositoryStatus, now: Timestamp) -> Vec<Pill> {
         pills.push(Pill::new("red", "✕", "checks failed"));
     }
     let is_left = |open: &PullRequestStatus| open.left_alone.as_ref().is_some_and(|wait| wait.needs_person);
-    let is_stuck = |pin: &PinStatus| pin.is_behind() && pin.needs_person();
+    let is_stuck = |pin: &PinStatus| pin.waits().is_some_and(|wait| wait.needs_person);
     if status.pull_requests.iter().any(is_left) || status.pins.iter().any(is_stuck) {
         pills.push(Pill::new("red", "!", "waits for a person"));
     }
@@ -208,6 +208,7 @@ fn pills(status: &RepositoryStatus, now: Timestamp) -> Vec<Pill> {
 fn trouble_label(word: &str) -> &'static str {
     match word {
         "gone" => "tag gone",
+        "digest-gone" => "digest gone",
         "end-of-life" => "end of life",
         _ => "no new digest",
     }
@@ -248,12 +249,12 @@ fn pipeline(pipeline: Pipeline) -> Pill {
 
 fn pin_lists(status: &RepositoryStatus, now: Timestamp) -> Vec<PinList> {
     let (current, loud): (Vec<&PinStatus>, Vec<&PinStatus>) =
-        status.pins.iter().partition(|pin| pin.state == PinState::Current);
+        status.pins.iter().partition(|pin| pin.state == PinState::Current { waits: None });
     let view = |pins: &[&PinStatus]| pins.iter().map(|pin| PinView::new(pin, status, now)).collect();
     let name = &status.repository.name;
     let mut lists = Vec::new();
     if !loud.is_empty() {
-        let caption = format!("Pins of {name} that are behind or unknown");
+        let caption = format!("Pins of {name} that are behind, unknown or wait");
         lists.push(PinList { caption, summary: None, pins: view(&loud) });
     }
     if !current.is_empty() {
@@ -268,7 +269,10 @@ impl PinView {
         let moment = |at: Timestamp| Moment::new(at, now);
         let (mut proposed, mut why) = (None, None);
         let (state, newest) = match &pin.state {
-            PinState::Current => (Pill::new("green", "✓", "current"), None),
+            PinState::Current { waits } => {
+                why = waits.as_ref().map(|wait| Why::new(wait, of, now));
+                (Pill::new("green", "✓", "current"), None)
+            }
             PinState::Behind { newest, newest_version, waits, .. } => {
                 match waits {
                     Some(wait) => why = Some(Why::new(wait, of, now)),
@@ -280,8 +284,9 @@ impl PinView {
                 why = Some(Why { words: reason.clone(), until: None, since: None });
                 (Pill::new("", "?", "unknown"), None)
             }
-            PinState::Denied { reason: because, to, pull_request, waits } => {
-                let to = to.map(|to| format!("; it goes back to {}", to.short())).unwrap_or_default();
+            PinState::Denied { reason: because, to, to_tag, pull_request, waits } => {
+                let tag = to_tag.as_ref().map(|tag| format!("{tag} ")).unwrap_or_default();
+                let to = to.map(|to| format!("; it goes back to {tag}{}", to.short())).unwrap_or_default();
                 let number = pull_request.map(|number| format!(" in {}", of.vocabulary.numbered(number)));
                 let waits = waits.as_ref().map(|wait| Why::new(wait, of, now));
                 let (until, since) =

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use sqlx::SqlitePool;
 
-use super::{SqliteStore, StoreError};
+use super::{SqliteStore, StoreError, sql_error};
 use crate::domain::plan::Missing;
 use crate::store::presence::{Place, PresenceStore};
 
@@ -17,13 +18,7 @@ const NOT_MISSING_KEPT: SignedDuration = SignedDuration::from_hours(24);
 #[async_trait]
 impl PresenceStore for SqliteStore {
     async fn missing(&self) -> Result<BTreeMap<Place, Missing>, StoreError> {
-        let query = sqlx::query_as::<_, (String, String, i64, i64)>("SELECT image, digest, since, looks FROM missing");
-        let rows = query.fetch_all(&self.pool).await.map_err(self.read_error())?;
-        let missing = rows.into_iter().map(|(image, digest, since, looks)| {
-            let looks = u32::try_from(looks).map_err(|error| self.damaged(error))?;
-            Ok((self.place(&image, &digest)?, Missing { since: self.time(since)?, looks }))
-        });
-        missing.collect()
+        all(&self.name, &self.pool).await
     }
 
     async fn record_missing(&self, digests: &[Place], at: Timestamp) -> Result<(), StoreError> {
@@ -72,4 +67,22 @@ impl SqliteStore {
     fn place(&self, image: &str, digest: &str) -> Result<Place, StoreError> {
         Ok((image.parse().map_err(|error| self.damaged(error))?, self.digest(digest)?))
     }
+}
+
+/// Every pinned digest that was missing in the last look for it.
+pub(super) async fn all(store: &str, pool: &SqlitePool) -> Result<BTreeMap<Place, Missing>, StoreError> {
+    let query = sqlx::query_as::<_, (String, String, i64, i64)>("SELECT image, digest, since, looks FROM missing");
+    let rows = query.fetch_all(pool).await.map_err(|error| sql_error(store, "read", error))?;
+    rows.into_iter().map(|row| missing(row).map_err(|detail| damaged(store, detail))).collect()
+}
+
+fn missing(
+    (image, digest, since, looks): (String, String, i64, i64),
+) -> Result<(Place, Missing), Box<dyn std::error::Error>> {
+    let missing = Missing { since: Timestamp::from_microsecond(since)?, looks: u32::try_from(looks)? };
+    Ok(((image.parse()?, digest.parse()?), missing))
+}
+
+fn damaged(store: &str, detail: impl ToString) -> StoreError {
+    StoreError::Damaged { store: store.to_owned(), detail: detail.to_string() }
 }

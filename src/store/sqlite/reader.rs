@@ -1,5 +1,6 @@
 //! Looking into a store that another process may be using.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -8,11 +9,12 @@ use sqlx::{ConnectOptions as _, SqlitePool};
 
 use super::ledger::Snapshot;
 use super::view::View;
-use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, denial, status};
+use super::{BUSY_TIMEOUT, MIGRATIONS, adoption, denial, missing, status};
 use crate::domain::denial::RecordedDenial;
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
+use crate::domain::plan::Missing;
 use crate::domain::reference::{ImageName, TagRef};
 use crate::domain::status::FleetStatus;
 use crate::store::{LedgerEntry, StoreError, WaveBooks};
@@ -100,6 +102,11 @@ impl SqliteReader {
             return Ok(Vec::new());
         }
         denial::all(&self.name, &self.pool).await
+    }
+
+    /// Pinned digests that their registry did not have in the last look for them.
+    pub async fn missing(&self) -> Result<BTreeMap<(ImageName, Digest), Missing>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(BTreeMap::new()) } else { missing::all(&self.name, &self.pool).await }
     }
 
     fn view(&self) -> View<'_> {

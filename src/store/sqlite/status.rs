@@ -110,6 +110,7 @@ struct PinRow {
 #[serde(rename_all = "snake_case")]
 enum StateRow {
     Current,
+    CurrentAndWaiting(WaitRow),
     Behind {
         newest: String,
         newest_version: Option<String>,
@@ -125,6 +126,7 @@ enum StateRow {
     Denied {
         reason: String,
         to: Option<String>,
+        to_tag: Option<String>,
         pull_request: Option<u64>,
         waits: Option<WaitRow>,
     },
@@ -153,6 +155,7 @@ struct FindingRow {
 #[serde(rename_all = "snake_case")]
 enum TroubleRow {
     Gone,
+    DigestGone { digest: String, since: Timestamp },
     EndedLife(Date),
     EndsLife(Date),
     Stale(Timestamp),
@@ -242,7 +245,8 @@ impl From<&PinStatus> for PinRow {
             created: pin.created,
             first_seen: pin.first_seen,
             state: match pin.state.clone() {
-                PinState::Current => StateRow::Current,
+                PinState::Current { waits: None } => StateRow::Current,
+                PinState::Current { waits: Some(wait) } => StateRow::CurrentAndWaiting(WaitRow::from(wait)),
                 PinState::Behind { newest, newest_version, since, waits } => StateRow::Behind {
                     newest: newest.to_string(),
                     newest_version,
@@ -250,9 +254,10 @@ impl From<&PinStatus> for PinRow {
                     waits: waits.map(WaitRow::from),
                 },
                 PinState::Unknown { reason, needs_person } => StateRow::Unknown { reason, needs_person },
-                PinState::Denied { reason, to, pull_request, waits } => StateRow::Denied {
+                PinState::Denied { reason, to, to_tag, pull_request, waits } => StateRow::Denied {
                     reason,
                     to: to.map(|to| to.to_string()),
+                    to_tag: to_tag.map(|tag| tag.to_string()),
                     pull_request,
                     waits: waits.map(WaitRow::from),
                 },
@@ -272,14 +277,16 @@ impl PinRow {
             created: self.created,
             first_seen: self.first_seen,
             state: match self.state {
-                StateRow::Current => PinState::Current,
+                StateRow::Current => PinState::Current { waits: None },
+                StateRow::CurrentAndWaiting(wait) => PinState::Current { waits: Some(Wait::from(wait)) },
                 StateRow::Behind { newest, newest_version, since, waits } => {
                     PinState::Behind { newest: newest.parse()?, newest_version, since, waits: waits.map(Wait::from) }
                 }
                 StateRow::Unknown { reason, needs_person } => PinState::Unknown { reason, needs_person },
-                StateRow::Denied { reason, to, pull_request, waits } => PinState::Denied {
+                StateRow::Denied { reason, to, to_tag, pull_request, waits } => PinState::Denied {
                     reason,
                     to: to.map(|to| to.parse()).transpose()?,
+                    to_tag: to_tag.map(|tag| tag.parse()).transpose()?,
                     pull_request,
                     waits: waits.map(Wait::from),
                 },
@@ -320,6 +327,7 @@ impl From<&TagFinding> for FindingRow {
     fn from(TagFinding { tag, trouble }: &TagFinding) -> Self {
         let trouble = match *trouble {
             TagTrouble::Gone => TroubleRow::Gone,
+            TagTrouble::DigestGone { digest, since } => TroubleRow::DigestGone { digest: digest.to_string(), since },
             TagTrouble::EndedLife { on } => TroubleRow::EndedLife(on),
             TagTrouble::EndsLife { on } => TroubleRow::EndsLife(on),
             TagTrouble::Stale { since } => TroubleRow::Stale(since),
@@ -332,6 +340,7 @@ impl FindingRow {
     fn finding(self) -> Result<TagFinding, Damage> {
         let trouble = match self.trouble {
             TroubleRow::Gone => TagTrouble::Gone,
+            TroubleRow::DigestGone { digest, since } => TagTrouble::DigestGone { digest: digest.parse()?, since },
             TroubleRow::EndedLife(on) => TagTrouble::EndedLife { on },
             TroubleRow::EndsLife(on) => TagTrouble::EndsLife { on },
             TroubleRow::Stale(since) => TagTrouble::Stale { since },

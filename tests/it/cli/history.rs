@@ -35,7 +35,7 @@ fn world() -> World {
 fn status(name: &str, pins: &[(&str, Digest)]) -> RepositoryStatus {
     let pin = |(tag, digest): &(&str, Digest)| PinStatus {
         digest: Some(*digest),
-        ..pin(("Dockerfile", 1), tag, None, PinState::Current)
+        ..pin(("Dockerfile", 1), tag, None, PinState::Current { waits: None })
     };
     repository("github", name, pins.iter().map(pin).collect())
 }

@@ -1,6 +1,7 @@
 //! `refrom rollback` and `refrom allow` where nobody else uses the store: the program itself on a small organization.
 
 use refrom::demo::fleet::{Fleet, NGINX};
+use refrom::demo::forge::{Fault, FaultKind};
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::RepoName;
 use serde_json::{Value, json};
@@ -52,7 +53,8 @@ async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
     assert_eq!(list, "nothing was ever taken back\n");
 
     let done = refrom(&office, &[&rollback[..], &["--format", "json"]].concat()).ended(0).json();
-    assert_eq!(keys(&done), ["denial", "held_by", "notes", "pins", "recorded", "run"]);
+    assert_eq!(keys(&done), ["denial", "fleet_read_at", "held_by", "notes", "pins", "recorded", "run"]);
+    assert!(done["fleet_read_at"].is_string());
     assert_eq!(keys(&done["denial"]), ["at", "digest", "reason", "registry", "repository", "tag", "to"]);
     let denial = &done["denial"];
     assert_eq!(
@@ -67,7 +69,8 @@ async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
         json!(["nginx", "1.27-alpine", from, "it crashes on arm64", "now", null])
     );
     let pin = &done["pins"][0];
-    let expected = ["forge", "line", "name", "path", "pull_request", "reason", "registry", "repository", "tag", "to"];
+    let expected =
+        ["forge", "line", "name", "path", "pull_request", "reason", "registry", "repository", "tag", "to", "to_tag"];
     assert_eq!(keys(pin), expected);
     assert_eq!(
         json!([pin["name"], pin["path"], pin["line"], pin["to"], pin["pull_request"]["number"], pin["reason"]]),
@@ -127,4 +130,99 @@ async fn what_makes_no_sense_is_refused_before_anything_is_denied() {
     let other = Digest::of(b"other").to_string();
     let answer = refrom(&office, &["rollback", IMAGE, "--from", &other, "--to", &from, "--reason", "x"]).ended(2);
     assert!(answer.stderr.contains("`--to` is denied itself: slow"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_waits_for_no_secret() {
+    let (office, second) = merged().await;
+    let arguments = ["rollback", IMAGE, "--from", &second.to_string(), "--reason", "slow", "--config", "refrom.yaml"];
+    let without = |more: &[&str]| {
+        let arguments = [&arguments[..], more].concat();
+        answer(office.world.command(env!("CARGO_BIN_EXE_refrom"), &arguments).output().unwrap())
+    };
+    let planned = without(&["--dry-run"]).ended(3).stdout;
+    assert!(planned.starts_with("would deny ") && planned.contains("acme/web"), "{planned}");
+    let told = without(&[]).ended(3);
+    assert!(told.stdout.starts_with("denied ") && told.stdout.contains("acme/web"), "{told:?}");
+    assert!(told.stderr.contains("nothing was looked at or done, the next cycle does it: "), "{told:?}");
+    assert!(told.stderr.contains("REFROM_DEMO_FORGE_TOKEN"), "which secret: {told:?}");
+    let list = refrom(&office, &["rollback", "--list", "--format", "json"]).ended(0).json();
+    assert_eq!(list["denials"].as_array().map(Vec::len), Some(1));
+    let cycle = office.run(&[]).ended(0).stdout;
+    assert!(cycle.contains("acme/web: open refrom/base-images"), "{cycle}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_nobody_pins_is_denied_and_nothing_else_happens() {
+    let (office, _) = merged().await;
+    office.release("3");
+    let from = Digest::of(b"redis").to_string();
+    let rollback = ["rollback", "dhi.io/redis", "--from", &from, "--reason", "slow"];
+    let done = refrom(&office, &[&rollback[..], &["--format", "json"]].concat()).ended(0).json();
+    assert_eq!(json!([done["recorded"], done["run"], done["pins"]]), json!(["now", null, []]));
+    assert_eq!(done["notes"], json!(["no repository pins the image: nothing was looked at"]));
+    assert!(done["fleet_read_at"].is_string());
+    let cycle = office.run(&[]).ended(0).stdout;
+    assert!(cycle.contains("refrom/base-images"), "which was left to the next cycle: {cycle}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_be_read_is_on_the_digest_as_far_as_anybody_knows() {
+    let (office, second) = merged().await;
+    let kind = FaultKind::PartialError { repository: "acme/web".into(), kind: "FORBIDDEN".into() };
+    office.fleet.forge.fail(Fault::next("POST /graphql#RepositoriesByName", kind));
+    let from = second.to_string();
+    let rollback = ["rollback", IMAGE, "--from", &from, "--reason", "slow"];
+    let done = refrom(&office, &[&rollback[..], &["--format", "json"]].concat()).ended(3).json();
+    let pin = &done["pins"][0];
+    assert_eq!(json!([pin["name"], pin["reason"]]), json!(["acme/web", "its repository could not be read"]), "{done}");
+    let again = refrom(&office, &rollback).ended(0).stdout;
+    assert!(again.contains(" in 1 repository\nthe whole fleet was last read at "), "{again}");
+}
+
+/// Words of a command line.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('"').enumerate();
+    let split = |(index, part): (usize, &str)| match index % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect::<Vec<_>>(),
+        _ => vec![part.to_owned()],
+    };
+    parts.flat_map(split).collect()
+}
+
+/// Without what differs each time: digests, times, addresses, and the width of columns.
+fn plain(text: &str) -> Vec<String> {
+    let word = |word: &str| match word {
+        _ if word.contains("://") => "URL".to_owned(),
+        _ if word.len() == 20 && word.ends_with('Z') => "TIME".to_owned(),
+        _ if word.len() >= 12 && word.trim_end_matches(',').chars().all(|c| c.is_ascii_hexdigit()) => {
+            "DIGEST".to_owned()
+        }
+        _ => word.to_owned(),
+    };
+    text.lines().map(|line| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_the_program_prints() {
+    let (office, second) = merged().await;
+    let page = include_str!("../../../docs/rollback.md");
+    let blocks: Vec<&str> = page.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(blocks.len() >= 3, "{blocks:?}");
+    for block in blocks {
+        let joined = block.replace("\\\n", " ");
+        let (command, output) = joined.split_once('\n').unwrap();
+        let arguments: Vec<String> = words(command.strip_prefix("$ refrom ").unwrap())
+            .into_iter()
+            .map(|word| if word.starts_with("sha256:") { second.to_string() } else { word })
+            .collect();
+        let mut program = office
+            .world
+            .command(env!("CARGO_BIN_EXE_refrom"), &arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        for name in ["REFROM_DEMO_FORGE_TOKEN", "REFROM_DEMO_REGISTRY_PASSWORD"] {
+            program.env(name, Fleet::environment(name).unwrap());
+        }
+        let told = answer(program.output().unwrap()).ended(0);
+        assert_eq!(plain(&told.stdout), plain(output), "{command}\n{}", told.stdout);
+    }
 }

@@ -23,6 +23,7 @@ on_both_forges!(
     allowing_it_closes_the_way_back_and_refuses_nothing,
     a_way_back_that_people_close_is_refused,
     it_goes_to_the_digest_that_is_named,
+    who_followed_a_version_goes_back_with_tag_digest_and_comment,
     what_the_registry_lost_since_it_was_merged_is_no_way_back,
     where_nothing_is_known_to_go_back_to_it_stays_and_says_so_until_there_is_a_newer_one,
     a_way_back_waits_for_no_age,
@@ -98,7 +99,9 @@ async fn a_digest_that_is_taken_back_goes_back_by_pull_request(face: Face) {
     let hosted = world.pull_request(WEB, 2);
     assert!(hosted.title.contains("roll back base image dhi.io/nginx:1.27"), "{}", hosted.title);
     assert!(hosted.body.starts_with("The digest of a pinned base image was taken back."), "{}", hosted.body);
-    let PinState::Denied { reason, to, pull_request, waits: None } = &status(&world, WEB).await.pins[0].state else {
+    let PinState::Denied { reason, to, to_tag: None, pull_request, waits: None } =
+        &status(&world, WEB).await.pins[0].state
+    else {
         panic!("{:?}", status(&world, WEB).await.pins)
     };
     assert_eq!((reason.as_str(), *to, *pull_request), (WHY, Some(first), Some(2)));
@@ -159,7 +162,7 @@ async fn allowing_it_closes_the_way_back_and_refuses_nothing(face: Face) {
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main", "#2 closed refrom/base-images -> main"]);
     world.expect_branches(WEB, &[]);
-    assert_eq!(status(&world, WEB).await.pins[0].state, PinState::Current);
+    assert_eq!(status(&world, WEB).await.pins[0].state, PinState::Current { waits: None });
     deny(&world, &second).await;
     world.run().await;
     world.expect_proposal(WEB, 3, &nginx("1.27.1", &first));
@@ -184,6 +187,40 @@ async fn it_goes_to_the_digest_that_is_named(face: Face) {
     deny_to(&world, &second, Some(named)).await;
     world.run().await;
     world.expect_proposal(WEB, 2, &nginx("1.27.0", &named));
+    world.finish();
+}
+
+async fn who_followed_a_version_goes_back_with_tag_digest_and_comment(face: Face) {
+    let (mut world, first) = current(face).await;
+    world.policy(&["follow: minor"]);
+    let higher = world.release(IMAGE, "1.28", "1");
+    world.run().await;
+    world.expect_proposal(WEB, 1, &format!("# nginx 1.28.1\nFROM dhi.io/nginx:1.28@{higher}\n"));
+    world.forge.merge(&name(WEB), 1).unwrap();
+    world.run().await;
+    world.wait_minutes(60);
+    deny(&world, &higher).await;
+    world.run().await;
+    world.expect_proposal(WEB, 2, &nginx("1.27.1", &first));
+    assert_eq!(world.pull_request(WEB, 2).title, "build(deps): urgently roll back dhi.io/nginx 1.28 → 1.27");
+    let PinState::Denied { to, to_tag, waits: None, .. } = &status(&world, WEB).await.pins[0].state else {
+        panic!("{:?}", status(&world, WEB).await.pins)
+    };
+    assert_eq!((*to, to_tag.as_ref().map(ToString::to_string).as_deref()), (Some(first), Some("1.27")));
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.forge.merge(&name(WEB), 2).unwrap();
+    let report = world.run().await;
+    assert_eq!(waits(&report, WEB), [format!("{} is denied: {WHY}", higher.short())]);
+    let PinState::Current { waits: Some(wait) } = &status(&world, WEB).await.pins[0].state else {
+        panic!("{:?}", status(&world, WEB).await.pins)
+    };
+    assert_eq!(wait.why, format!("{} is denied: {WHY}", higher.short()), "a higher tag is there");
+    world.expect_branches(WEB, &[]);
+    world.wait_minutes(60);
+    let next = world.release(IMAGE, "1.28", "2");
+    world.run().await;
+    world.expect_proposal(WEB, 3, &format!("# nginx 1.28.2\nFROM dhi.io/nginx:1.28@{next}\n"));
     world.finish();
 }
 

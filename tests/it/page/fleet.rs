@@ -105,7 +105,7 @@ const STATIC: &str = "cgr.dev/chainguard/static:latest";
 const NODE: &str = "docker.io/library/node:22-bookworm-slim";
 
 fn current(image: &str) -> PinStatus {
-    pin(("Dockerfile", 7), image, Some("1.27.4"), PinState::Current)
+    pin(("Dockerfile", 7), image, Some("1.27.4"), PinState::Current { waits: None })
 }
 
 /// Repositories where somebody has to do something.

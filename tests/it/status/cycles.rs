@@ -49,7 +49,10 @@ async fn a_pin_is_current_then_behind_since_the_tag_moved_and_in_a_pull_request(
     assert_eq!(kept.url.unwrap(), format!("{}/acme/web", world.forge.url().unwrap().as_str().trim_end_matches('/')));
     let pin = &kept.pins[0];
     assert_eq!((pin.path.as_str(), pin.line, pin.tag.to_string().as_str()), ("Dockerfile", 2, "dhi.io/nginx:1.27"));
-    assert_eq!((pin.digest, pin.first_seen, &pin.state), (Some(first), Some(at("08:00")), &PinState::Current));
+    assert_eq!(
+        (pin.digest, pin.first_seen, &pin.state),
+        (Some(first), Some(at("08:00")), &PinState::Current { waits: None })
+    );
 
     let second = world.release(NGINX, "1.27", "2");
     world.wait_minutes(60);

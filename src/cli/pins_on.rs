@@ -1,0 +1,82 @@
+//! Who is on a digest that was taken back.
+
+use std::collections::BTreeSet;
+
+use crate::cycle::{DeniedPin, Report};
+use crate::domain::candidates::RepositoryKey;
+use crate::domain::denial::{Denial, pins_of};
+use crate::domain::digest::Digest;
+use crate::domain::mirror::Mirrors;
+use crate::domain::pull_request::Vocabulary;
+use crate::domain::reference::{Tag, TagRef};
+use crate::domain::status::{FleetStatus, PinState, PinStatus, RepositoryStatus};
+
+/// A pin at the digest that is taken back.
+#[derive(Debug)]
+pub struct PinOn {
+    pub repository: RepositoryKey,
+    pub vocabulary: Vocabulary,
+    pub path: String,
+    pub line: u32,
+    /// As it is written.
+    pub tag: TagRef,
+    pub to: Option<Digest>,
+    /// The tag that it gets there, where that is another one.
+    pub to_tag: Option<Tag>,
+    pub pull_request: Option<(u64, String)>,
+    pub waits: Option<String>,
+}
+
+/// The pins at the digest, as a cycle left them.
+pub(super) fn read_pins(report: &Report, denial: &Denial, mirrors: &Mirrors) -> impl Iterator<Item = PinOn> {
+    report.repositories.iter().flat_map(move |repository| {
+        let (key, vocabulary) = (&repository.plan.repository, repository.plan.vocabulary);
+        let denied = repository.denied.iter().filter(|pin| is_of(denial, mirrors, &pin.tag, &pin.digest));
+        denied.map(move |pin| {
+            let DeniedPin { path, line, tag, to, to_tag, pull_request, waits, .. } = pin.clone();
+            let waits = waits.map(|wait| wait.why);
+            PinOn { repository: key.clone(), vocabulary, path, line, tag, to, to_tag, pull_request, waits }
+        })
+    })
+}
+
+/// The pins at the digest of repositories that the cycle could not read, as they were read last.
+pub(super) fn unread_pins(report: &Report, fleet: &FleetStatus, denial: &Denial, mirrors: &Mirrors) -> Vec<PinOn> {
+    let read: BTreeSet<&RepositoryKey> = report.repositories.iter().map(|it| &it.plan.repository).collect();
+    let mut unread = pins_on(fleet, denial, mirrors);
+    unread.retain(|pin| !read.contains(&pin.repository));
+    for pin in &mut unread {
+        pin.waits = Some("its repository could not be read".to_owned());
+    }
+    unread
+}
+
+fn is_of(denial: &Denial, mirrors: &Mirrors, tag: &TagRef, digest: &Digest) -> bool {
+    *digest == denial.digest && denial.scope().covers(&mirrors.asked(tag))
+}
+
+/// Who is on a digest, as the last cycles left it.
+pub(super) fn pins_on(fleet: &FleetStatus, denial: &Denial, mirrors: &Mirrors) -> Vec<PinOn> {
+    let scope = denial.scope();
+    let pins = pins_of(fleet, &scope, mirrors).filter(|(_, pin)| pin.digest == Some(denial.digest));
+    pins.map(|(repository, pin)| pin_on(repository, pin)).collect()
+}
+
+fn pin_on(status: &RepositoryStatus, pin: &PinStatus) -> PinOn {
+    let (to, to_tag, number, waits) = match &pin.state {
+        PinState::Denied { to, to_tag, pull_request, waits, .. } => (*to, to_tag.clone(), *pull_request, waits.clone()),
+        PinState::Current { .. } | PinState::Behind { .. } | PinState::Unknown { .. } => (None, None, None, None),
+    };
+    let open = status.pull_requests.iter().find(|open| Some(open.number) == number);
+    PinOn {
+        repository: status.repository.clone(),
+        vocabulary: status.vocabulary,
+        path: pin.path.clone(),
+        line: pin.line,
+        tag: pin.tag.clone(),
+        to,
+        to_tag,
+        pull_request: open.map(|open| (open.number, open.url.clone())),
+        waits: waits.map(|wait| wait.why),
+    }
+}
