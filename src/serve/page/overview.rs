@@ -233,7 +233,7 @@ fn state_label(state: StateFilter) -> &'static str {
     match state {
         StateFilter::Attention => "Needs a person",
         StateFilter::Behind => "Behind",
-        StateFilter::Waiting => "Behind, not proposed",
+        StateFilter::Waiting => "Waiting, not proposed",
         StateFilter::Open => "Open pull request",
         StateFilter::Failed => "Failed checks",
         StateFilter::Unknown => "Unknown",

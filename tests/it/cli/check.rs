@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use refrom::demo::registry::{Access, Fault, Form, ImageSpec};
 use refrom::domain::denial::Denial;
 use refrom::domain::reference::TagRef;
-use refrom::store::{SqliteDenials, SqliteStore, Store as _};
+use refrom::store::{PresenceStore as _, SqliteDenials, SqliteStore, Store as _};
 use serde_json::{Value, json};
 
 use super::{GONE, PLATFORMS, Shop, pin};
@@ -219,4 +219,30 @@ async fn what_somebody_took_back_is_proposed_to_nobody() {
     denials.close().await;
     shop.refrom(&["bump", "a"]).ended(0);
     assert_eq!(shop.world.text("a/Dockerfile"), pin("dhi.io/nginx:1", new));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_digest_that_is_lost_is_a_finding_beside_the_reason() {
+    let shop = Shop::open(&[]).await;
+    let [lost, head] = ["lost", "head"].map(|content| shop.publish("dhi.io/nginx", "1", content));
+    shop.world.write("a/Dockerfile", pin("dhi.io/nginx:1", lost).as_bytes());
+    let state = shop.world.folder.path().join("state");
+    shop.configure(&format!("state_dir: '{}'\n", state.display()));
+    let at = |minutes: i64| Timestamp::from_second(minutes * 60).unwrap();
+    let store = SqliteStore::open(&state.join("refrom.db"), at(0)).await.unwrap();
+    let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() };
+    // The tag went back from it.
+    for (minutes, digest) in [(1, head), (2, lost)] {
+        store.record_sightings(&[(tag.clone(), digest)], at(minutes)).await.unwrap();
+    }
+    let check = || shop.refrom(&["check", "--format", "json", "a"]).ended(1).json()["uses"][0].clone();
+    for (minutes, findings) in [(10, json!([])), (20, json!(["digest-gone"]))] {
+        store.record_missing(&[(tag.image.clone(), lost)], at(minutes)).await.unwrap();
+        let checked = check();
+        assert_eq!((&checked["findings"], &checked["state"]), (&findings, &json!("behind")));
+        assert!(checked["error"].as_str().unwrap().contains("an older digest than the pinned one"), "{checked}");
+    }
+    let table = shop.refrom(&["check", "a"]).ended(1).stdout;
+    let words = format!("the pinned digest {} is gone from its registry since 1970-01-01: ", lost.short());
+    assert!(table.contains(&words), "{table}");
 }

@@ -5,9 +5,10 @@ use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::reference::TagRef;
-use refrom::domain::status::{CycleStatus, FleetStatus, PinState};
+use refrom::domain::status::{CycleStatus, Filter, FleetStatus, PinState, Standing, StateFilter, Wait};
 use refrom::domain::waves::{UnderWay, WaveCause, WaveStanding};
 use refrom::serve::page::{self, Page, Query};
+use refrom::serve::record::StatusRecord;
 
 use super::fleet::{behind, fleet, now, open, pin, repository};
 
@@ -235,5 +236,26 @@ fn every_text_has_enough_contrast_in_light_and_dark() {
             let found = contrast(color("edge"), color(back));
             assert!(found >= 3.0, "edge on {back}: {found:.2}");
         }
+    }
+}
+
+#[test]
+fn a_current_pin_that_waits_for_a_higher_tag_says_why() {
+    let state = |needs_person| PinState::Current {
+        waits: Some(Wait::of_words("its tag stands where `1.28` cannot be written", needs_person)),
+    };
+    for (needs_person, standing) in [(true, Standing::NeedsPerson), (false, Standing::Current)] {
+        let waiting = pin(("Dockerfile", 7), "dhi.io/nginx:1.27", None, state(needs_person));
+        let mut fleet = fleet();
+        fleet.repositories.truncate(1);
+        fleet.repositories[0] = repository("github", "acme/waits", vec![waiting]);
+        assert_eq!(fleet.repositories[0].standing(), standing);
+        let filter = Filter { state: Some(StateFilter::Waiting), ..Filter::default() };
+        assert_eq!(fleet.select(&filter).len(), 1);
+        says(&text(&page(&fleet).html), &["current its tag stands where 1.28 cannot be written"]);
+        let told = serde_json::to_value(StatusRecord::new(&fleet, &Filter::default(), now())).unwrap();
+        let told = &told["repositories"][0]["pins"][0];
+        assert_eq!((told["state"].as_str(), told["needs_person"].as_bool()), (Some("current"), Some(needs_person)));
+        assert_eq!(told["reason"], "its tag stands where `1.28` cannot be written");
     }
 }

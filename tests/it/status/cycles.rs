@@ -1,11 +1,16 @@
 //! What a cycle leaves in the store, for each situation.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use refrom::cycle::Request;
 use refrom::demo::forge::{Fault as ForgeFault, FaultKind};
 use refrom::demo::registry::Fault;
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::status::{FleetStatus, PinState, PinStatus, RepositoryStatus, Standing, StateFilter};
-use refrom::store::SqliteReader;
+use refrom::net::Tally;
+use refrom::serve::metrics::Metrics;
+use refrom::store::{SqliteReader, StoreFacts};
 
 use crate::cycle::world::{BRANCH, World, name, nginx};
 
@@ -281,5 +286,43 @@ async fn after_its_turn_a_repository_is_due_at_the_next_and_says_by_which_rule()
     let why = behind(&kept.pins[0]).1.unwrap();
     assert!(why.starts_with("not due until 2026-11-23 00:00 UTC: schedule `weekly`"), "{why}");
     assert_eq!((kept.standing(), kept.pull_requests.len()), (Standing::Behind, 0));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_lost_digest_with_nothing_to_go_to_needs_a_person_and_is_counted() {
+    let mut world = World::new().await;
+    let first = world.release(NGINX, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.run().await;
+    let second = world.release(NGINX, "1.27", "2");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.2", &second))]);
+    world.wait_minutes(60);
+    world.run().await;
+    world.registry.move_tag(NGINX, "1.27", first);
+    world.registry.delete_manifest(NGINX, &second);
+    let mut report = world.run().await;
+    for _ in 0..3 {
+        assert!(only(&world).await.findings.is_empty(), "twice is not yet");
+        world.wait_minutes(60);
+        report = world.run().await;
+        if !report.repositories[0].plan.findings.is_empty() {
+            break;
+        }
+    }
+    let kept = only(&world).await;
+    assert_eq!((kept.findings[0].trouble.as_str(), kept.findings.len()), ("digest-gone", 1));
+    assert_eq!(kept.findings, report.repositories[0].plan.findings, "what is kept is what was found");
+    assert_eq!((kept.standing(), behind(&kept.pins[0]).1.is_some()), (Standing::NeedsPerson, true));
+    let metrics = Metrics::new();
+    metrics.observe_cycle(&Request::default(), &report, Duration::ZERO, world.time());
+    let text = metrics.render(&Tally::default(), &StoreFacts::default(), world.time());
+    for line in [
+        "refrom_tag_findings{finding=\"digest-gone\"} 1",
+        "refrom_waiting_pins{needs_person=\"true\"} 0",
+        "refrom_waiting_pins{needs_person=\"false\"} 1",
+    ] {
+        assert!(text.contains(line), "no `{line}` in {text}");
+    }
     world.finish();
 }
