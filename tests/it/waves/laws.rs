@@ -206,7 +206,9 @@ impl Told {
         }
         let changed = changes(&self.noted.facts().adoptions, &self.fleet.pinned);
         self.noted.note(&changed, self.fleet.pipelines.clone(), self.fleet.now);
-        self.noted = std::mem::take(&mut self.noted).denying(self.fleet.taken_back.clone());
+        if self.noted.facts().denied != self.fleet.taken_back {
+            self.noted = std::mem::take(&mut self.noted).denying(self.fleet.taken_back.clone());
+        }
         self.fleet.look();
     }
 
