@@ -159,13 +159,18 @@ impl Candidate {
 
 /// Compares every followed pin with what its tag points to. A tag that nobody asked about is unknown.
 pub fn behind(facts: &RepositoryFacts, observations: &Observations) -> Candidates {
-    let pins = if facts.policy.enabled { pins(&facts.files, &facts.policy, observations) } else { Vec::new() };
+    let pins = of_repository(facts, observations);
     let mut branches: BTreeSet<BranchName> = facts.head.bot_branches.iter().map(|branch| branch.name.clone()).collect();
     for pin in pins.iter().filter(|pin| matches!(pin.state, UseState::Behind { .. })) {
         branches.extend(pin.subjects());
     }
     branches.retain(BranchName::is_ours);
     Candidates { pins, branches }
+}
+
+/// The pins of [`behind`].
+pub fn of_repository(facts: &RepositoryFacts, observations: &Observations) -> Vec<Candidate> {
+    if facts.policy.enabled { pins(&facts.files, &facts.policy, observations) } else { Vec::new() }
 }
 
 /// Every followed pin of these files with its state, by file as given, then as in the file.

@@ -66,7 +66,7 @@ impl Replay<'_> {
 fn missing(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Move> {
     let key = facts.key();
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
-    let pins = candidates::behind(facts, &knowledge.observations).pins;
+    let pins = candidates::of_repository(facts, &knowledge.observations);
     pins.iter().flat_map(|pin| target::wanted(pin, &rules)).collect()
 }
 

@@ -215,11 +215,11 @@ impl<'a> Replay<'a> {
         self.begin_pins(&wanted, look, now);
         wanted.extend(self.adopt(&wanted, now));
         self.know(&wanted, look, now);
-        let facts: Vec<_> = wanted.iter().filter_map(|index| self.repositories.get(*index)).collect();
-        let facts: Vec<_> = facts.into_iter().map(|repository| repository.facts.clone()).collect();
+        let facts: Vec<_> =
+            wanted.iter().filter_map(|index| self.repositories.get(*index)).map(|it| &it.facts).collect();
         let limits = Limits { max_new_per_hour, opened_in_last_hour, cadence: CadenceMode::Honour };
-        let plan = plan::plan(&facts, &self.knowledge, &limits, now);
         self.plans += facts.len() as u64;
+        let plan = plan::plan(facts, &self.knowledge, &limits, now);
         for plan in &plan.repositories {
             self.carry_out(plan, look, now)?;
         }

@@ -4,20 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use refrom::domain::cadence::CadenceMode;
-use refrom::domain::candidates::{FileUses, Move, RepositoryFacts, RepositoryKey, Unanswered, Unknown, behind};
+use refrom::domain::candidates::{FileUses, Move, RepositoryFacts, RepositoryKey, Unanswered, Unknown, of_repository};
 use refrom::domain::denial::Denials;
 use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::image_use::{ImageUse, Status, TagSource, UseKind};
 use refrom::domain::ledger::Ledger;
-use refrom::domain::plan::{Action, Closing, Knowledge, Limits, MergeTarget, Plan, Proposal, held_moves, plan};
-use refrom::domain::policy::{FilePolicy, Policy};
+use refrom::domain::plan::{
+    Action, Closing, Knowledge, Limits, MergeTarget, Missing, Plan, Proposal, Refusals, held_moves, plan,
+};
+use refrom::domain::policy::{FilePolicy, Follow, Policy};
 use refrom::domain::proposal::{Evidence, NoImage};
 use refrom::domain::pull_request::{
     AutoMergesFrom, BotBranch, BranchName, CommitId, Mergeable, Pipeline, PullRequest, PullRequestState, RepoName,
     RepositoryHead, Vocabulary,
 };
-use refrom::domain::reference::{Reference, TagRef};
+use refrom::domain::reference::{ImageName, Reference, TagRef};
+use refrom::domain::tag_list::TagList;
 use refrom::domain::target::{Rules, targets, wanted};
 
 pub const OURS: &str = "bot@refrom.example";
@@ -65,6 +68,14 @@ pub struct World {
     pub hour: i64,
     /// When repositories had their turn, by name.
     pub turns: BTreeMap<String, Timestamp>,
+    /// When a pull request was last opened in them, by name.
+    pub last_opened: BTreeMap<String, Timestamp>,
+    /// Pinned digests that their registry does not have, by the name that is written.
+    pub missing: BTreeMap<(ImageName, Digest), Missing>,
+    /// What the store knows of digests besides the evidence.
+    pub images: BTreeMap<(ImageName, Digest), Image>,
+    /// What no mirror has yet.
+    pub not_mirrored: BTreeSet<Digest>,
     pub cadence: CadenceMode,
     /// What was written to the forge, in words.
     pub writes: Vec<String>,
@@ -152,6 +163,10 @@ impl World {
             opened: 0,
             hour: 1,
             turns: BTreeMap::new(),
+            last_opened: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            images: BTreeMap::new(),
+            not_mirrored: BTreeSet::new(),
             cadence: CadenceMode::Honour,
             writes: Vec::new(),
             told_to_merge: BTreeMap::new(),
@@ -237,6 +252,7 @@ impl World {
             for pin in repo.pins.iter_mut().filter(|pin| pin.path == changed.file && pin.tag.image == changed.image) {
                 if pin.tag.tag == changed.tag && Some(pin.digest) == changed.old {
                     pin.digest = changed.new;
+                    pin.tag.tag = changed.new_tag.clone().unwrap_or(changed.tag.clone());
                 }
             }
         }
@@ -276,15 +292,25 @@ impl World {
             observations: self.tags.iter().map(|(tag, digest)| (tag.clone(), seen(digest))).collect(),
             ledger: self.ledger.clone(),
             denials: self.denials.clone(),
+            missing: self.missing.clone(),
+            images: self.images.clone(),
             own_emails: [OURS.to_owned()].into(),
             api_emails: [("github".to_owned(), API_EMAILS.map(str::to_owned).into())].into(),
             told_to_merge: self.told_to_merge.clone(),
             unfinished: self.unfinished.clone(),
             ..Knowledge::default()
         };
+        for tag in self.tags.keys() {
+            if let Ok(tags) = knowledge.tags.entry(tag.image.clone()).or_insert(Ok(TagList::default())) {
+                tags.insert(tag.tag.clone());
+            }
+        }
         for facts in facts {
             let key = facts.key();
-            let pins = behind(facts, &knowledge.observations).pins;
+            let name = facts.head.name.as_str();
+            knowledge.refused.insert(key.clone(), Refusals::of(&self.repos[name].pull_requests));
+            knowledge.last_opened.extend(self.last_opened.get(name).map(|last| (key.clone(), *last)));
+            let pins = of_repository(facts, &knowledge.observations);
             loop {
                 let rules =
                     Rules { repository: Some(&key), policy: &facts.policy, knowledge: &knowledge, now: self.now() };
@@ -314,7 +340,8 @@ impl World {
             Some(Content::Unreadable) => Err(NoImage::Unknown(Unknown { reason: "HTTP 500".to_owned() })),
         };
         let old = wanted.old.map_or(Err(NoImage::Unpinned), image);
-        Evidence { new: image(wanted.new), old, in_mirror: None, contents: BTreeMap::new() }
+        let in_mirror = wanted.mirror.as_ref().map(|_| Ok(!self.not_mirrored.contains(&wanted.new)));
+        Evidence { new: image(wanted.new), old, in_mirror, contents: BTreeMap::new() }
     }
 
     pub fn plan(&self) -> Plan {
@@ -367,6 +394,7 @@ impl World {
                 let head = self.act_push(name, proposal);
                 self.numbers += 1;
                 self.opened += 1;
+                self.last_opened.insert(name.to_owned(), self.now());
                 let new = PullRequest {
                     number: self.numbers,
                     url: format!("https://forge.example/{name}/{}", self.numbers),
@@ -457,7 +485,9 @@ fn facts(name: &str, repo: &Repo) -> RepositoryFacts {
     let mut files: BTreeMap<String, Vec<ImageUse>> = BTreeMap::new();
     for pin in repo.pins.iter().filter(|pin| !repo.unread.contains_key(&pin.path)) {
         let uses = files.entry(pin.path.clone()).or_default();
-        uses.push(image_use(&pin.tag, pin.digest, uses.len()));
+        let found = image_use(&pin.tag, pin.digest, uses.len());
+        let tag_range = found.digest_range.clone().filter(|_| repo.policy.follow != Follow::Digest);
+        uses.push(ImageUse { tag_range, ..found });
     }
     let base = repo.policy.base.clone().unwrap_or_else(|| branch("main"));
     let base_commit = commit(&format!("{name} {base} {}", repo.commits));

@@ -11,6 +11,7 @@ use refrom::config::{Config, Secrets};
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
 use refrom::simulate::{Deed, DeedKind, Figures, Listed, Outcome, Planning, Recording, Setup, replay};
+use serde_json::{Value, json};
 
 /// A replay begins then.
 const START: &str = "2026-07-01T00:00:00Z";
@@ -25,13 +26,18 @@ fn config(text: &str) -> Config {
 
 /// The hours at which tags moved, each to a digest of its own letter.
 fn recording(moves: &[(i64, &str, char)]) -> Recording {
+    let line = |(at, tag, letter): &(i64, &str, char)| {
+        let digest = Digest::of(format!("{tag} {letter}").as_bytes()).to_string();
+        json!({ "first_seen": hour(*at).to_string(), "reference": tag, "digest": digest })
+    };
+    recording_of(&moves.iter().map(line).collect::<Vec<_>>())
+}
+
+/// A history of these lines.
+fn recording_of(lines: &[Value]) -> Recording {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("history.jsonl");
-    let line = |(at, tag, letter): &(i64, &str, char)| {
-        let digest = Digest::of(format!("{tag} {letter}").as_bytes());
-        format!("{{\"first_seen\": \"{}\", \"reference\": \"{tag}\", \"digest\": \"{digest}\"}}\n", hour(*at))
-    };
-    std::fs::write(&file, moves.iter().map(line).collect::<String>()).unwrap();
+    std::fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
     Recording::read(&file).unwrap()
 }
 

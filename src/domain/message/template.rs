@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::LazyLock;
 
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Template, UndefinedBehavior};
 use serde::Serialize;
 
 use super::context::Context;
@@ -44,6 +45,16 @@ pub(super) const COMMIT_MESSAGE: &str = "{{ title }}
 and {{ left_out }} more
 {% endif %}";
 
+/// The defaults, compiled once: every proposal of a fleet is written with them. Each is named by its own text, and valid; a
+/// test holds it.
+static DEFAULTS: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut defaults = environment();
+    for template in [TITLE, BODY, COMMIT_MESSAGE] {
+        let _ = defaults.add_template(template, template);
+    }
+    defaults
+});
+
 /// Which template a text is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TemplateKind {
@@ -83,20 +94,30 @@ pub(super) fn forbid_comments(body: &str) -> Result<(), String> {
 
 /// Renders within the limits; the error is for people.
 pub(super) fn render(kind: TemplateKind, template: &str, context: &impl Serialize) -> Result<String, String> {
+    let mut output = Bounded { bytes: Vec::new(), room: kind.output_max() };
+    let mut write = |compiled: Template<'_, '_>| {
+        compiled.render_captured_to(minijinja::value::Serde(context), &mut output).map(drop)
+    };
+    let own = environment();
+    let rendered = match DEFAULTS.get_template(template) {
+        Ok(compiled) => write(compiled),
+        Err(_) => own.template_from_str(template).and_then(write),
+    };
+    match rendered {
+        Ok(()) => String::from_utf8(output.bytes).map_err(|error| error.to_string()),
+        Err(error) => Err(describe(&error, &own, template, context)),
+    }
+}
+
+/// With the limits of every template.
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(RECURSION_MAX);
     // Values arrive harmless for the place they are for: see `escape`.
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    let mut output = Bounded { bytes: Vec::new(), room: kind.output_max() };
-    let rendered = environment
-        .template_from_str(template)
-        .and_then(|template| template.render_captured_to(minijinja::value::Serde(context), &mut output).map(drop));
-    match rendered {
-        Ok(()) => String::from_utf8(output.bytes).map_err(|error| error.to_string()),
-        Err(error) => Err(describe(&error, &environment, template, context)),
-    }
+    environment
 }
 
 /// `line 2: unknown function: …`; names the variables that there are not, where that is what is wrong.

@@ -53,20 +53,20 @@ pub(super) fn decide(facts: &RepositoryFacts, knowledge: &Knowledge, mode: Caden
     let interval = Interval::of(facts, knowledge.last_opened.get(&key).copied(), mode, now);
     let due = put_off::due(facts, knowledge.turns.get(&key).copied(), mode, now);
     let mut plan = RepositoryPlan::new(key.clone(), facts.vocabulary, due);
-    let targets = target::targets(facts, knowledge, now);
-    let candidates: Vec<Candidate> = targets.pins.iter().map(|considered| considered.candidate.clone()).collect();
+    let considered = target::considered(facts, knowledge, now);
+    let candidates: Vec<Candidate> = considered.iter().map(|it| it.candidate.clone()).collect();
     plan.findings = freshness::findings(&candidates, knowledge, facts.policy.stale_after, now);
     let unread = match knowledge.pull_requests.get(&plan.repository) {
         Some(Ok(_)) => None,
-        None if targets.branches.is_empty() => None,
+        None if target::targets(facts, knowledge, now).branches.is_empty() => None,
         Some(Err(unknown)) => Some(unknown.clone()),
         None => Some(Unknown { reason: "its pull requests were not read".to_owned() }),
     };
     let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
     let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
-    let denied = denied::proposed(&targets.pins, &seen, &rules);
-    let Sorted { pins, standing, not_proposed } = Sorted::of(targets.pins, &seen, &rules);
+    let denied = denied::proposed(&considered, &seen, &rules);
+    let Sorted { pins, standing, not_proposed } = Sorted::of(considered, &seen, &rules);
     plan.not_proposed = not_proposed;
     if let Some(unknown) = unread {
         plan.not_proposed.extend(pins.into_iter().map(|pin| pin.refused(Reason::Unknown(unknown.clone()))));
@@ -247,6 +247,17 @@ impl<'a> Decision<'a> {
         let covered = self.covered.get(&place(&pin.marked())).cloned();
         let merged = || self.branches.just_merged(pin).map(Reason::Merged);
         covered.or_else(merged).or_else(|| refused().filter(|_| !is_open()).map(Reason::Refused))
+    }
+
+    /// Why nothing is written to the branch of a pin.
+    pub(super) fn closed_to(&self, pin: &Pin) -> Option<Reason> {
+        let name = self.branch_of(pin);
+        let mut open = self.branches.seen(&name).filter(|seen| seen.is_open()).peekable();
+        if open.peek().is_some() {
+            return open.find_map(|seen| self.branches.untouchable(seen));
+        }
+        let there = self.branches.get(&name).filter(|there| !self.branches.is_replaceable(there));
+        there.map(|foreign| Reason::ForeignBranch(foreign.name.clone()))
     }
 
     /// The branch on which a pin is proposed.

@@ -110,7 +110,10 @@ pub fn held_moves(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp
     let Some(Ok(pull_requests)) = knowledge.pull_requests.get(&key) else { return BTreeSet::new() };
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let seen = Seen::all(pull_requests);
-    let pins = target::targets(facts, knowledge, now).pins;
+    if !seen.iter().any(Seen::is_open) {
+        return BTreeSet::new();
+    }
+    let pins = target::considered(facts, knowledge, now);
     let tags: BTreeSet<&TagRef> = pins.iter().map(|considered| &considered.candidate.tag).collect();
     let has_other = |tag: &TagRef| pair::other(tag).is_some_and(|other| tags.contains(&other));
     let may_wait = |Considered { candidate, choice }: &Considered| {

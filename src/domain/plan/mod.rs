@@ -288,13 +288,18 @@ pub struct UpToDate {
 ///
 /// **Invariants**: the same input gives the same plan, in whatever order the facts come; applying a plan leaves an
 /// empty one; no branch outside of refrom's namespace is named; nothing that is behind or unknown stays unmentioned.
-pub fn plan(facts: &[RepositoryFacts], knowledge: &Knowledge, limits: &Limits, now: Timestamp) -> Plan {
+pub fn plan<'a>(
+    facts: impl IntoIterator<Item = &'a RepositoryFacts>,
+    knowledge: &Knowledge,
+    limits: &Limits,
+    now: Timestamp,
+) -> Plan {
+    let facts: BTreeMap<RepositoryKey, &RepositoryFacts> =
+        facts.into_iter().map(|facts| (facts.key(), facts)).collect();
     let mut repositories: Vec<_> =
-        facts.iter().map(|facts| decide::decide(facts, knowledge, limits.cadence, now)).collect();
-    repositories.sort_by(|one, other| one.plan.repository.cmp(&other.plan.repository));
+        facts.values().map(|facts| decide::decide(facts, knowledge, limits.cadence, now)).collect();
     caps::apply(&mut repositories, limits, now);
     let mut repositories: Vec<_> = repositories.into_iter().map(|decided| decided.plan).collect();
-    let facts: BTreeMap<RepositoryKey, &RepositoryFacts> = facts.iter().map(|facts| (facts.key(), facts)).collect();
     for plan in &mut repositories {
         // After the caps: what is not opened is not merged, and leads away from nothing.
         if let Some(facts) = facts.get(&plan.repository) {

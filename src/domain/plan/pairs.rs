@@ -1,11 +1,12 @@
 //! An image and its `-dev` in one repository: they move together, or wait for each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::decide::{Decision, content, marker_pins};
 use super::kept::{Standing, held_by};
+use super::seen::Seen;
 use crate::domain::candidates::{Candidate, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
@@ -21,6 +22,8 @@ type Use<'a> = (&'a str, usize);
 /// What the other ones of pairs are found in.
 struct Others<'a> {
     candidates: &'a [Candidate],
+    /// The uses that may be proposed: what an open pull request holds for one of them stays in it if it does not move on.
+    free: BTreeSet<Use<'a>>,
     /// The uses that are proposed, each with the tag that it gets.
     going: BTreeMap<Use<'a>, &'a TagRef>,
     /// The uses that people, or open pull requests that must not be touched, keep from being proposed.
@@ -39,11 +42,13 @@ impl Decision<'_> {
         if self.facts.policy.pair == Pairing::Off {
             return pins;
         }
-        let hindered: BTreeMap<Use<'_>, Reason> =
-            pins.iter().filter_map(|pin| Some((use_of(pin), self.hindrance(pin)?))).collect();
+        let hindered: BTreeMap<Use<'_>, Reason> = pins
+            .iter()
+            .filter_map(|pin| Some((use_of(pin), self.hindrance(pin).or_else(|| self.closed_to(pin))?)))
+            .collect();
         let free = pins.iter().filter(|pin| !hindered.contains_key(&use_of(pin)));
-        let going = free.map(|pin| (use_of(pin), &pin.asked)).collect();
-        let mut others = Others { candidates, going, hindered, rules };
+        let going: BTreeMap<Use<'_>, &TagRef> = free.map(|pin| (use_of(pin), &pin.asked)).collect();
+        let mut others = Others { candidates, free: going.keys().copied().collect(), going, hindered, rules };
         let mut apart: BTreeMap<(String, usize), Reason> = BTreeMap::new();
         loop {
             let waiting: Vec<(&Pin, Reason)> = (pins.iter().filter(|pin| others.going.contains_key(&use_of(pin))))
@@ -111,7 +116,9 @@ impl Decision<'_> {
     /// How the other one of a pin's pair stands.
     fn standing<'o>(&self, candidate: &'o Candidate, pin: &Pin, others: &Others<'o>) -> Other<'o> {
         let going = others.going.get(&(candidate.path.as_str(), candidate.use_index)).map(|tag| TagRef::clone(tag));
-        let held = || self.open().find_map(|seen| held_by(seen, candidate));
+        let held = || {
+            self.open().filter(|seen| self.stays_in(seen, candidate, others)).find_map(|seen| held_by(seen, candidate))
+        };
         let moves_to = going.or_else(|| held().map(|held| target::asked(candidate, held.new_tag.as_ref())));
         let is_moving = moves_to.is_some();
         // With another tag it would be no pair any more.
@@ -129,6 +136,15 @@ impl Decision<'_> {
             _ if matches!(reason(), Some(Reason::Unchanged(_))) => Other::Moves,
             _ => Other::Stuck,
         }
+    }
+
+    /// Whether an open pull request goes on holding what it holds for a pin that does not move on.
+    fn stays_in(&self, seen: &Seen<'_>, candidate: &Candidate, others: &Others<'_>) -> bool {
+        let held = held_by(seen, candidate).map(content);
+        others.free.contains(&(candidate.path.as_str(), candidate.use_index))
+            || self.standing.iter().any(|standing| Some(content(&standing.held)) == held)
+            || self.time_to_wait().is_some()
+            || self.branches.untouchable(seen).is_some()
     }
 
     /// Why a use is not proposed, as far as that is known by now.

@@ -81,15 +81,19 @@ pub struct Targets {
 
 /// Chooses for every followed pin of a repository.
 pub fn targets(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> Targets {
-    let key = facts.key();
-    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
-    let candidates = candidates::behind(facts, &knowledge.observations);
-    let pins = choose_all(candidates.pins, &rules);
-    let mut branches = candidates.branches;
+    let pins = considered(facts, knowledge, now);
+    let mut branches = candidates::behind(facts, &knowledge.observations).branches;
     for considered in pins.iter().filter(|it| matches!(it.choice, Choice::Propose(_))) {
         branches.extend(considered.candidate.subjects());
     }
     Targets { pins, branches }
+}
+
+/// The same without the branches, whose names cost more than all the rest.
+pub(super) fn considered(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> Vec<Considered> {
+    let key = facts.key();
+    let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
+    choose_all(candidates::of_repository(facts, &knowledge.observations), &rules)
 }
 
 /// Chooses for all of these. Pins of the same bytes go to the same digest, or wait for each other.

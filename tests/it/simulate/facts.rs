@@ -1,10 +1,10 @@
 //! What a history says of digests acts in the replay; where it says nothing that is told.
 
 use refrom::domain::digest::Digest;
-use refrom::simulate::{DeedKind, Outcome, Recording};
+use refrom::simulate::{DeedKind, Outcome};
 use serde_json::{Value, json};
 
-use super::{NGINX, NODE, fleet, hour, run, told};
+use super::{NGINX, NODE, fleet, hour, recording_of, run, told};
 
 fn digest(text: &str) -> Digest {
     Digest::of(text.as_bytes())
@@ -22,23 +22,24 @@ fn manifest(text: &str) -> Value {
     })
 }
 
-/// A move of a tag to an index with these manifests.
-fn line(at: i64, tag: &str, manifests: &[&str]) -> Value {
-    let manifests: Vec<Value> = manifests.iter().map(|text| manifest(text)).collect();
-    json!({
-        "first_seen": hour(at).to_string(), "last_seen": null, "reference": tag, "digest": digest(&format!("{tag} {at}")).to_string(),
-        "image": {
+/// A move of a tag to an index with these manifests, where they are known.
+pub fn line(at: i64, (tag, content): (&str, &str), manifests: Option<&[&str]>) -> Value {
+    let manifests = manifests.map(|manifests| manifests.iter().map(|text| manifest(text)).collect::<Vec<_>>());
+    let image = manifests.map(|manifests| {
+        json!({
             "kind": "index", "media_type": null, "version": "1.27.3", "created": null, "size_bytes": null,
             "end_of_life": null, "manifests": manifests, "configuration": null,
-        },
+        })
+    });
+    json!({
+        "first_seen": hour(at).to_string(), "last_seen": null, "reference": tag,
+        "digest": digest(&format!("{tag} {content}")).to_string(), "image": image,
     })
 }
 
-fn recording(lines: &[Value]) -> Recording {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("history.jsonl");
-    std::fs::write(&file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
-    Recording::read(&file).unwrap()
+/// A move to an index of its own.
+fn build(at: i64, tag: &str, manifests: &[&str]) -> Value {
+    line(at, (tag, &at.to_string()), Some(manifests))
 }
 
 /// The same without what the digests hold.
@@ -59,12 +60,12 @@ fn notes(outcome: &Outcome) -> Vec<String> {
 /// Five builds, two days apart: an attested one, one of another base, one for a platform that nobody else has, a rebuild.
 fn builds() -> [Value; 6] {
     [
-        line(0, NGINX, &["amd64=a", "arm64=b"]),
-        line(48, NGINX, &["amd64=a.2", "arm64=b.2"]),
-        line(96, NGINX, &["amd64=c", "arm64=b"]),
-        line(144, NGINX, &["amd64=c", "arm64=b", "s390x=d"]),
-        line(192, NGINX, &["amd64=c.2", "arm64=b", "s390x=d"]),
-        line(400, NODE, &["amd64=e"]),
+        build(0, NGINX, &["amd64=a", "arm64=b"]),
+        build(48, NGINX, &["amd64=a.2", "arm64=b.2"]),
+        build(96, NGINX, &["amd64=c", "arm64=b"]),
+        build(144, NGINX, &["amd64=c", "arm64=b", "s390x=d"]),
+        build(192, NGINX, &["amd64=c.2", "arm64=b", "s390x=d"]),
+        build(400, NODE, &["amd64=e"]),
     ]
 }
 
@@ -73,9 +74,9 @@ fn digests_that_change_nothing_are_kept_back_where_the_history_says_what_they_ho
     let (lines, fleet) = (builds(), fleet(&[("acme/web", &[NGINX])]));
     for (unchanged, with_facts) in [("off", 4), ("platforms", 3), ("content", 1)] {
         let text = format!("policy: {{ unchanged: {unchanged} }}");
-        let outcome = run(&text, &recording(&lines), &fleet);
+        let outcome = run(&text, &recording_of(&lines), &fleet);
         assert_eq!((opened(&outcome), notes(&outcome)), (with_facts, Vec::new()), "{unchanged}");
-        let outcome = run(&text, &recording(&bare(&lines)), &fleet);
+        let outcome = run(&text, &recording_of(&bare(&lines)), &fleet);
         assert_eq!(opened(&outcome), 4, "{unchanged}");
         let note = "`unchanged`: the history does not say what 5 of 5 digests hold; \
                     a move from or to one of them counts as a change";
@@ -84,13 +85,13 @@ fn digests_that_change_nothing_are_kept_back_where_the_history_says_what_they_ho
     // One line without its facts: the moves to it and from it are changes.
     let mut mixed = lines.to_vec();
     mixed[1]["image"] = Value::Null;
-    let outcome = run("policy: { unchanged: content }", &recording(&mixed), &fleet);
+    let outcome = run("policy: { unchanged: content }", &recording_of(&mixed), &fleet);
     assert_eq!(opened(&outcome), 2);
     assert!(notes(&outcome)[0].contains("1 of 5"), "{:?}", notes(&outcome));
     // Manifests that nobody looked into: contents are not known, and nothing is kept back for their sake.
     let mut shallow = lines.to_vec();
     shallow[0]["image"]["manifests"][0]["config"] = Value::Null;
-    let outcome = run("policy: { unchanged: content }", &recording(&shallow), &fleet);
+    let outcome = run("policy: { unchanged: content }", &recording_of(&shallow), &fleet);
     assert_eq!(opened(&outcome), 2);
     assert!(notes(&outcome)[0].contains("1 of 5"), "{:?}", notes(&outcome));
 }
@@ -99,7 +100,7 @@ fn digests_that_change_nothing_are_kept_back_where_the_history_says_what_they_ho
 fn only_the_platforms_in_use_count() {
     let fleet = fleet(&[("acme/web", &[NGINX])]);
     let of = |platform| {
-        run(&format!("policy: {{ unchanged: platforms, platforms: [{platform}] }}"), &recording(&builds()), &fleet)
+        run(&format!("policy: {{ unchanged: platforms, platforms: [{platform}] }}"), &recording_of(&builds()), &fleet)
     };
     assert_eq!(
         told(&of("linux/arm64"), &fleet),
@@ -111,38 +112,38 @@ fn only_the_platforms_in_use_count() {
 #[test]
 fn an_index_that_lost_a_platform_waits_for_one_that_has_it() {
     let lines = [
-        line(0, NGINX, &["amd64=a", "arm64=b"]),
-        line(10, NGINX, &["amd64=c"]),
-        line(60, NGINX, &["amd64=c", "arm64=d"]),
-        line(400, NODE, &["amd64=e"]),
+        build(0, NGINX, &["amd64=a", "arm64=b"]),
+        build(10, NGINX, &["amd64=c"]),
+        build(60, NGINX, &["amd64=c", "arm64=d"]),
+        build(400, NODE, &["amd64=e"]),
     ];
     let fleet = fleet(&[("acme/web", &[NGINX])]);
-    let outcome = run("policy: {}", &recording(&lines), &fleet);
+    let outcome = run("policy: {}", &recording_of(&lines), &fleet);
     assert_eq!(told(&outcome, &fleet), ["60 open web#1", "84 merge web#1"]);
     assert_eq!(outcome.waits["other"].as_hours(), 50);
-    assert_eq!(told(&run("policy: {}", &recording(&bare(&lines)), &fleet), &fleet)[0], "10 open web#1");
+    assert_eq!(told(&run("policy: {}", &recording_of(&bare(&lines)), &fleet), &fleet)[0], "10 open web#1");
 }
 
 #[test]
 fn a_pair_is_of_one_build_by_the_versions_that_the_history_has() {
     let dev = "dhi.io/nginx:1-dev";
-    let build = |at, tag: &str, version: &str| {
-        let mut line = line(at, tag, &[&format!("amd64={tag} {at}")]);
+    let versioned = |at, tag: &str, version: &str| {
+        let mut line = build(at, tag, &[&format!("amd64={tag} {at}")]);
         line["image"]["version"] = version.into();
         line
     };
     // The tools came two days before the image that is built with them.
     let lines = |of_dev| {
         [
-            build(0, NGINX, "1"),
-            build(0, dev, "1-dev"),
-            build(40, dev, of_dev),
-            build(90, NGINX, "2"),
-            line(400, NODE, &["amd64=e"]),
+            versioned(0, NGINX, "1"),
+            versioned(0, dev, "1-dev"),
+            versioned(40, dev, of_dev),
+            versioned(90, NGINX, "2"),
+            build(400, NODE, &["amd64=e"]),
         ]
     };
     let fleet = fleet(&[("acme/web", &[dev, NGINX])]);
-    let first = |lines: &[Value]| told(&run("policy: { pair: together }", &recording(lines), &fleet), &fleet);
+    let first = |lines: &[Value]| told(&run("policy: { pair: together }", &recording_of(lines), &fleet), &fleet);
     let (same, other) = (first(&lines("2-dev")), first(&lines("1-dev")));
     assert_eq!(same, ["64 open web#1", "88 merge web#1", "90 open web#2", "114 merge web#2"]);
     // The tools of the build that runs go at once; the second build waits for its tools for a day.
@@ -158,7 +159,7 @@ fn what_a_history_cannot_tell_is_said() {
         digest(&format!("{NGINX} 48")),
         digest("of another image"),
     );
-    let outcome = run(&text, &recording(&builds()), &fleet);
+    let outcome = run(&text, &recording_of(&builds()), &fleet);
     assert_eq!(
         notes(&outcome),
         [
@@ -171,5 +172,5 @@ fn what_a_history_cannot_tell_is_said() {
     // The denied one that is in it is not proposed.
     assert_eq!(opened(&outcome), 3);
     let off = format!("{text}\nrepositories: [{{ match: '**', policy: {{ enabled: false }} }}]");
-    assert_eq!(notes(&run(&off, &recording(&builds()), &fleet)), Vec::<String>::new());
+    assert_eq!(notes(&run(&off, &recording_of(&builds()), &fleet)), Vec::<String>::new());
 }

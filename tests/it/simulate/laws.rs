@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use refrom::simulate::{Outcome, Planning, Recording, replay};
 
-use super::{config, fleet, recording, setup};
+use super::facts::line;
+use super::{config, fleet, recording_of, run, setup};
 
 const TAGS: [&str; 5] =
     ["dhi.io/nginx:1", "dhi.io/nginx:1-dev", "dhi.io/nginx:2", "docker.io/library/redis:7", "cgr.dev/a/go:1.25"];
@@ -16,7 +17,7 @@ const REPOSITORIES: [(&str, &[&str]); 4] = [
 const HOURS: i64 = 6 * 24;
 
 /// Keys of `policy`, each in a few forms; the first one is as good as none.
-const KEYS: [&[&str]; 11] = [
+const KEYS: [&[&str]; 12] = [
     &[
         "schedule: always",
         "schedule: daily",
@@ -34,6 +35,15 @@ const KEYS: [&[&str]; 11] = [
     &["min_interval: 0s", "min_interval: 30h"],
     &["pair: off", "pair: together"],
     &["follow: digest", "follow: major"],
+    &["unchanged: off", "unchanged: platforms", "unchanged: content"],
+];
+/// What some digests hold, by their letter: the same manifest, another one of the same content, fewer platforms; nothing is
+/// known of the others.
+const MANIFESTS: [(char, &[&str]); 4] = [
+    ('a', &["amd64=x", "arm64=y"]),
+    ('b', &["amd64=x", "arm64=y"]),
+    ('c', &["amd64=x.2", "arm64=y"]),
+    ('d', &["amd64=z"]),
 ];
 
 /// The configuration's text.
@@ -64,7 +74,11 @@ fn history() -> impl Strategy<Value = Recording> {
     prop::collection::vec(moved, 5..60).prop_map(|moves| {
         let first = (0, "dhi.io/nginx:1", 'a');
         let moves = moves.into_iter().map(|(hour, tag, letter)| (hour, TAGS[tag], letter));
-        recording(&std::iter::once(first).chain(moves).collect::<Vec<_>>())
+        let lines = std::iter::once(first).chain(moves).map(|(hour, tag, letter)| {
+            let manifests = MANIFESTS.iter().find(|(known, _)| *known == letter).map(|(_, manifests)| *manifests);
+            line(hour, (tag, &letter.to_string()), manifests)
+        });
+        recording_of(&lines.collect::<Vec<_>>())
     })
 }
 
@@ -89,8 +103,8 @@ proptest! {
 
     #[test]
     fn the_same_inputs_give_the_same_replay(text in policy(), recording in history()) {
-        let [one, _] = both(&text, &recording);
-        let [other, _] = both(&text, &recording);
+        let fleet = fleet(&REPOSITORIES);
+        let [one, other] = [0, 1].map(|_| run(&text, &recording, &fleet));
         prop_assert_eq!((one.deeds, one.waits), (other.deeds, other.waits));
     }
 }
