@@ -1,5 +1,7 @@
 //! What people do on the forge: merge, close, label, comment, rename, archive, delete.
 
+use jiff::Timestamp;
+
 use super::world::{HostedPullRequest, Repository, World};
 use super::{Forge, ForgeSetupError};
 use crate::demo::git_repository::{BareRepository, RepositoryError};
@@ -78,6 +80,11 @@ impl Forge {
     /// One pull request as it is now.
     pub fn pull_request(&self, name: &RepoName, number: u64) -> Result<HostedPullRequest, ForgeSetupError> {
         self.change(name, |_, repository| found(repository, number).cloned())
+    }
+
+    /// What the forge's clock shows now; each thing that happens takes a second.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.world().set_clock(now.as_second());
     }
 
     /// Somebody merges with a merge commit. The branch stays.

@@ -149,6 +149,10 @@ impl World {
         self.seconds
     }
 
+    pub fn set_clock(&mut self, seconds: i64) {
+        self.seconds = seconds;
+    }
+
     pub fn now(&self) -> i64 {
         self.seconds
     }

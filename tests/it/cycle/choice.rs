@@ -102,3 +102,57 @@ async fn a_mirrors_pin_is_resolved_at_the_upstream_and_waits_until_the_mirror_ha
     world.expect_proposal(WEB, 1, &of_mirror(nginx("1.27.2", &second)));
     world.finish();
 }
+
+#[tokio::test]
+async fn a_denied_digest_is_not_proposed_and_what_proposes_it_is_closed() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    let second = world.release(IMAGE, "1.27", "2");
+    world.run().await;
+    world.expect_proposal(WEB, 1, &nginx("1.27.2", &second));
+    world.policy(&[&format!("denied: [{{ digest: '{second}', reason: \"starts as root\" }}]")]);
+    let report = world.run().await;
+    assert!(waits(&report).ends_with("starts as root"), "{}", waits(&report));
+    world.expect_pull_requests(WEB, &["#1 closed refrom/base-images -> main"]);
+    world.expect_branches(WEB, &[]);
+    world.wait_minutes(HOUR);
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    let third = world.release(IMAGE, "1.27", "3");
+    world.wait_minutes(HOUR);
+    world.run().await;
+    world.expect_proposal(WEB, 2, &nginx("1.27.3", &third));
+    // Allowed again it is no step back from what is open.
+    world.policy(&["denied: []"]);
+    world.wait_minutes(HOUR);
+    world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    world.finish();
+}
+
+#[tokio::test]
+async fn only_images_that_the_final_one_is_made_of_move() {
+    let mut world = World::new().await;
+    let (go, static_image) = ("dhi.io/golang", "dhi.io/static");
+    let [go_one, static_one, first] =
+        [(go, "1.25"), (static_image, "1"), (IMAGE, "1.27")].map(|(image, tag)| world.release(image, tag, "1"));
+    let dockerfile = |nginx| {
+        format!(
+            "FROM {go}:1.25@{go_one} AS build\nCOPY --from={static_image}:1@{static_one} /etc/ssl /etc/ssl\n\
+             FROM dhi.io/nginx:1.27@{nginx} AS base\nFROM base\nCOPY --from=build /app /app\n"
+        )
+    };
+    world.repository(WEB, &[("Dockerfile", &dockerfile(first))]);
+    world.policy(&["stages: final"]);
+    world.release(go, "1.25", "2");
+    world.release(static_image, "1", "2");
+    let report = world.run().await;
+    assert_eq!((report.repositories[0].pins.current, world.costs().writes), (1, 0));
+    let second = world.release(IMAGE, "1.27", "2");
+    world.wait_minutes(HOUR);
+    world.run().await;
+    world.expect_proposal(WEB, 1, &dockerfile(second));
+    assert_eq!(world.registry_asked("dhi.io/golang"), 0, "nobody needs to know");
+    world.finish();
+}

@@ -1,5 +1,6 @@
 //! Pins that follow versions, and tags that get their first digest.
 
+use refrom::demo::forge::Face;
 use refrom::demo::registry::Fault;
 use refrom::domain::digest::Digest;
 use refrom::domain::marker::Marker;
@@ -11,14 +12,21 @@ const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
 const LIST: &str = "GET /v2/dhi.io/nginx/tags/list";
 
+on_both_forges!(
+    a_higher_version_is_proposed_with_tag_digest_and_comment,
+    where_the_list_fails_the_digest_of_the_own_tag_still_moves,
+    a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_next_version_is,
+    tags_get_their_digests_after_the_tag,
+);
+
 /// `FROM dhi.io/nginx:<tag>@…` under a comment with its version.
 fn pinned(tag: &str, version: &str, digest: &Digest) -> String {
     format!("# nginx {version}\nFROM dhi.io/nginx:{tag}@{digest}\n")
 }
 
 /// A repository that follows minor versions, at the newest digest of 1.27; there are 1.28, and tags that are none of it.
-async fn following() -> (World, Digest, Digest) {
-    let mut world = World::new().await;
+async fn following(face: Face) -> (World, Digest, Digest) {
+    let mut world = World::on(face).await;
     world.policy(&["follow: minor"]);
     world.setting("poll: 1h");
     world.registry.set_page_tags(2);
@@ -31,9 +39,8 @@ async fn following() -> (World, Digest, Digest) {
     (world, first, higher)
 }
 
-#[tokio::test]
-async fn a_higher_version_is_proposed_with_tag_digest_and_comment() {
-    let (mut world, first, higher) = following().await;
+async fn a_higher_version_is_proposed_with_tag_digest_and_comment(face: Face) {
+    let (mut world, first, higher) = following(face).await;
     world.run().await;
     world.expect_proposal(WEB, 1, &pinned("1.28", "1.28.1", &higher));
     let hosted = world.pull_request(WEB, 1);
@@ -69,7 +76,7 @@ async fn a_higher_version_is_proposed_with_tag_digest_and_comment() {
 
 #[tokio::test]
 async fn lists_are_asked_for_only_where_they_are_needed() {
-    let (mut world, first, _) = following().await;
+    let (mut world, first, _) = following(Face::GitHub).await;
     world.policy(&["follow: digest"]);
     world.run().await;
     assert_eq!((world.registry_asked(LIST), world.costs().writes), (0, 0));
@@ -89,9 +96,8 @@ async fn lists_are_asked_for_only_where_they_are_needed() {
     world.finish();
 }
 
-#[tokio::test]
-async fn where_the_list_fails_the_digest_of_the_own_tag_still_moves() {
-    let (mut world, _, higher) = following().await;
+async fn where_the_list_fails_the_digest_of_the_own_tag_still_moves(face: Face) {
+    let (mut world, _, higher) = following(face).await;
     let second = world.release(IMAGE, "1.27", "2");
     world.registry.inject(Fault::status(LIST, 503));
     world.run_with_problems(&["its tags could not be listed"]).await;
@@ -114,9 +120,8 @@ async fn where_the_list_fails_the_digest_of_the_own_tag_still_moves() {
     world.finish();
 }
 
-#[tokio::test]
-async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_next_version_is() {
-    let (mut world, _, _) = following().await;
+async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_next_version_is(face: Face) {
+    let (mut world, _, _) = following(face).await;
     world.run().await;
     let body = world.pull_request(WEB, 1).body;
     assert!(body.contains("these versions will not be proposed in this repository again"), "{body}");
@@ -125,7 +130,9 @@ async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_nex
     let report = world.run().await;
     assert_eq!(world.costs().writes, 0);
     let waiting = &report.repositories[0].plan.not_proposed[0];
-    assert_eq!(waiting.reason.told(Vocabulary::PullRequest).to_string(), "refused by closing #1");
+    let number = if face == Face::GitHub { "#1" } else { "!1" };
+    let told = waiting.reason.told(report.repositories[0].plan.vocabulary).to_string();
+    assert_eq!(told, format!("refused by closing {number}"));
     // What is below it goes on.
     let second = world.release(IMAGE, "1.27", "2");
     world.wait_minutes(61);
@@ -151,7 +158,7 @@ async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_nex
 
 #[tokio::test]
 async fn a_refused_version_comes_back_when_its_pull_request_does() {
-    let (mut world, _, _) = following().await;
+    let (mut world, _, _) = following(Face::GitHub).await;
     world.run().await;
     world.forge.close(&name(WEB), 1).unwrap();
     world.wait_minutes(61);
@@ -166,7 +173,7 @@ async fn a_refused_version_comes_back_when_its_pull_request_does() {
 
 #[tokio::test]
 async fn one_of_a_pair_gets_a_higher_tag_with_the_other_one_or_after_a_day() {
-    let (mut world, first, higher) = following().await;
+    let (mut world, first, higher) = following(Face::GitHub).await;
     let dev = world.release(IMAGE, "1.27-dev", "1");
     let both = |dev: (&str, &Digest), one: (&str, &Digest)| {
         format!("FROM dhi.io/nginx:{}@{} AS build\nFROM dhi.io/nginx:{}@{}\n", dev.0, dev.1, one.0, one.1)
@@ -193,7 +200,7 @@ async fn one_of_a_pair_gets_a_higher_tag_with_the_other_one_or_after_a_day() {
 
 #[tokio::test]
 async fn a_tag_that_cannot_be_changed_is_told_and_its_digest_moves() {
-    let (mut world, first, _) = following().await;
+    let (mut world, first, _) = following(Face::GitHub).await;
     let dockerfile = |digest| format!("ARG MAJOR=1\nFROM dhi.io/nginx:${{MAJOR}}.27@{digest}\n");
     world.commit(WEB, "main", &[("Dockerfile", &dockerfile(first))]);
     let report = world.run().await;
@@ -207,9 +214,8 @@ async fn a_tag_that_cannot_be_changed_is_told_and_its_digest_moves() {
     world.finish();
 }
 
-#[tokio::test]
-async fn tags_get_their_digests_after_the_tag() {
-    let mut world = World::new().await;
+async fn tags_get_their_digests_after_the_tag(face: Face) {
+    let mut world = World::on(face).await;
     world.policy(&["pin: digest"]);
     let nginx = world.release(IMAGE, "1.27", "1");
     let tool = world.release("cgr.dev/tool", "2", "1");
@@ -264,7 +270,7 @@ async fn with_written_comments_the_tag_goes_into_the_comment() {
 
 #[tokio::test]
 async fn a_tag_is_pinned_and_followed_at_once() {
-    let (mut world, _, higher) = following().await;
+    let (mut world, _, higher) = following(Face::GitHub).await;
     world.policy(&["pin: digest", "follow: minor"]);
     world.commit(WEB, "main", &[("Dockerfile", "FROM dhi.io/nginx:1.27\n")]);
     world.run().await;

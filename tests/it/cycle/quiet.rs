@@ -1,6 +1,7 @@
 //! Whole cycles in which something cannot wait, waits for its pair or its interval, or is only said.
 
 use refrom::cycle::Report;
+use refrom::demo::forge::Face;
 use refrom::demo::registry::{Fault, FaultKind};
 use refrom::domain::digest::Digest;
 
@@ -12,9 +13,16 @@ const OPEN: &str = "#1 open refrom/base-images -> main";
 const HOUR: i64 = 60;
 const DAY: i64 = 24 * HOUR;
 
+on_both_forges!(
+    a_pinned_digest_that_is_gone_in_two_looks_is_urgent_and_uses_no_turn_up,
+    a_freeze_holds_what_is_urgent,
+    an_interval_of_weeks_is_kept_also_when_the_memory_is_lost,
+    a_pair_waits_until_both_are_built,
+);
+
 /// `acme/web` has had its weekly turn, and is one build behind since; the pinned digest with it.
-async fn waiting() -> (World, Digest) {
-    let mut world = World::new().await;
+async fn waiting(face: Face) -> (World, Digest) {
+    let mut world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.policy(&["schedule: weekly", "jitter: 0s"]);
@@ -39,9 +47,8 @@ async fn hours(world: &mut World, count: usize) {
     }
 }
 
-#[tokio::test]
-async fn a_pinned_digest_that_is_gone_in_two_looks_is_urgent_and_uses_no_turn_up() {
-    let (mut world, first) = waiting().await;
+async fn a_pinned_digest_that_is_gone_in_two_looks_is_urgent_and_uses_no_turn_up(face: Face) {
+    let (mut world, first) = waiting(face).await;
     world.registry.delete_manifest(IMAGE, &first);
     hours(&mut world, 1).await;
     world.expect_pull_requests(WEB, &[]);
@@ -61,7 +68,7 @@ async fn a_pinned_digest_that_is_gone_in_two_looks_is_urgent_and_uses_no_turn_up
 
 #[tokio::test]
 async fn a_registry_that_is_down_or_does_not_know_the_name_makes_nothing_urgent() {
-    let (mut world, first) = waiting().await;
+    let (mut world, first) = waiting(Face::GitHub).await;
     let manifest = format!("/v2/dhi.io/nginx/manifests/{first}");
     let name_unknown = FaultKind::Status {
         status: 404,
@@ -80,7 +87,7 @@ async fn a_registry_that_is_down_or_does_not_know_the_name_makes_nothing_urgent(
 
 #[tokio::test]
 async fn a_digest_that_comes_back_counts_from_the_beginning() {
-    let (mut world, first) = waiting().await;
+    let (mut world, first) = waiting(Face::GitHub).await;
     let manifest = format!("/v2/dhi.io/nginx/manifests/{first}");
     let gone = || FaultKind::Status {
         status: 404,
@@ -99,7 +106,7 @@ async fn a_digest_that_comes_back_counts_from_the_beginning() {
 
 #[tokio::test]
 async fn a_pin_that_waits_is_asked_for_once_an_hour_and_what_is_missing_whenever_its_tag_is() {
-    let (mut world, first) = waiting().await;
+    let (mut world, first) = waiting(Face::GitHub).await;
     let head = format!("HEAD /v2/dhi.io/nginx/manifests/{first}");
     let mut asked = Vec::new();
     for minutes in [60, 15, 15, 15, 15, 15] {
@@ -119,9 +126,8 @@ async fn a_pin_that_waits_is_asked_for_once_an_hour_and_what_is_missing_whenever
     world.finish();
 }
 
-#[tokio::test]
-async fn a_freeze_holds_what_is_urgent() {
-    let (mut world, first) = waiting().await;
+async fn a_freeze_holds_what_is_urgent(face: Face) {
+    let (mut world, first) = waiting(face).await;
     world.setting("freeze: [{ from: 2026-11-20, to: 2026-11-22, reason: \"trade fair\" }]");
     world.registry.delete_manifest(IMAGE, &first);
     hours(&mut world, 3).await;
@@ -132,12 +138,12 @@ async fn a_freeze_holds_what_is_urgent() {
     world.finish();
 }
 
-#[tokio::test]
-async fn an_interval_of_weeks_is_kept_also_when_the_memory_is_lost() {
-    let mut world = World::new().await;
+async fn an_interval_of_weeks_is_kept_also_when_the_memory_is_lost(face: Face) {
+    let mut world = World::on(face).await;
     let first = world.release(IMAGE, "1.27", "1");
     world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
     world.policy(&["min_interval: 21d"]);
+    world.forge.set_clock(world.time());
     let second = world.release(IMAGE, "1.27", "2");
     world.run().await;
     world.expect_pull_requests(WEB, &[OPEN]);
@@ -146,18 +152,24 @@ async fn an_interval_of_weeks_is_kept_also_when_the_memory_is_lost() {
     world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main"]);
     assert_eq!(world.file(WEB, "main", "Dockerfile"), nginx("1.27.2", &second));
     world.release(IMAGE, "1.27", "3");
-    world.wait_minutes(20 * DAY);
+    let noun = if face == Face::GitHub { "pull request" } else { "merge request" };
+    let waits = format!("`min_interval`: the next {noun} may be opened at 2026-12-11 08:0");
+    world.wait_minutes(10 * DAY);
     let report = world.run().await;
-    assert!(told(&report)[0].starts_with("`min_interval`: the next pull request may be opened at 2026-12-11 08:0"));
+    assert!(told(&report)[0].starts_with(&waits), "{:?}", told(&report));
+    // What is lost with the store, the forge still shows.
+    world.forget();
+    world.wait_minutes(10 * DAY);
+    let report = world.run().await;
+    assert!(told(&report)[0].starts_with(&waits), "{:?}", told(&report));
     world.wait_minutes(DAY + 1);
     world.run().await;
     world.expect_pull_requests(WEB, &["#1 merged refrom/base-images -> main", "#2 open refrom/base-images -> main"]);
     world.finish();
 }
 
-#[tokio::test]
-async fn a_pair_waits_until_both_are_built() {
-    let mut world = World::new().await;
+async fn a_pair_waits_until_both_are_built(face: Face) {
+    let mut world = World::on(face).await;
     let (first, dev) = (world.release(IMAGE, "1.27", "1"), world.release(IMAGE, "1.27-dev", "1"));
     let both = |one: &Digest, two: &Digest| {
         format!("FROM dhi.io/nginx:1.27-dev@{two} AS build\nFROM dhi.io/nginx:1.27@{one}\n")
