@@ -328,7 +328,7 @@ fn is_hopeless(reason: &Reason) -> bool {
     )
 }
 
-/// Whether it has a pull request of its own, for which there is no room now.
+/// Whether two pull requests never have room at once.
 fn is_capped(reason: &Reason) -> bool {
-    matches!(reason, Reason::MaxOpen(_) | Reason::MaxNewPerHour(_) | Reason::MinInterval { .. })
+    matches!(reason, Reason::MaxOpen(1) | Reason::MaxNewPerHour(1))
 }
