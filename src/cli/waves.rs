@@ -56,5 +56,5 @@ fn print(rollout: &Rollout, digests: &[UnderWay], now: Timestamp, output: &mut O
     if !table.is_empty() {
         output.text(format!("{table}\n"))?;
     }
-    output.line(format!("{} on their way through the waves", plural(digests.len(), "digest", "digests")))
+    output.line(format!("{} on the way through the waves", plural(digests.len(), "digest", "digests")))
 }

@@ -9,11 +9,12 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use refrom::demo::server::Server;
+use refrom::domain::status::FleetStatus;
 use refrom::serve::page::{StatusState, routes};
-use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteStore, Store as _};
 
 use crate::page::{Still, fleet, now};
+use crate::status::waves;
 
 const PROGRAM: &str = "/usr/bin/chromium";
 /// Where this names a folder, the page is drawn into it for people to look at: light and dark, wide and narrow.
@@ -69,10 +70,12 @@ async fn visit(url: &str, arguments: &[&str]) -> Visit {
 async fn serve(more: impl FnOnce(&str) -> Router) -> (Server, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(&directory.path().join("refrom.db"), now()).await.unwrap();
-    let fleet = fleet();
+    let (fleet, rollout) = (fleet(), waves::rollout());
     store.put_status(&fleet.repositories, fleet.cycle.as_ref()).await.unwrap();
+    waves::note_a_failed_canary(&store).await;
+    let fleet = FleetStatus { waves: rollout.under_way(&store, now()).await.unwrap(), ..fleet };
     let html = refrom::serve::page::render(&fleet, &[], &Default::default(), now()).unwrap().html;
-    let (clock, rollout) = (Arc::new(Still(now())), Rollout::default());
+    let clock = Arc::new(Still(now()));
     let state = StatusState { store: Arc::new(store), clock, rollout, notices: Vec::new() };
     let router = routes().with_state(state).merge(more(&html));
     (Server::start(router).await.unwrap(), directory)

@@ -4,4 +4,4 @@ mod command;
 mod cycles;
 mod http;
 mod kept;
-mod waves;
+pub mod waves;

@@ -32,10 +32,15 @@ fn key(name: &str) -> RepositoryKey {
     RepositoryKey { forge: "github".to_owned(), name: name.parse().unwrap() }
 }
 
-/// The canary has the new digest and failed with it; the rest has the old one.
 async fn kept(folder: &Path) -> SqliteStore {
     std::fs::write(folder.join("refrom.yaml"), CONFIGURATION).unwrap();
     let store = SqliteStore::open(&folder.join("state/refrom.db"), now()).await.unwrap();
+    note_a_failed_canary(&store).await;
+    store
+}
+
+/// The canary has the new digest and failed with it; the rest has the old one.
+pub async fn note_a_failed_canary(store: &SqliteStore) {
     let tag = |image: &str| TagRef { image: image.parse().unwrap(), tag: "1".parse().unwrap() };
     let [old, new] = [b"old", b"new"].map(|text| Digest::of(text));
     for (image, digest, at) in [
@@ -53,7 +58,12 @@ async fn kept(folder: &Path) -> SqliteStore {
     let listings = Listings { whole: ["github".to_owned()].into(), problems: BTreeMap::new() };
     store.record_adoptions(&changes, &listings, at).await.unwrap();
     store.put_base_pipelines(&[(key("acme/canary"), BasePipeline::Failed { since: at })].into()).await.unwrap();
-    store
+}
+
+/// What the configuration says of waves.
+pub fn rollout() -> Rollout {
+    let config = Config::from_text(CONFIGURATION, Path::new("refrom.yaml"), &|_| None, Secrets::Skip).unwrap();
+    Rollout::of(&config)
 }
 
 /// Status, stdout and stderr, in an environment without any secret.
@@ -98,7 +108,7 @@ async fn people_and_programs_see_where_a_digest_is_although_the_store_is_held() 
         "IMAGE           DIGEST",
         &format!("dhi.io/nginx:1  {short}"),
         "canary   canary 1/1, rest 0/2  rest waits for canary: the pipeline of github:acme/canary failed\n",
-        "\n1 digest on their way",
+        "\n1 digest on the way through the waves",
     ] {
         assert!(out.contains(part), "`{part}` is not in\n{out}");
     }
@@ -106,7 +116,7 @@ async fn people_and_programs_see_where_a_digest_is_although_the_store_is_held() 
     let record: Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&record["waves"], &record["digests"]), (&json!(["canary", "rest"]), &expected()));
     let (_, out, _) = refrom(folder.path(), &["--image", "redis"]);
-    assert_eq!(out, "0 digests on their way through the waves\n");
+    assert_eq!(out, "0 digests on the way through the waves\n");
     assert_eq!(refrom(folder.path(), &["--image", "["]).0, 2);
 }
 
@@ -114,8 +124,7 @@ async fn people_and_programs_see_where_a_digest_is_although_the_store_is_held() 
 async fn the_service_tells_the_same_and_counts_it() {
     let folder = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(kept(folder.path()).await);
-    let config = Config::load(&folder.path().join("refrom.yaml"), &|_| None, Secrets::Skip).unwrap();
-    let rollout = Rollout::of(&config);
+    let rollout = rollout();
     let under_way = rollout.under_way(store.as_ref(), now()).await.unwrap();
     let metrics = Metrics::new();
     metrics.observe_waves(rollout.names(), under_way);
