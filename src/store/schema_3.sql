@@ -108,10 +108,10 @@ CREATE TABLE listed (
     problem TEXT -- why not the last time; absent: it was
 ) STRICT, WITHOUT ROWID;
 
--- The day on which it was last looked through for what nobody needs any more, counted from 1970: at most one row.
+-- When it was last looked through for what nobody needs any more, or begun anew by another clock: at most one row.
 CREATE TABLE forgot (
-    id  INTEGER PRIMARY KEY CHECK (id = 1),
-    day INTEGER NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    at INTEGER NOT NULL
 ) STRICT;
 
 PRAGMA user_version = 3;

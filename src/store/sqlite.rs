@@ -104,7 +104,6 @@ impl SqliteStore {
         let pool = pool.map_err(|error| sql_error(&name, "opened", error))?;
         let store = Self { name, pool, retention, _lock: lock };
         store.migrate().await?;
-        store.forget_daily(now).await?;
         Ok(store)
     }
 

@@ -27,12 +27,13 @@ const ADOPTIONS: &str = "
         until = coalesce((SELECT mended FROM ahead WHERE at = until), until)
     WHERE since > ?1 OR until > ?1";
 
-/// Times that have no order among each other, and would hold something up until they come. Those of turns, looks and
-/// pull requests are held against the clock where they are read.
-const OTHERS: [&str; 5] = [
+/// Times that have no order among each other, and would hold something up until they come.
+const OTHERS: [&str; 7] = [
     "UPDATE pinned SET since = ?1 WHERE since > ?1",
     "UPDATE missing SET since = ?1 WHERE since > ?1",
     "UPDATE opened SET at = ?1 WHERE at > ?1",
+    "UPDATE turn SET at = ?1 WHERE at > ?1",
+    "UPDATE pull_request SET opened = ?1 WHERE opened > ?1",
     "UPDATE unfinished_turn SET since = ?1 WHERE since > ?1",
     "UPDATE base_pipeline SET since = min(since, ?1), seen = min(seen, ?1) WHERE since > ?1 OR seen > ?1",
 ];

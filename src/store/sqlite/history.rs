@@ -68,7 +68,8 @@ impl SqliteStore {
             answered.execute(&mut *transaction).await.map_err(self.write_error())?;
         }
         transaction.commit().await.map_err(self.write_error())?;
-        self.forget_daily(now).await
+        // A registry has answered: the machine is up as it will stay, and has its time.
+        if sightings.is_empty() { Ok(()) } else { self.forget_daily(now).await }
     }
 
     pub(super) async fn read_first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {

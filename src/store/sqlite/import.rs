@@ -38,10 +38,8 @@ const KNOWN: &str = "
 /// A tag that others saw later is asked for before anything is decided: what they saw is no look of this program's.
 const UNANSWERED: &str = "
     INSERT OR IGNORE INTO unanswered (image, tag)
-    SELECT DISTINCT image, tag FROM incoming
-    WHERE NOT EXISTS (SELECT 1 FROM sighting AS known
-                      WHERE known.image = incoming.image AND known.tag = incoming.tag
-                      AND known.last_seen >= incoming.last_seen)";
+    SELECT image, tag FROM (SELECT image, tag, max(last_seen) AS at FROM incoming GROUP BY image, tag) AS it
+    WHERE coalesce((SELECT max(last_seen) FROM sighting WHERE image = it.image AND tag = it.tag) < it.at, 1)";
 
 const COUNT: &str = "
     WITH merged AS
@@ -63,9 +61,7 @@ const MERGE: &str = "
 /// What was not known and would be forgotten the next day.
 const LEAVE_OUT: &str = concat!(
     old_sightings!(),
-    " AND EXISTS
-        (SELECT 1 FROM incoming AS it
-         WHERE it.image = sighting.image AND it.tag = sighting.tag AND it.digest = sighting.digest AND NOT is_known)"
+    " AND (image, tag, digest) IN (SELECT image, tag, digest FROM incoming WHERE NOT is_known)"
 );
 
 /// An import that is under way. Dropped, it never was.

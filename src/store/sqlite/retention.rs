@@ -5,10 +5,12 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{SqliteStore, StoreError};
 
-const SECONDS_PER_DAY: i64 = 86_400;
-/// How far apart two days may be, the last one and today, for the clock to count as right: that of a machine which is
-/// used once a month. One that is wrong for a cycle, by years, takes nothing with it.
-const DAYS_APART_MAX: i64 = 31;
+const HOUR: i64 = 3600 * 1_000_000;
+/// How far apart two looks are at least, in microseconds, for the clock to count as right: a wrong one that is set right
+/// within a day takes nothing with it, also over its midnight.
+const APART_MIN: i64 = 20 * HOUR;
+/// And at most: those of a machine which is used once a month. A clock that is wrong by years goes on from nothing.
+const APART_MAX: i64 = 31 * 24 * HOUR;
 /// How many digests of one tag are remembered, about 2 MiB of them: a tag that moves every hour has 9,600 within the
 /// usual retention.
 pub(super) const SIGHTINGS_PER_TAG_MAX: i64 = 10_000;
@@ -127,21 +129,20 @@ const REPOSITORIES: [&str; 6] = [
 ];
 
 impl SqliteStore {
-    /// Once a day, when it is opened or something was seen: also for a process that keeps it for years, and not for each
-    /// command of a day.
+    /// Once a day, when something was seen: also for a process that keeps the store for years, and not for each command.
     pub(super) async fn forget_daily(&self, now: Timestamp) -> Result<(), StoreError> {
-        let today = now.as_second().div_euclid(SECONDS_PER_DAY);
-        let query = sqlx::query_scalar::<_, i64>("SELECT day FROM forgot");
+        let query = sqlx::query_scalar::<_, i64>("SELECT at FROM forgot");
         let last = query.fetch_optional(&self.pool).await.map_err(self.read_error())?;
-        if last == Some(today) {
-            return Ok(());
+        match last.map(|last| now.as_microsecond().saturating_sub(last)) {
+            Some(0..APART_MIN) => return Ok(()),
+            // Only a clock that goes on from where it was tells what is old, and what was noted by a wrong one.
+            Some(APART_MIN..=APART_MAX) => {
+                self.mend_times(now).await?;
+                self.forget(now).await?;
+            }
+            Some(_) | None => {}
         }
-        // Only a clock that goes on from where it was tells what is old, and what was noted by a wrong one.
-        if last.is_some_and(|last| (0..=DAYS_APART_MAX).contains(&today.saturating_sub(last))) {
-            self.mend_times(now).await?;
-            self.forget(now).await?;
-        }
-        let query = sqlx::query("INSERT OR REPLACE INTO forgot (id, day) VALUES (1, ?)").bind(today);
+        let query = sqlx::query("INSERT OR REPLACE INTO forgot (id, at) VALUES (1, ?)").bind(now.as_microsecond());
         query.execute(&self.pool).await.map(drop).map_err(self.write_error())
     }
 

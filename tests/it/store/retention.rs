@@ -11,7 +11,7 @@ use refrom::domain::pull_request::RepoName;
 use refrom::domain::reference::{ImageName, TagRef};
 use refrom::domain::status::CycleStatus;
 use refrom::domain::waves::{AdoptionChanges, Listings};
-use refrom::store::{Reach, SqliteStore, Store, WaveStore};
+use refrom::store::{PullRequestTimes, Reach, SqliteStore, Store, WaveStore};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
@@ -36,12 +36,17 @@ async fn count(path: &Path, table: &str) -> i64 {
     count
 }
 
-/// Opens a store on two days in a row: the first one alone tells nothing, the clock may be wrong.
+/// Looks at some tag on two days in a row: the first one alone tells nothing, the clock may be wrong.
 async fn open_keeping(path: &Path, days: i64, until: Timestamp) -> SqliteStore {
-    let retention = SignedDuration::from_hours(days * 24);
-    let day_before = until - SignedDuration::from_hours(24);
-    SqliteStore::open_keeping(path, retention, day_before).await.unwrap().close().await;
-    SqliteStore::open_keeping(path, retention, until).await.unwrap()
+    let store = SqliteStore::open_keeping(path, SignedDuration::from_hours(days * 24), until).await.unwrap();
+    for at in [until - SignedDuration::from_hours(24), until] {
+        store.record_sightings(&[(looked_at(), Digest::of(b"there"))], at).await.unwrap();
+    }
+    store
+}
+
+fn looked_at() -> TagRef {
+    TagRef { image: "dhi.io/other".parse().unwrap(), tag: "1".parse().unwrap() }
 }
 
 /// A pin of a repository on its base branch.
@@ -76,8 +81,8 @@ async fn heads_pins_and_what_was_taken_back_are_never_forgotten() {
     execute(&path, denials + &adoptions).await;
     store.close().await;
     open_keeping(&path, 30, at(6 * DAY) + SignedDuration::from_hours(30 * 24)).await.close().await;
-    let left: Vec<_> =
-        exported(&path).await.into_iter().map(|entry| (entry.tag.tag.to_string(), entry.digest)).collect();
+    let left = exported(&path).await.into_iter().filter(|entry| entry.tag != looked_at());
+    let left: Vec<_> = left.map(|entry| (entry.tag.tag.to_string(), entry.digest)).collect();
     let expected = [
         ("1", &b"pinned"[..]),
         ("1", b"denied"),
@@ -193,17 +198,18 @@ async fn a_list_of_tags_goes_when_nobody_asked_for_it_any_more() {
 async fn what_is_old_is_looked_for_once_a_day() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("refrom.db");
-    open(&path).await.close().await;
+    let store = open(&path).await;
     let gone = "INSERT INTO image (name, digest, kind, manifests) VALUES ('dhi.io/nginx', 'sha256:', 'index', '[]')";
-    for (hours, left) in [(0, 1), (15, 1), (16, 0)] {
+    for (hours, left) in [(0, 1), (19, 1), (20, 0), (39, 1), (40, 0)] {
         execute(&path, "DELETE FROM image;".to_owned() + gone).await;
-        SqliteStore::open(&path, at(hours * 60)).await.unwrap().close().await;
+        store.record_sightings(&[], at(hours * 60)).await.unwrap();
+        store.record_sightings(&[(looked_at(), Digest::of(b"there"))], at(hours * 60)).await.unwrap();
         assert_eq!(count(&path, "image").await, left, "{hours} hours later");
     }
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_for_a_cycle_takes_nothing_with_it() {
+async fn a_clock_that_is_wrong_for_a_night_takes_nothing_with_it() {
     for years in [-40, 2] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("refrom.db");
@@ -223,7 +229,13 @@ async fn a_clock_that_is_wrong_for_a_cycle_takes_nothing_with_it() {
         look(before, at(2 * DAY)).await;
         look(during, wrong).await;
         look(other, wrong + SignedDuration::from_mins(5)).await;
+        // A day begins in between.
+        look(other, wrong + SignedDuration::from_hours(19)).await;
         store.record_opened("github", &web.name, wrong).await.unwrap();
+        store.record_turns(std::slice::from_ref(&web), wrong).await.unwrap();
+        let branch = "refrom/base-images".parse().unwrap();
+        let opened = PullRequestTimes { number: 7, branch, first_seen: wrong, opened: wrong, ended: None };
+        store.put_pull_request(&web, &opened).await.unwrap();
         adopt(Some(old), before, wrong).await;
         adopt(Some(before), other, wrong + SignedDuration::from_mins(5)).await;
         // Long enough for a digest to be old enough, and for a day after the first one with the right clock.
@@ -245,6 +257,8 @@ async fn a_clock_that_is_wrong_for_a_cycle_takes_nothing_with_it() {
         let merged: Vec<_> = merged[&web][&tag("1")].iter().filter_map(|row| row.digest).collect();
         assert_eq!(merged, [old, before, other], "{years}: what a rollback goes back to");
         assert_eq!(store.opened_since(at(4 * DAY)).await.unwrap(), 0, "what was opened was not opened now");
+        assert!(store.turns().await.unwrap()[&web] <= at(4 * DAY), "{years}: its next turn comes");
+        assert!(store.last_opened().await.unwrap()[&web] <= at(4 * DAY), "{years}: its interval ends");
     }
 }
 
