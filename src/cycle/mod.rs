@@ -185,6 +185,7 @@ async fn know(
     let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
     knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
     poll::record(store, (&asked, reach), &knowledge.observations, now).await?;
+    session.knows(known.keys().map(|tag| tag.image.clone()));
     knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked, reach };
     knowledge.missing = liveness::missing((parts, request), &session, looked, now).await?;

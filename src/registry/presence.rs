@@ -15,7 +15,7 @@ use crate::net::Transient as _;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listed {
     Tags,
-    /// Nothing: a repository that has none any more, or one that never was.
+    /// Nothing: a repository that has none any more.
     Nothing,
 }
 
@@ -65,14 +65,12 @@ impl Session {
         }
     }
 
-    /// The same for a digest. A registry that shows its lists to nobody shows the repository by one of its tags, too; and
-    /// all tags that anybody wants are asked for before the first digest.
+    /// The same for a digest. A registry that shows its lists to nobody shows the repository by one of its tags, too: all
+    /// tags that anybody wants are asked for before the first digest, or were a short while ago.
     pub(super) async fn certain_of_digest(&self, name: &ImageName, failure: Failure) -> Failure {
         let is_named = matches!(failure, Failure::NotFound);
         match self.certain(name, failure).await {
-            Failure::Unclear { .. } if is_named && self.0.digests.has_answer(|tag| tag.image == *name) => {
-                Failure::NotFound
-            }
+            Failure::Unclear { .. } if is_named && self.has_answered(name) => Failure::NotFound,
             failure => failure,
         }
     }

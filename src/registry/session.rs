@@ -34,6 +34,8 @@ pub(super) struct State {
     pub found: Memo<(ImageName, Digest), bool>,
     pub versions: Memo<ImageName, Arc<BTreeSet<Tag>>>,
     pub listed: Memo<ImageName, Listed>,
+    /// Repositories that answered for a tag a short while before this session.
+    known: Mutex<BTreeSet<ImageName>>,
     health: Mutex<BTreeMap<String, Arc<Health>>>,
 }
 
@@ -47,8 +49,20 @@ impl Session {
             found: Memo::default(),
             versions: Memo::default(),
             listed: Memo::default(),
+            known: Mutex::default(),
             health: Mutex::default(),
         }))
+    }
+
+    /// Tells of repositories that answered for a tag a short while ago, and are not asked for it again.
+    pub fn knows(&self, names: impl IntoIterator<Item = ImageName>) {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+    }
+
+    /// Whether a repository answered for one of its tags.
+    pub(super) fn has_answered(&self, name: &ImageName) -> bool {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner).contains(name)
+            || self.0.digests.has_answer(|tag| tag.image == *name)
     }
 
     /// What a tag points to now: one HEAD per distinct tag. [`Failure::NotFound`]: the tag is gone.

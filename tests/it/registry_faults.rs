@@ -230,16 +230,18 @@ async fn a_part_that_is_missing_does_not_make_the_image_gone() {
     assert!(matches!(error.failure, Failure::InvalidContent { .. }), "{error}");
 }
 
-/// A digest that is not there, with these faults: where nothing else was asked for, and where a tag was before.
-async fn missing_with(faults: impl IntoIterator<Item = Fault>) -> [Result<bool, RegistryError>; 2] {
+/// A digest that is not there, with these faults: where nothing else was asked for, where a tag was before, and where one
+/// was in an earlier session.
+async fn missing_with(faults: impl IntoIterator<Item = Fault>) -> [Result<bool, RegistryError>; 3] {
     let (registry, _) = stocked().await;
-    let (alone, after_a_tag) = (registries_of(&registry).session(), registries_of(&registry).session());
+    let [alone, after_a_tag, known] = [(); 3].map(|()| registries_of(&registry).session());
+    known.knows([name(&registry.host(), "a")]);
     after_a_tag.digest(&tag(&registry.host(), "a", "1")).await.unwrap();
     for fault in faults {
         registry.inject(fault);
     }
     let (name, digest) = (name(&registry.host(), "a"), Digest::of(b"gone"));
-    [alone.exists(&name, &digest).await, after_a_tag.exists(&name, &digest).await]
+    [alone.exists(&name, &digest).await, after_a_tag.exists(&name, &digest).await, known.exists(&name, &digest).await]
 }
 
 fn answer(status: u16, body: &str) -> FaultKind {
@@ -271,9 +273,9 @@ async fn a_404_is_gone_only_where_the_registry_shows_that_it_has_the_repository(
         (vec![Fault::status(list, 404)], "a list that is not there"),
         (vec![Fault::on(list, answer(200, "<html>sign in</html>"))], "by its code, and a login page"),
     ] {
-        let [alone, after_a_tag] = missing_with(faults).await;
+        let [alone, after_a_tag, known] = missing_with(faults).await;
         assert!(matches!(&alone, Err(error) if matches!(error.failure, Failure::Unclear { .. })), "{case}: {alone:?}");
-        assert!(!after_a_tag.unwrap(), "a tag of it answered: {case}");
+        assert!(!after_a_tag.unwrap() && !known.unwrap(), "a tag of it answered: {case}");
     }
     for (faults, case) in [
         (vec![Fault::on(manifest, coded(404, "NAME_UNKNOWN"))], "another name"),
