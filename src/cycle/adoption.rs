@@ -25,7 +25,7 @@ pub async fn waves(
 ) -> Result<Waves, StoreError> {
     let store = parts.store.as_ref();
     let mut adoptions = store.adoptions(parts.config.advance.counts_since(now)).await?;
-    let changes = waves::changes(&adoptions, &pinned(parts, request, fleet, (&adoptions, report)));
+    let changes = waves::changes(&adoptions, &pinned(request, fleet, (&adoptions, report)));
     store.record_adoptions(&changes, &listings(parts, request, report), now).await?;
     if parts.config.waves.is_empty() {
         return Ok(Waves::default());
@@ -66,17 +66,10 @@ fn listings(parts: &Parts, request: &Request, report: &Report) -> Listings {
 
 /// What the repositories pin that were read, and nothing for those that are gone from a forge: that it did not list,
 /// although nothing went wrong that could hold them.
-fn pinned(
-    parts: &Parts,
-    request: &Request,
-    fleet: &[RepositoryFacts],
-    (before, report): (&Adoptions, &Report),
-) -> Pinned {
-    let is_asked = |key: &RepositoryKey| {
-        request.repositories.is_empty() && parts.forges.iter().any(|forge| forge.name() == key.forge)
-    };
+fn pinned(request: &Request, fleet: &[RepositoryFacts], (before, report): (&Adoptions, &Report)) -> Pinned {
     let mut pinned = Pinned::new();
-    for key in before.values().flat_map(BTreeMap::keys).filter(|key| is_asked(key)) {
+    // Those of a forge that is configured no more, too.
+    for key in before.values().flat_map(BTreeMap::keys).filter(|_| request.repositories.is_empty()) {
         if !report.problems.iter().any(|problem| problem.may_hold(key)) {
             pinned.insert(key.clone(), BTreeMap::new());
         }

@@ -4,11 +4,13 @@ use jiff::SignedDuration;
 use refrom::config::{Config, Secrets};
 use refrom::cycle::Report;
 use refrom::demo::forge::Face;
+use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
 use refrom::domain::pull_request::{Pipeline, PullRequestState};
-use refrom::domain::waves::UnderWay;
+use refrom::domain::reference::TagRef;
+use refrom::domain::waves::{AdoptionChanges, Listings, UnderWay};
 use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteDenials, SqliteReader, SqliteStore, WaveStore as _};
 
@@ -259,6 +261,21 @@ async fn what_keeps_a_fleet_from_being_listed_is_told_and_holds_no_other_owner()
     let report = world.run_with_problems(&problem).await;
     let unlisted = "wave `canary`: the repositories of `github` were not all listed yet: `nobody/*`: ";
     assert!(waits(&report, REST)[0].starts_with(unlisted), "{:?}", waits(&report, REST));
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_forge_that_is_configured_no_more_holds_nobody() {
+    let (mut world, second) = three_waves(Face::GitHub).await;
+    let store = SqliteStore::open(&world.state().join("refrom.db"), world.time()).await.unwrap();
+    let left = RepositoryKey { forge: "old".to_owned(), name: name(CANARY) };
+    let tag = TagRef { image: IMAGE.parse().unwrap(), tag: "1.27".parse().unwrap() };
+    let begun = vec![(left, tag, Some(Digest::of(b"before")))];
+    let changes = AdoptionChanges { begun, ended: Vec::new() };
+    store.record_adoptions(&changes, &Listings::default(), world.time()).await.unwrap();
+    store.close().await;
+    world.run().await;
+    assert_eq!(under_way(&world).await, [("1.27".to_owned(), second, vec![(0, 1); 3])]);
     world.finish();
 }
 
