@@ -148,8 +148,12 @@ pub async fn run(parts: &Parts, request: &Request, host: Host<'_>) -> Result<Rep
     figures::add(parts.store.as_ref(), &gathered, &knowledge, &mut report, at).await?;
     if request.mode == Mode::Act {
         let (fleet, knowledge) = (gathered.as_slice(), &knowledge);
+        // What was done is told, whatever cannot be kept of it.
+        if let Err(error) = adoption::note_sought(parts, fleet, knowledge, now).await {
+            let problem = format!("where pins are on their way to cannot be kept: {error}");
+            report.problem("status".to_owned(), problem);
+        }
         let (report_so_far, turns) = (&report, turns.used.into_iter().collect());
-        adoption::note_sought(parts, fleet, knowledge, now).await?;
         let ended = status::Ended { parts, request, fleet, knowledge, report: report_so_far, turns, started: now, at };
         if let Err(error) = ended.keep().await {
             report.problem("status".to_owned(), format!("how the fleet stands cannot be kept: {error}"));

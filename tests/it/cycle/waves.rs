@@ -13,6 +13,8 @@ use refrom::domain::reference::TagRef;
 use refrom::domain::waves::{AdoptionChanges, Listings, UnderWay};
 use refrom::serve::waves::Rollout;
 use refrom::store::{SqliteDenials, SqliteReader, SqliteStore, WaveStore as _};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::world::{World, branch, environment, name, nginx};
 
@@ -324,5 +326,20 @@ async fn what_is_too_young_and_what_is_a_higher_version_is_under_way() {
     world.run().await;
     let told = under_way(&world).await;
     assert!(told.contains(&("1.28".to_owned(), higher, vec![(1, 1), (0, 1), (0, 1)])), "{told:?}");
+    world.finish();
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_for_people_who_look_loses_no_report() {
+    let (mut world, _) = three_waves(Face::GitHub).await;
+    let full = "CREATE TRIGGER full BEFORE INSERT ON sought BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    let options = SqliteConnectOptions::new().filename(world.state().join("refrom.db"));
+    let mut connection = options.connect().await.unwrap();
+    sqlx::raw_sql(full).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    world.expect_errors();
+    let report = world.run_with_problems(&["where pins are on their way to cannot be kept"]).await;
+    assert!(opened(&world, CANARY));
+    assert_eq!(report.repositories.len(), 3, "what was done is told");
     world.finish();
 }
