@@ -53,9 +53,9 @@ pub struct WaveFacts {
     pub unlisted: BTreeMap<String, Option<String>>,
     /// Digests that people took back: who has one has proved no older one.
     pub denied: Vec<Denial>,
-    /// Digests that pins are to move to, by the tag that they get, each with the repositories of these pins: in a pull
-    /// request, or once what they wait for is over. They are shown and decide nothing.
-    pub sought: BTreeMap<TagRef, BTreeMap<Digest, BTreeSet<RepositoryKey>>>,
+    /// Digests that pins are to move to, by the tag that they get, each with the tags that these pins leave for it: in a
+    /// pull request, or once what they wait for is over. They are shown and decide nothing.
+    pub sought: BTreeMap<TagRef, BTreeMap<Digest, BTreeSet<TagRef>>>,
 }
 
 /// Which forges' repositories were listed, by the forge's name in the configuration.
@@ -73,19 +73,10 @@ pub struct Waves {
     /// In their order; none: every digest reaches every repository at once.
     waves: Vec<Wave>,
     advance: Advance,
-    /// Each repository that has an adoption: patterns are matched once.
-    members: BTreeMap<RepositoryKey, Member>,
+    /// The index of the wave of each repository that has an adoption: patterns are matched once.
+    members: BTreeMap<RepositoryKey, usize>,
     facts: WaveFacts,
     memo: Memo,
-}
-
-/// A repository of a wave.
-#[derive(Debug, Clone, Default)]
-struct Member {
-    /// The index of its wave.
-    wave: usize,
-    /// The tags that it has pins of.
-    tags: BTreeSet<TagRef>,
 }
 
 /// A digest that a repository may get.
@@ -94,9 +85,21 @@ pub struct WaveCandidate<'a> {
     /// As a registry is asked for it, with the tag that the pin gets.
     pub tag: &'a TagRef,
     pub digest: &'a Digest,
+    /// The tag that the pin leaves for it; `None`: it has it.
+    pub left: Option<&'a TagRef>,
     pub history: Option<&'a History>,
     /// What the repository's policy denies besides what people took back.
     pub denied: &'a [DeniedDigest],
+}
+
+/// A digest that a pin of a repository is to move to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sought {
+    /// As a registry is asked for it, with the tag that the pin gets.
+    pub tag: TagRef,
+    pub digest: Digest,
+    /// The tag that the pin leaves for it; `None`: it has it.
+    pub left: Option<TagRef>,
 }
 
 /// What an earlier wave still has to do.
@@ -138,9 +141,8 @@ pub enum WaveCause {
 impl Waves {
     pub fn new(waves: Vec<Wave>, advance: Advance, facts: WaveFacts) -> Self {
         let mut all = Self { waves, advance, facts, ..Self::default() };
-        let holders = all.facts.adoptions.iter().flat_map(|(tag, rows)| rows.keys().map(move |key| (key, tag)));
-        let holders: Vec<_> = holders.map(|(key, tag)| (key.clone(), tag.clone())).collect();
-        holders.iter().for_each(|(key, tag)| all.index(key, tag));
+        let members: BTreeSet<RepositoryKey> = all.facts.adoptions.values().flat_map(BTreeMap::keys).cloned().collect();
+        members.iter().for_each(|key| all.index(key));
         all
     }
 
@@ -164,8 +166,8 @@ impl Waves {
         now: Timestamp,
     ) {
         changes.apply(&mut self.facts.adoptions, now);
-        for (key, tag, _) in changes.begun.iter().chain(&changes.ended) {
-            self.index(key, tag);
+        for (key, _, _) in &changes.begun {
+            self.index(key);
         }
         self.facts.pipelines.extend(pipelines);
         self.memo = Memo::default();
@@ -183,8 +185,8 @@ impl Waves {
 
     /// Whether a digest has reached a repository, or what it waits for.
     ///
-    /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it, for those who leave the same tags and
-    /// deny the same digests.
+    /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it, for pins that leave the same tag and
+    /// policies that deny the same digests.
     pub fn reached(
         &self,
         repository: &RepositoryKey,
@@ -199,7 +201,7 @@ impl Waves {
         if before.is_empty() {
             return Ok(());
         }
-        let standings = self.standings(candidate, self.left_for(repository, candidate.tag));
+        let standings = self.standings(candidate, candidate.left.cloned().into_iter().collect());
         for (wave, standing) in before.iter().zip(standings.iter()) {
             if let Some(cause) = standing.blocked_at(now) {
                 return wait(wave, cause.clone());
@@ -213,7 +215,7 @@ impl Waves {
         if self.wave_of(repository) == 0 || self.reached(repository, candidate, now).is_err() {
             return Vec::new();
         }
-        let standings = self.standings(candidate, self.left_for(repository, candidate.tag));
+        let standings = self.standings(candidate, candidate.left.cloned().into_iter().collect());
         let proof = |standing: &WaveStanding| {
             let (wave, green_for) = (standing.wave.clone(), self.advance.green_for);
             Some(WaveProof { wave, merged: standing.merged?, green_for })
@@ -229,32 +231,18 @@ impl Waves {
 
     /// The index of a repository's wave.
     fn wave_of(&self, repository: &RepositoryKey) -> usize {
-        self.members.get(repository).map_or_else(|| index_of(&self.waves, &repository.name), |member| member.wave)
+        self.members.get(repository).copied().unwrap_or_else(|| index_of(&self.waves, &repository.name))
     }
 
-    /// Notes whether a repository has a pin of a tag.
-    fn index(&mut self, repository: &RepositoryKey, tag: &TagRef) {
-        let holds = self.rows(repository, tag).iter().any(Adoption::holds);
+    /// Notes the wave of a repository.
+    fn index(&mut self, repository: &RepositoryKey) {
         let wave = self.wave_of(repository);
-        let member = self.members.entry(repository.clone()).or_default();
-        member.wave = wave;
-        if holds {
-            member.tags.insert(tag.clone());
-        } else {
-            member.tags.remove(tag);
-        }
+        self.members.insert(repository.clone(), wave);
     }
 
     fn rows(&self, repository: &RepositoryKey, tag: &TagRef) -> &[Adoption] {
         let rows = self.facts.adoptions.get(tag).and_then(|repositories| repositories.get(repository));
         rows.map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// The tags that a repository leaves for this one, which it does not have yet: those of the same image that it has.
-    /// In the waves before, who has one of them has not followed.
-    fn left_for(&self, repository: &RepositoryKey, tag: &TagRef) -> Vec<TagRef> {
-        let tags = self.members.get(repository).map(|member| &member.tags).filter(|tags| !tags.contains(tag));
-        tags.into_iter().flatten().filter(|other| other.image == tag.image).cloned().collect()
     }
 }
 

@@ -88,7 +88,8 @@ CREATE TABLE sought (
     image      TEXT NOT NULL, -- as a registry is asked for it
     tag        TEXT NOT NULL, -- that they get
     digest     TEXT NOT NULL,
-    PRIMARY KEY (forge, repository, image, tag, digest)
+    left_tag   TEXT NOT NULL, -- that they leave for it; empty: they have it
+    PRIMARY KEY (forge, repository, image, tag, digest, left_tag)
 ) STRICT, WITHOUT ROWID;
 
 -- How the pipelines of a repository's base branch stand.

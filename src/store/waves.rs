@@ -7,10 +7,8 @@ use jiff::Timestamp;
 
 use super::StoreError;
 use crate::domain::candidates::RepositoryKey;
-use crate::domain::digest::Digest;
 use crate::domain::ledger::Ledger;
-use crate::domain::reference::TagRef;
-use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, Listings, WaveFacts};
+use crate::domain::waves::{AdoptionChanges, Adoptions, BasePipeline, Listings, Sought, WaveFacts};
 
 /// Everything that the waves of digests are told from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub trait WaveStore {
     async fn listings(&self) -> Result<Listings, StoreError>;
 
     /// Replaces where the pins of these repositories are on their way to.
-    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<(TagRef, Digest)>>) -> Result<(), StoreError>;
+    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<Sought>>) -> Result<(), StoreError>;
 
     /// How the pipelines of base branches stand.
     async fn base_pipelines(&self) -> Result<BTreeMap<RepositoryKey, BasePipeline>, StoreError>;

@@ -122,7 +122,7 @@ fn it_waits_for_no_wave() {
         knowledge.waves = Waves::new(vec![wave("canary", "acme/canary"), wave("rest", "**")], advance, facts);
         let key = world.facts()[0].key();
         let (tag, digest) = (tag(NGINX), digest('a'));
-        let candidate = WaveCandidate { tag: &tag, digest: &digest, history: None, denied: &[] };
+        let candidate = WaveCandidate { tag: &tag, digest: &digest, left: None, history: None, denied: &[] };
         let reached = knowledge.waves.reached(&key, candidate, world.now());
         assert!(reached.is_err(), "a step forward would wait");
     });

@@ -9,6 +9,7 @@ use refrom::domain::digest::Digest;
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::ledger::{History, Sighting};
 use refrom::domain::marker::{Marker, MarkerPin};
+use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Knowledge, Missing, Refusals};
 use refrom::domain::policy::{CommentMode, DeniedDigest, Follow, Policy};
 use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
@@ -18,6 +19,7 @@ use refrom::domain::tag_list::TagList;
 use refrom::domain::target::{
     BACK_LOOKED_UP_MAX, Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, stays, wanted,
 };
+use refrom::domain::waves::{Adoption, Advance, Wave, WaveCause, WaveFacts, Waves};
 
 use crate::plan_world::{branch, commit, digest, letter, manifests, tag};
 
@@ -225,6 +227,31 @@ impl Bench {
 
 fn at(hours: i64) -> Timestamp {
     Timestamp::from_second(hours * 3600).unwrap()
+}
+
+/// The waves of a fleet in which the canary pins these tags, and the repository `1` and `3`.
+fn waves(of_canary: &[&str]) -> Waves {
+    let wave = |name: &str, pattern| Wave { name: name.to_owned(), repositories: vec![Pattern::new(pattern).unwrap()] };
+    let canary = RepositoryKey { name: "acme/canary".parse().unwrap(), ..repository() };
+    let mut facts = WaveFacts::default();
+    for (key, tags) in [(canary, of_canary), (repository(), &["1", "3"])] {
+        for text in tags {
+            let tag = TagRef { tag: text.parse().unwrap(), ..asked() };
+            let row = Adoption { digest: Some(digest('a')), since: at(0), until: None };
+            facts.adoptions.entry(tag).or_default().insert(key.clone(), vec![row]);
+        }
+    }
+    Waves::new(vec![wave("canary", "acme/canary"), wave("rest", "**")], Advance::default(), facts)
+}
+
+#[test]
+fn a_higher_tag_waits_for_the_earlier_repositories_that_have_the_tag_of_the_pin() {
+    let mut bench = Bench::seen('a', "a").with_higher("x");
+    bench.knowledge.waves = waves(&["3"]);
+    assert_eq!(bench.goes(), Ok('x'), "what the canary has is left by nobody");
+    bench.knowledge.waves = waves(&["1", "3"]);
+    let Err(Some(Reason::Wave(wait))) = bench.goes() else { panic!("{:?}", bench.goes()) };
+    assert_eq!(wait.cause, WaveCause::Merged { have: 0, of: 1 });
 }
 
 #[test]

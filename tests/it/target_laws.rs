@@ -185,8 +185,8 @@ proptest! {
             prop_assert!(bench.now.duration_since(seen.first_seen) >= bench.policy.min_age);
             prop_assert!(seen.last_seen.duration_since(seen.first_seen) >= bench.policy.settle);
             let reached = |digest: &Digest| {
-                let candidate =
-                    WaveCandidate { tag: &asked(), digest, history: Some(history), denied: &bench.policy.denied };
+                let (tag, history, denied) = (&asked(), Some(history), bench.policy.denied.as_slice());
+                let candidate = WaveCandidate { tag, digest, left: None, history, denied };
                 bench.knowledge.waves.reached(&repository(), candidate, bench.now)
             };
             prop_assert_eq!(reached(&new), Ok(()));

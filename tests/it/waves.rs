@@ -32,8 +32,8 @@ struct Fleet {
     taken_back: Vec<Denial>,
     /// What everybody's policy denies.
     denied: Vec<DeniedDigest>,
-    /// Where pins are on their way to: the tag, the digest, the repository.
-    sought: Vec<(TagRef, Digest, RepositoryKey)>,
+    /// Where pins are on their way to: the tag, the digest, the tag that they leave.
+    sought: Vec<(TagRef, Digest, Option<TagRef>)>,
     now: Timestamp,
 }
 
@@ -124,8 +124,8 @@ impl Fleet {
         let (adoptions, pipelines) = (self.adoptions.clone(), self.pipelines.clone());
         let (unlisted, denied) = (self.unlisted.clone(), self.taken_back.clone());
         let mut facts = WaveFacts { adoptions, pipelines, unlisted, denied, sought: BTreeMap::new() };
-        for (tag, digest, key) in self.sought.clone() {
-            facts.sought.entry(tag).or_default().entry(digest).or_default().insert(key);
+        for (tag, digest, left) in self.sought.clone() {
+            facts.sought.entry(tag).or_default().entry(digest).or_default().extend(left);
         }
         Waves::new(self.waves.clone(), self.advance, facts)
     }
@@ -136,8 +136,16 @@ impl Fleet {
 
     fn reached(&self, name: &str, letter: char) -> Result<(), WaveWait> {
         let (tag, digest, history) = (&tag("1"), &digest(letter), self.history());
-        let candidate = WaveCandidate { tag, digest, history, denied: &self.denied };
+        let candidate = WaveCandidate { tag, digest, left: None, history, denied: &self.denied };
         self.waves().reached(&key(name), candidate, self.now)
+    }
+
+    /// What a digest of `2` waits for in a repository whose pin leaves this tag for it.
+    fn waits_leaving(&self, name: &str, letter: char, left: &str) -> String {
+        let (tag, digest, left) = (&tag("2"), &digest(letter), Some(&tag(left)));
+        let candidate = WaveCandidate { tag, digest, left, history: self.ledger.history(tag), denied: &self.denied };
+        let reached = self.waves().reached(&key(name), candidate, self.now);
+        reached.err().map(|wait| wait.to_string()).unwrap_or_default()
     }
 
     /// The digests on their way.

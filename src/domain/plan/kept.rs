@@ -78,7 +78,7 @@ impl Standing {
     }
 
     fn new(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>, reason: Reason) -> Self {
-        let proofs = rules.proofs(&target::asked(candidate, held.new_tag.as_ref()), &held.new, None);
+        let proofs = rules.proofs(candidate, &target::asked(candidate, held.new_tag.as_ref()), &held.new, None);
         Self { candidate: candidate.clone(), held: held.clone(), reason, proofs }
     }
 

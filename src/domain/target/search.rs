@@ -189,7 +189,7 @@ impl Search {
                 self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
                 return Next::Trail;
             }
-            if let Err(reason) = rules.may_go(trail, sighting, urgency) {
+            if let Err(reason) = rules.may_go(candidate, trail, (sighting, urgency)) {
                 self.stop(&trail.asked, Some(sighting.digest), reason);
                 continue;
             }
@@ -231,7 +231,7 @@ impl Search {
                 let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
                 let (new_tag, asked, new) = (trail.new_tag.clone(), trail.asked.clone(), digest);
                 let urgency = urgency.cloned();
-                let proofs = rules.proofs(&asked, &new, urgency.as_ref());
+                let proofs = rules.proofs(candidate, &asked, &new, urgency.as_ref());
                 let pin =
                     Pin { path, use_index, line, tag, asked, new_tag, old, new, old_image, new_image, urgency, proofs };
                 self.target = Some(pin);
@@ -306,7 +306,12 @@ impl<'a> Rules<'a> {
     }
 
     /// Whether the rules that need no registry let a digest pass.
-    fn may_go(&self, trail: &Trail<'_>, sighting: &Sighting, urgency: Option<&Urgency>) -> Result<(), Reason> {
+    fn may_go(
+        &self,
+        candidate: &Candidate,
+        trail: &Trail<'_>,
+        (sighting, urgency): (&Sighting, Option<&Urgency>),
+    ) -> Result<(), Reason> {
         let digest = sighting.digest;
         if let Some(reason) = self.denied(&trail.asked, &digest) {
             return Err(reason);
@@ -316,7 +321,7 @@ impl<'a> Rules<'a> {
         }
         self.has_settled(sighting)?;
         let Some(repository) = self.repository else { return Ok(()) };
-        let candidate = self.wave_candidate(&trail.asked, &digest, &trail.history);
+        let candidate = self.wave_candidate(candidate, (&trail.asked, &trail.history), &digest);
         self.knowledge.waves.reached(repository, candidate, self.now).map_err(Reason::Wave)
     }
 

@@ -4,29 +4,29 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::{Choice, Considered, Rules, targets};
+use super::{Choice, Considered, Rules, considered};
 use crate::domain::candidates::{Candidate, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Sighting};
 use crate::domain::plan::Knowledge;
 use crate::domain::proposal::{Reason, Urgency};
 use crate::domain::reference::TagRef;
-use crate::domain::waves::{WaveCandidate, WaveProof};
+use crate::domain::waves::{Sought, WaveCandidate, WaveProof};
 
-/// The digests that the pins of a repository are to move to, with the tags that they get, as a registry is asked for them:
-/// what is proposed, the newest that only has to wait, and of the pin's own tag the next that will be old enough.
-pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<(TagRef, Digest)> {
+/// The digests that the pins of a repository are to move to: what is proposed, the newest that only has to wait, and of the pin's own tag the next that will be old enough.
+pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Sought> {
     let key = facts.key();
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let mut sought = BTreeSet::new();
-    for Considered { candidate, choice } in targets(facts, knowledge, now).pins {
-        sought.extend(ripening(&candidate, &rules));
+    for Considered { candidate, choice } in considered(facts, knowledge, now) {
+        let to = |tag: TagRef, digest| Sought { left: left(&candidate, &tag).cloned(), tag, digest };
+        sought.extend(ripening(&candidate, &rules).map(|digest| to(candidate.asked.clone(), digest)));
         match choice {
             // Nothing new goes back.
             Choice::Propose(pin) if matches!(pin.urgency, Some(Urgency::RolledBack(_))) => {}
-            Choice::Propose(pin) => drop(sought.insert((pin.asked, pin.new))),
+            Choice::Propose(pin) => drop(sought.insert(to(pin.asked, pin.new))),
             Choice::Wait(waiting) if comes(&waiting.reason) => {
-                sought.extend(waiting.new.map(|new| (waiting.asked, new)));
+                sought.extend(waiting.new.map(|new| to(waiting.asked, new)));
             }
             Choice::Wait(_) | Choice::Nothing => {}
         }
@@ -35,9 +35,10 @@ pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) ->
 }
 
 impl Rules<'_> {
-    /// The waves that have proved a digest; what somebody takes back asks none.
+    /// The waves that have proved a digest of this tag for a pin; what somebody takes back asks none.
     pub(in crate::domain) fn proofs(
         &self,
+        candidate: &Candidate,
         asked: &TagRef,
         digest: &Digest,
         urgency: Option<&Urgency>,
@@ -45,16 +46,17 @@ impl Rules<'_> {
         let asks = self.repository.filter(|_| !matches!(urgency, Some(Urgency::RolledBack(_))));
         let Some(repository) = asks.filter(|_| !self.knowledge.waves.is_empty()) else { return Vec::new() };
         let history = self.history(asked);
-        self.knowledge.waves.proofs(repository, self.wave_candidate(asked, digest, &history), self.now)
+        self.knowledge.waves.proofs(repository, self.wave_candidate(candidate, (asked, &history), digest), self.now)
     }
 
     pub(super) fn wave_candidate<'c>(
         &'c self,
-        tag: &'c TagRef,
+        candidate: &'c Candidate,
+        (tag, history): (&'c TagRef, &'c History),
         digest: &'c Digest,
-        history: &'c History,
     ) -> WaveCandidate<'c> {
-        WaveCandidate { tag, digest, history: Some(history), denied: &self.policy.denied }
+        let denied = &self.policy.denied;
+        WaveCandidate { tag, digest, left: left(candidate, tag), history: Some(history), denied }
     }
 
     /// Whether a digest is old enough for a pin that can wait.
@@ -64,14 +66,19 @@ impl Rules<'_> {
 }
 
 /// The oldest digest after the pinned one that is too young, or was not the head for long enough.
-fn ripening(candidate: &Candidate, rules: &Rules<'_>) -> Option<(TagRef, Digest)> {
+fn ripening(candidate: &Candidate, rules: &Rules<'_>) -> Option<Digest> {
     let asked = &candidate.asked;
     let history = rules.history(asked);
     let is_early =
         |sighting: &&&Sighting| rules.denied(asked, &sighting.digest).is_none() && rules.has_ripened(sighting).is_err();
     let newest_first = history.after(candidate.old.as_ref());
     let oldest = newest_first.iter().rev().find(is_early)?;
-    Some((asked.clone(), oldest.digest))
+    Some(oldest.digest)
+}
+
+/// The tag that a pin leaves for this one, as a registry is asked for both.
+fn left<'c>(candidate: &'c Candidate, tag: &TagRef) -> Option<&'c TagRef> {
+    Some(&candidate.asked).filter(|asked| *asked != tag)
 }
 
 /// Whether a digest with this reason may still be proposed.

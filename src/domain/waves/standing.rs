@@ -47,9 +47,9 @@ impl WaveStanding {
 
 impl Waves {
     /// How far the waves are, in their order. Repositories count that have a pin of the tag, or of one of `left`, which
-    /// are the tags that pins leave for it: who has one of those has not followed.
+    /// are the tags that pins leave for it: who has one of those has not followed, and who had one has since it left it.
     pub(super) fn standings(&self, candidate: WaveCandidate<'_>, left: Vec<TagRef>) -> Arc<[WaveStanding]> {
-        let WaveCandidate { tag, digest, history, denied } = candidate;
+        let WaveCandidate { tag, digest, history, denied, .. } = candidate;
         let denied = denied.iter().map(|denied| denied.digest).collect();
         let question = Question { digest: *digest, left, denied };
         self.memo.answer((tag, history), question, |question, first_sights| self.answer(tag, question, first_sights))
@@ -59,7 +59,10 @@ impl Waves {
         let taken_back = self.facts.denied.iter().filter(|denial| denial.scope().covers(tag));
         let denied = taken_back.map(|denial| denial.digest).chain(question.denied.iter().copied()).collect();
         let goal = Goal { digest: question.digest, first_sights, denied };
-        let adopted = self.holders(tag).map(|(repository, rows)| (repository, goal.adopted_since(rows)));
+        let adopted = self.holders(tag).map(|(repository, rows)| {
+            let left = question.left.iter().flat_map(|left| self.rows(repository, left)).filter_map(|row| row.until);
+            (repository, goal.adopted_since(rows).map(|since| left.fold(since, Timestamp::max)))
+        });
         let mut followers: BTreeMap<&RepositoryKey, Option<Timestamp>> = adopted.collect();
         let left = question.left.iter().flat_map(|left| self.holders(left));
         followers.extend(left.map(|(repository, _)| (repository, None)));

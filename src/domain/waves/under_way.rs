@@ -54,7 +54,7 @@ impl Waves {
         };
         let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
         let under_way = newest_first.map(|sighting| {
-            let candidate = WaveCandidate { tag, digest: &sighting.digest, history: Some(history), denied };
+            let candidate = WaveCandidate { tag, digest: &sighting.digest, left: None, history: Some(history), denied };
             UnderWay {
                 tag: tag.clone(),
                 digest: sighting.digest,
@@ -66,10 +66,8 @@ impl Waves {
     }
 
     fn standings_at(&self, candidate: WaveCandidate<'_>, now: Timestamp) -> Vec<WaveStanding> {
-        let seekers = self.facts.sought.get(candidate.tag).and_then(|sought| sought.get(candidate.digest));
-        let left = seekers.into_iter().flatten().flat_map(|seeker| self.left_for(seeker, candidate.tag));
-        let left: BTreeSet<TagRef> = left.collect();
-        let standings = self.standings(candidate, left.into_iter().collect());
+        let left = self.facts.sought.get(candidate.tag).and_then(|sought| sought.get(candidate.digest));
+        let standings = self.standings(candidate, left.into_iter().flatten().cloned().collect());
         // Who is in the first wave is not known.
         let unlisted = std::iter::once(self.unlisted()).chain(std::iter::repeat(None));
         let at = |(standing, unlisted): (&WaveStanding, Option<WaveCause>)| WaveStanding {

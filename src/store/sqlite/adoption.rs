@@ -14,7 +14,7 @@ use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger, Sighting};
 use crate::domain::pull_request::RepoName;
 use crate::domain::reference::TagRef;
-use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, BasePipeline, Listings, WaveFacts};
+use crate::domain::waves::{Adoption, AdoptionChanges, Adoptions, BasePipeline, Listings, Sought, WaveFacts};
 use crate::store::{StoreError, WaveBooks, WaveStore};
 
 type AdoptionRow = (String, String, String, String, String, i64, Option<i64>);
@@ -75,7 +75,7 @@ impl WaveStore for SqliteStore {
         listings(&self.pool).await.map_err(self.read_error())
     }
 
-    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<(TagRef, Digest)>>) -> Result<(), StoreError> {
+    async fn put_sought(&self, sought: &BTreeMap<RepositoryKey, BTreeSet<Sought>>) -> Result<(), StoreError> {
         self.write_sought(sought).await.map_err(self.write_error())
     }
 

@@ -274,7 +274,7 @@ async fn what_is_known_of_repositories_goes_with_them() {
         store.put_scan(forge, name, &main(), &scan('a')).await.unwrap();
         let rows = format!(
             "INSERT INTO adoption VALUES ('{forge}', '{name}', 'dhi.io/nginx', '1', 'sha256:', 0, NULL);
-             INSERT INTO sought VALUES ('{forge}', '{name}', 'dhi.io/nginx', '1', 'sha256:');
+             INSERT INTO sought VALUES ('{forge}', '{name}', 'dhi.io/nginx', '1', 'sha256:', '');
              INSERT INTO base_pipeline VALUES ('{forge}', '{name}', 'green', 0, NULL);"
         );
         execute(&path, rows).await;

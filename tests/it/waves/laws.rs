@@ -8,30 +8,36 @@ use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::policy::DeniedDigest;
 use refrom::domain::pull_request::Pipeline;
-use refrom::domain::waves::{WaveCandidate, WaveWait, Waves, changes};
+use refrom::domain::waves::{WaveCandidate, WaveCause, WaveWait, Waves, changes};
 
 use super::{Fleet, digest, key, tag};
 
 const REPOSITORIES: [&str; 7] = ["a1", "a2", "b1", "b2", "b3", "c1", "c2"];
-/// Of one image; pins may leave the first one for the second.
-const TAGS: [&str; 2] = ["1", "2"];
+/// Of one image; pins may leave each for the next one.
+const TAGS: [&str; 3] = ["1", "2", "3"];
+/// How many pins a repository has at most.
+const PINS: usize = 2;
 /// The digests of each tag, in the order in which it moves to them.
-const LETTERS: [[char; 6]; 2] = [['a', 'b', 'c', 'd', 'e', 'f'], ['A', 'B', 'C', 'D', 'E', 'F']];
+const LETTERS: [[char; 6]; TAGS.len()] =
+    [['a', 'b', 'c', 'd', 'e', 'f'], ['A', 'B', 'C', 'D', 'E', 'F'], ['u', 'v', 'w', 'x', 'y', 'z']];
+
+/// The indices of a repository and of its pin.
+type Place = (usize, usize);
 
 /// Something that happens before the next look.
 #[derive(Debug, Clone)]
 enum Event {
     /// A tag moves to a digest that it never had.
     Move(usize),
-    /// A repository merges the newest digest of its tag that has reached it.
-    Merge(usize),
-    /// It leaves its tag for the newest digest of the other one that has reached it.
-    Follow(usize),
+    /// A repository merges the newest digest of a pin's tag that has reached it.
+    Merge(Place),
+    /// A pin leaves its tag for the newest digest of the next one that has reached it.
+    Follow(Place),
     /// Somebody pins a digest of a tag by hand.
-    Pin(usize, usize, usize),
+    Pin(Place, usize, usize),
     /// Somebody writes a tag without a digest, which shall get one.
-    Unpinned(usize, usize),
-    Drop(usize),
+    Unpinned(Place, usize),
+    Drop(Place),
     Pipeline(usize, Pipeline),
     Hours(i64),
     /// Somebody takes a digest back, for its tag or for all tags of the image.
@@ -43,6 +49,7 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let repository = || 0..REPOSITORIES.len();
+    let place = || (repository(), 0..PINS);
     let tag = || 0..TAGS.len();
     let letter = || 0..LETTERS[0].len();
     let pipeline = prop::sample::select(vec![
@@ -57,11 +64,11 @@ fn event() -> impl Strategy<Value = Event> {
     ]);
     prop_oneof![
         3 => tag().prop_map(Event::Move),
-        10 => repository().prop_map(Event::Merge),
-        2 => repository().prop_map(Event::Follow),
-        1 => (repository(), tag(), letter()).prop_map(|(repository, tag, letter)| Event::Pin(repository, tag, letter)),
-        1 => (repository(), tag()).prop_map(|(repository, tag)| Event::Unpinned(repository, tag)),
-        1 => repository().prop_map(Event::Drop),
+        10 => place().prop_map(Event::Merge),
+        4 => place().prop_map(Event::Follow),
+        3 => (place(), tag(), letter()).prop_map(|(place, tag, letter)| Event::Pin(place, tag, letter)),
+        1 => (place(), tag()).prop_map(|(place, tag)| Event::Unpinned(place, tag)),
+        1 => place().prop_map(Event::Drop),
         10 => (repository(), pipeline).prop_map(|(repository, pipeline)| Event::Pipeline(repository, pipeline)),
         6 => (1..15_i64).prop_map(Event::Hours),
         1 => (tag(), letter(), any::<bool>()).prop_map(|(tag, letter, is_of_all)| Event::Deny(tag, letter, is_of_all)),
@@ -70,14 +77,19 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The pin of a repository: the index of its tag, and that of the letter among the tag's.
+/// A pin: the index of its tag, and that of the letter among the tag's.
 type Pin = (usize, Option<usize>);
+
+type Pins = [Option<Pin>; PINS];
+
+/// What a pin may move to: the indices of the tag and of the letter among the tag's, and of the tag that it leaves.
+type Goal = (usize, usize, Option<usize>);
 
 /// What one look saw of a repository.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     at: Timestamp,
-    pin: Option<Pin>,
+    pins: Pins,
     pipeline: Option<Pipeline>,
     has_failed: bool,
 }
@@ -89,7 +101,7 @@ struct Told {
     noted: Waves,
     /// How many letters each tag had.
     moves: [usize; TAGS.len()],
-    pins: [Option<Pin>; REPOSITORIES.len()],
+    pins: [Pins; REPOSITORIES.len()],
     failed: [bool; REPOSITORIES.len()],
     log: [Vec<Seen>; REPOSITORIES.len()],
 }
@@ -101,7 +113,7 @@ impl Told {
             noted: fleet.waves(),
             fleet,
             moves: [0; TAGS.len()],
-            pins: [Some((0, Some(0))); REPOSITORIES.len()],
+            pins: [[Some((0, Some(0))), None]; REPOSITORIES.len()],
             failed: [false; REPOSITORIES.len()],
             log: Default::default(),
         };
@@ -122,23 +134,24 @@ impl Told {
                 self.moves[of] += 1;
             }
             Event::Move(_) => {}
-            Event::Merge(repository) => {
-                if let Some((of, letter)) = self.pins[repository] {
-                    self.pins[repository] = Some((of, letter.max(self.newest(repository, of))));
+            Event::Merge((repository, pin)) => {
+                if let Some((of, letter)) = self.pins[repository][pin] {
+                    self.pins[repository][pin] = Some((of, letter.max(self.newest(repository, (of, None)))));
                 }
             }
-            Event::Follow(repository) => {
-                if let Some((0, _)) = self.pins[repository]
-                    && let Some(newest) = self.newest(repository, 1)
+            Event::Follow((repository, pin)) => {
+                if let Some((of, _)) = self.pins[repository][pin]
+                    && of + 1 < TAGS.len()
+                    && let Some(newest) = self.newest(repository, (of + 1, Some(of)))
                 {
-                    self.pins[repository] = Some((1, Some(newest)));
+                    self.pins[repository][pin] = Some((of + 1, Some(newest)));
                 }
             }
-            Event::Pin(repository, of, letter) => {
-                self.pins[repository] = Some((of, Some(letter.min(self.moves[of] - 1))));
+            Event::Pin((repository, pin), of, letter) => {
+                self.pins[repository][pin] = Some((of, Some(letter.min(self.moves[of] - 1))));
             }
-            Event::Unpinned(repository, of) => self.pins[repository] = Some((of, None)),
-            Event::Drop(repository) => self.pins[repository] = None,
+            Event::Unpinned((repository, pin), of) => self.pins[repository][pin] = Some((of, None)),
+            Event::Drop((repository, pin)) => self.pins[repository][pin] = None,
             Event::Pipeline(repository, pipeline) => {
                 self.fleet.pipeline(REPOSITORIES[repository], pipeline);
                 looked = Some((repository, pipeline));
@@ -171,11 +184,12 @@ impl Told {
         self.look(looked);
     }
 
-    /// The newest digest of a tag that has reached a repository, and that nobody denies.
-    fn newest(&self, repository: usize, of: usize) -> Option<usize> {
+    /// The newest digest of a tag that has reached a repository whose pin leaves the other one, and that nobody denies.
+    fn newest(&self, repository: usize, (of, left): (usize, Option<usize>)) -> Option<usize> {
         let waves = self.fleet.waves();
-        let may_come =
-            |letter: &usize| !self.is_denied(of, *letter) && self.reached(&waves, (repository, of), *letter).is_ok();
+        let may_come = |letter: &usize| {
+            !self.is_denied(of, *letter) && self.reached(&waves, repository, (of, *letter, left)).is_ok()
+        };
         (0..self.moves[of]).rev().find(may_come)
     }
 
@@ -185,24 +199,24 @@ impl Told {
             || self.fleet.denied.iter().any(|it| it.digest == denied)
     }
 
-    fn reached(&self, waves: &Waves, (repository, of): (usize, usize), letter: usize) -> Result<(), WaveWait> {
-        let (tag, digest) = (&tag(TAGS[of]), &digest(LETTERS[of][letter]));
-        let candidate =
-            WaveCandidate { tag, digest, history: self.fleet.ledger.history(tag), denied: &self.fleet.denied };
+    fn reached(&self, waves: &Waves, repository: usize, (of, letter, left): Goal) -> Result<(), WaveWait> {
+        let (tag, digest, left) = (&tag(TAGS[of]), &digest(LETTERS[of][letter]), left.map(|left| tag(TAGS[left])));
+        let (left, history) = (left.as_ref(), self.fleet.ledger.history(tag));
+        let candidate = WaveCandidate { tag, digest, left, history, denied: &self.fleet.denied };
         waves.reached(&key(REPOSITORIES[repository]), candidate, self.fleet.now)
     }
 
     fn look(&mut self, looked: Option<(usize, Pipeline)>) {
         for (index, name) in REPOSITORIES.iter().enumerate() {
-            let digests = |(of, letter): Pin| {
-                let digests: BTreeSet<Option<Digest>> = [letter.map(|letter| digest(LETTERS[of][letter]))].into();
-                (tag(TAGS[of]), digests)
-            };
-            let pins: BTreeMap<_, _> = self.pins[index].map(digests).into_iter().collect();
+            let mut pins: BTreeMap<_, BTreeSet<Option<Digest>>> = BTreeMap::new();
+            for (of, letter) in self.pins[index].into_iter().flatten() {
+                let digest = letter.map(|letter| digest(LETTERS[of][letter]));
+                pins.entry(tag(TAGS[of])).or_default().insert(digest);
+            }
             self.fleet.pinned.insert(key(name), pins);
             let pipeline = looked.filter(|(repository, _)| *repository == index).map(|(_, pipeline)| pipeline);
-            let seen = Seen { at: self.fleet.now, pin: self.pins[index], pipeline, has_failed: self.failed[index] };
-            self.log[index].push(seen);
+            let (at, has_failed) = (self.fleet.now, self.failed[index]);
+            self.log[index].push(Seen { at, pins: self.pins[index], pipeline, has_failed });
         }
         let changed = changes(&self.noted.facts().adoptions, &self.fleet.pinned);
         self.noted.note(&changed, self.fleet.pipelines.clone(), self.fleet.now);
@@ -212,22 +226,31 @@ impl Told {
         self.fleet.look();
     }
 
-    /// Whether a pin is at a letter, or at a later one that nobody denies.
-    fn is_at(&self, pin: Option<Pin>, (of, letter): (usize, usize)) -> bool {
-        matches!(pin, Some((its, Some(had))) if its == of
-            && (had == letter || had > letter && !self.is_denied(of, had)))
+    /// Whether a repository has a pin of the tag, or of the one that is left for it.
+    fn counts(pins: Pins, (of, _, left): Goal) -> bool {
+        pins.into_iter().flatten().any(|(its, _)| its == of || left == Some(its))
+    }
+
+    /// Whether all these pins are at a letter, or at a later one that nobody denies.
+    fn is_at(&self, pins: Pins, goal: Goal) -> bool {
+        let (of, letter, left) = goal;
+        let is_there = |(its, had): Pin| {
+            its == of && had.is_some_and(|had| had == letter || had > letter && !self.is_denied(of, had))
+        };
+        let mut followers = pins.into_iter().flatten().filter(|(its, _)| *its == of || left == Some(*its));
+        Self::counts(pins, goal) && followers.all(is_there)
     }
 
     /// Whether a repository was at this letter or a later one, without a failure, for as long as is asked for, and its
     /// pipeline passed since it is there, or there never was one.
-    fn has_proved(&self, repository: usize, goal: (usize, usize)) -> bool {
-        let is_good = |seen: &Seen| self.is_at(seen.pin, goal) && !seen.has_failed;
+    fn has_proved(&self, repository: usize, goal: Goal) -> bool {
+        let is_good = |seen: &Seen| self.is_at(seen.pins, goal) && !seen.has_failed;
         let from = self.fleet.now - self.fleet.advance.green_for;
         let log = &self.log[repository];
         // What held when that time began, and everything since.
         let first = log.iter().rposition(|seen| seen.at <= from);
         let was_good = first.is_some_and(|first| log[first..].iter().all(is_good));
-        let stay = log.iter().rev().take_while(|seen| self.is_at(seen.pin, goal));
+        let stay = log.iter().rev().take_while(|seen| self.is_at(seen.pins, goal));
         let has_any =
             log.iter().any(|seen| !matches!(seen.pipeline, None | Some(Pipeline::Absent | Pipeline::Unknown)));
         let proof = if has_any { Pipeline::Passed } else { Pipeline::Absent };
@@ -235,39 +258,49 @@ impl Told {
         was_good && has_proof
     }
 
+    /// Every way that the pins of a repository may go, and that of one which somebody adds.
+    fn goals(&self, repository: usize) -> Vec<Goal> {
+        let pins = self.pins[repository].into_iter().flatten().map(|(of, _)| Some(of));
+        let lefts: BTreeSet<Option<usize>> = pins.chain([None]).collect();
+        let is_way = |(of, left): &(usize, Option<usize>)| left.is_none_or(|left| left < *of);
+        let ways = (0..TAGS.len()).flat_map(|of| lefts.iter().map(move |left| (of, *left))).filter(is_way);
+        ways.flat_map(|(of, left)| (0..self.moves[of]).map(move |letter| (of, letter, left))).collect()
+    }
+
     /// Holds every answer against the log, which knows nothing of adoptions.
     fn check(&self) -> Result<(), TestCaseError> {
         let (all, again) = (self.fleet.waves(), self.fleet.waves());
         let names: Vec<&str> = all.names().collect();
         for (index, name) in REPOSITORIES.iter().enumerate() {
-            let wave = wave_of(index);
-            for of in 0..TAGS.len() {
-                for letter in 0..self.moves[of] {
-                    let reached = self.reached(&all, (index, of), letter);
-                    prop_assert_eq!(&reached, &self.reached(&again, (index, of), letter), "the same inputs");
-                    prop_assert_eq!(&reached, &self.reached(&self.noted, (index, of), letter), "however it was told");
-                    let Err(wait) = reached else {
-                        self.check_reached(index, (of, letter))?;
-                        continue;
-                    };
-                    let waited_for = names.iter().position(|name| **name == *wait.wave);
-                    prop_assert!(waited_for < Some(wave), "{} waits for {:?}", name, wait);
+            for goal in self.goals(index) {
+                let reached = self.reached(&all, index, goal);
+                prop_assert_eq!(&reached, &self.reached(&again, index, goal), "the same inputs");
+                prop_assert_eq!(&reached, &self.reached(&self.noted, index, goal), "however it was told");
+                let Err(wait) = reached else {
+                    self.check_reached(index, goal)?;
+                    continue;
+                };
+                let waited_for = names.iter().position(|name| **name == *wait.wave).unwrap();
+                prop_assert!(waited_for < wave_of(index), "{} waits for {:?}", name, wait);
+                if let WaveCause::Merged { have, of } = wait.cause {
+                    let followers = self.followers(waited_for, goal);
+                    let adopted = followers.iter().filter(|index| self.is_at(self.pins[**index], goal)).count();
+                    prop_assert_eq!((have, of), (adopted, followers.len()), "it waits for nobody else: {:?}", goal);
                 }
             }
         }
         Ok(())
     }
 
-    fn check_reached(&self, repository: usize, goal: (usize, usize)) -> Result<(), TestCaseError> {
-        // Who gets the tag leaves the one that it has, and waits for those who did not.
-        let counts = |pin: Option<Pin>| match (pin, self.pins[repository]) {
-            (Some((of, _)), Some((own, _))) => of == goal.0 || own != goal.0 && of == own,
-            (Some((of, _)), None) => of == goal.0,
-            (None, _) => false,
-        };
+    /// The repositories of a wave that have the tag, or the one that is left for it.
+    fn followers(&self, wave: usize, goal: Goal) -> Vec<usize> {
+        let members = (0..REPOSITORIES.len()).filter(|index| wave_of(*index) == wave);
+        members.filter(|index| Self::counts(self.pins[*index], goal)).collect()
+    }
+
+    fn check_reached(&self, repository: usize, goal: Goal) -> Result<(), TestCaseError> {
         for earlier in 0..wave_of(repository) {
-            let members = (0..REPOSITORIES.len()).filter(|index| wave_of(*index) == earlier);
-            let followers: Vec<usize> = members.filter(|index| counts(self.pins[*index])).collect();
+            let followers = self.followers(earlier, goal);
             let adopted = followers.iter().filter(|index| self.is_at(self.pins[**index], goal));
             prop_assert!(adopted.clone().all(|index| !self.failed[*index]), "a failure stops");
             let proved = adopted.filter(|index| self.has_proved(**index, goal)).count();
@@ -283,7 +316,7 @@ fn wave_of(repository: usize) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
 
     /// With digests that are taken back, pins without a digest, tags that are left, and pipelines of every state.
     #[test]
@@ -316,14 +349,14 @@ proptest! {
                 last_move = hour;
             }
             for repository in 0..REPOSITORIES.len() {
-                told.happen(&Event::Merge(repository));
+                told.happen(&Event::Merge((repository, 0)));
                 told.happen(&Event::Pipeline(repository, Pipeline::Passed));
             }
             told.happen(&Event::Hours(1));
             // What moved this long ago has passed two waves.
             let old = (hour - 2 * green_for - 3) / hours_between_moves;
             let expected = usize::try_from(old.max(0)).unwrap().min(told.moves[0] - 1);
-            let is_there = |pin: &Option<Pin>| matches!(pin, Some((0, Some(letter))) if *letter >= expected);
+            let is_there = |pins: &Pins| matches!(pins[0], Some((0, Some(letter))) if letter >= expected);
             prop_assert!(told.pins.iter().all(is_there), "{:?} < {expected}", told.pins);
         }
     }

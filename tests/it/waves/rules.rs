@@ -24,7 +24,7 @@ fn fleet() -> Fleet {
 
 #[test]
 fn without_waves_everybody_gets_everything_at_once() {
-    let candidate = WaveCandidate { tag: &tag("1"), digest: &digest('b'), history: None, denied: &[] };
+    let candidate = WaveCandidate { tag: &tag("1"), digest: &digest('b'), left: None, history: None, denied: &[] };
     assert_eq!(Waves::default().reached(&key("c1"), candidate, "2026-11-20T08:00:00Z".parse().unwrap()), Ok(()));
 }
 
@@ -251,11 +251,7 @@ fn a_repository_of_no_wave_belongs_to_the_last_one() {
 #[test]
 fn another_tag_is_proved_by_those_that_left_the_same_tag() {
     let mut fleet = fleet();
-    let reached = |fleet: &Fleet| {
-        let candidate = WaveCandidate { tag: &tag("2"), digest: &digest('x'), history: None, denied: &[] };
-        let reached = fleet.waves().reached(&key("b1"), candidate, fleet.now);
-        reached.err().map(|wait| wait.to_string()).unwrap_or_default()
-    };
+    let reached = |fleet: &Fleet| fleet.waits_leaving("b1", 'x', "1");
     assert!(reached(&fleet).contains("0 of its 2 repositories"));
     let moved = BTreeMap::from([(tag("2"), digests("x"))]);
     fleet.pinned.insert(key("a1"), moved.clone());
@@ -269,13 +265,52 @@ fn another_tag_is_proved_by_those_that_left_the_same_tag() {
 }
 
 #[test]
+fn another_tag_waits_for_those_of_the_tag_that_is_left_and_for_no_others() {
+    let mut fleet = fleet();
+    let of = |tags: &[&str]| tags.iter().map(|text| (tag(text), digests("x"))).collect::<BTreeMap<_, _>>();
+    for (name, tags) in [("a1", &["3"][..]), ("a2", &["3"]), ("b1", &["1", "3"])] {
+        fleet.pinned.insert(key(name), of(tags));
+    }
+    fleet.look();
+    assert_eq!(fleet.waits_leaving("b1", 'x', "1"), "", "nobody before leaves `3` for `2`");
+    fleet.pinned.insert(key("a1"), of(&["1"]));
+    fleet.pinned.insert(key("b1"), of(&["1", "2"]));
+    fleet.look();
+    let waits = fleet.waits_leaving("b1", 'x', "1");
+    assert!(waits.contains("0 of its 1 repositories"), "another file that has `2` already overtakes nobody: {waits}");
+}
+
+#[test]
+fn a_tag_is_left_once_no_pin_has_it_any_more() {
+    let mut fleet = fleet();
+    let of = |tags: &[&str]| tags.iter().map(|text| (tag(text), digests("x"))).collect::<BTreeMap<_, _>>();
+    fleet.pinned.insert(key("a1"), of(&["1", "2"]));
+    fleet.pinned.insert(key("a2"), of(&["2"]));
+    fleet.look();
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert!(fleet.waits_leaving("b1", 'x', "1").contains("1 of its 2"), "another file has not followed");
+    fleet.pinned.insert(key("a1"), of(&["2"]));
+    fleet.look();
+    assert!(
+        fleet.waits_leaving("b1", 'x', "1").contains("a1` has not passed"),
+        "what it merged now was built by nobody"
+    );
+    fleet.green(&["a1"]);
+    fleet.hours(23);
+    assert!(fleet.waits_leaving("b1", 'x', "1").contains("have to stay green"));
+    fleet.hours(1);
+    assert_eq!(fleet.waits_leaving("b1", 'x', "1"), "");
+}
+
+#[test]
 fn an_answer_lasts_until_the_facts_or_the_looks_are_others() {
     let mut fleet = fleet();
     fleet.advance.green_for = SignedDuration::ZERO;
     let mut waves = fleet.waves();
     let reached = |waves: &Waves, fleet: &Fleet, letter| {
         let (tag, digest, history) = (&tag("1"), &digest(letter), fleet.history());
-        waves.reached(&key("b1"), WaveCandidate { tag, digest, history, denied: &[] }, fleet.now).is_ok()
+        waves.reached(&key("b1"), WaveCandidate { tag, digest, left: None, history, denied: &[] }, fleet.now).is_ok()
     };
     assert!(!reached(&waves, &fleet, 'b'));
     let pinned = ["a1", "a2"].map(|name| (key(name), BTreeMap::from([(tag("1"), digests("c"))])));
@@ -320,7 +355,7 @@ fn what_somebody_is_to_get_is_under_way_although_nobody_has_it() {
     fleet.moves('c');
     let digests = |fleet: &Fleet| fleet.under_way().iter().map(|it| it.digest).collect::<Vec<_>>();
     assert_eq!(digests(&fleet), [digest('c')], "the head, and nothing that nobody waits for");
-    fleet.sought.push((tag("1"), digest('b'), key("c1")));
+    fleet.sought.push((tag("1"), digest('b'), None));
     assert_eq!(digests(&fleet), [digest('c'), digest('b')]);
     fleet.denied.push(DeniedDigest { digest: digest('b'), reason: None });
     assert_eq!(digests(&fleet), [digest('c')], "it goes nowhere");
@@ -330,7 +365,7 @@ fn what_somebody_is_to_get_is_under_way_although_nobody_has_it() {
 fn a_higher_tag_is_under_way_with_those_who_have_to_follow_first() {
     let mut fleet = fleet();
     fleet.ledger.note(tag("2"), digest('x'), fleet.now);
-    fleet.sought.push((tag("2"), digest('x'), key("c1")));
+    fleet.sought.push((tag("2"), digest('x'), Some(tag("1"))));
     let of_higher = |fleet: &Fleet| fleet.under_way().into_iter().find(|it| it.tag == tag("2"));
     let it = of_higher(&fleet).unwrap();
     let counts: Vec<_> = it.waves.iter().map(|wave| (wave.wave.as_str(), wave.have, wave.of)).collect();
