@@ -17,7 +17,8 @@ pub struct WaveBooks {
     pub facts: WaveFacts,
     /// The forges that were ever listed as a whole, and why others were not.
     pub listings: Listings,
-    /// Of each tag that somebody has pinned, or is to get: the sightings of its head and of these digests.
+    /// Of each tag that somebody has pinned, or is to get: the sightings of its head and of these digests, and of those
+    /// that [`Self::facts`] say were left: they tell for how long their place was taken.
     pub ledger: Ledger,
 }
 

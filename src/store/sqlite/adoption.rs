@@ -149,14 +149,15 @@ pub(super) async fn wave_books(
         sought: sought::all(pool).await.map_err(error)?,
     };
     let listings = listings(pool).await.map_err(error)?;
-    Ok(WaveBooks { facts, listings, ledger: ledger(pool).await.map_err(error)? })
+    Ok(WaveBooks { facts, listings, ledger: ledger(pool, ended_since).await.map_err(error)? })
 }
 
-/// Of each tag that somebody has pinned, or is to get: the sightings of its head and of these digests.
-async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
+/// Of each tag that somebody has pinned or had at this time or later, or is to get: the sightings of its head and of these
+/// digests. What was left since then tells for how long its place was taken.
+async fn ledger(pool: &SqlitePool, ended_since: Timestamp) -> Result<Ledger, sqlx::Error> {
     // Each part once: with sub-queries for each sighting it takes seconds where tags move every hour.
     let sql = "WITH held AS MATERIALIZED 
-                        (SELECT image, tag, digest FROM adoption WHERE until IS NULL
+                        (SELECT image, tag, digest FROM adoption WHERE until IS NULL OR until >= ?1
                          UNION SELECT image, tag, digest FROM sought),
                     head AS MATERIALIZED
                         (SELECT image, tag, max(last_seen) AS at
@@ -165,7 +166,8 @@ async fn ledger(pool: &SqlitePool) -> Result<Ledger, sqlx::Error> {
                SELECT image, tag, digest, first_seen, last_seen FROM head JOIN sighting USING (image, tag)
                WHERE last_seen = head.at OR (image, tag, digest) IN held";
     let mut sightings: BTreeMap<TagRef, Vec<Sighting>> = BTreeMap::new();
-    for (image, tag, digest, first_seen, last_seen) in sqlx::query_as::<_, SightingRow>(sql).fetch_all(pool).await? {
+    let query = sqlx::query_as::<_, SightingRow>(sql).bind(ended_since.as_microsecond());
+    for (image, tag, digest, first_seen, last_seen) in query.fetch_all(pool).await? {
         let digest = digest.parse::<Digest>().map_err(decode)?;
         let sighting = Sighting { digest, first_seen: time(first_seen)?, last_seen: time(last_seen)? };
         sightings.entry(tag_of(&image, &tag)?).or_default().push(sighting);

@@ -5,18 +5,19 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use refrom::config::{Config, Secrets};
 use refrom::demo::server::Server;
 use refrom::domain::candidates::RepositoryKey;
 use refrom::domain::digest::Digest;
+use refrom::domain::ledger::Ledger;
 use refrom::domain::reference::TagRef;
-use refrom::domain::waves::{AdoptionChanges, BasePipeline, Listings};
+use refrom::domain::waves::{AdoptionChanges, BasePipeline, Listings, Sought};
 use refrom::net::{self, Network, Redirects};
 use refrom::serve::metrics::Metrics;
 use refrom::serve::page::{StatusState, routes};
 use refrom::serve::waves::Rollout;
-use refrom::store::{SqliteStore, Store, WaveStore as _};
+use refrom::store::{SqliteStore, Store, WaveBooks, WaveStore as _};
 use serde_json::{Value, json};
 
 use crate::page::{Still, now};
@@ -118,6 +119,38 @@ async fn people_and_programs_see_where_a_digest_is_although_the_store_is_held() 
     let (_, out, _) = refrom(folder.path(), &["--image", "redis"]);
     assert_eq!(out, "0 digests on the way through the waves\n");
     assert_eq!(refrom(folder.path(), &["--image", "["]).0, 2);
+}
+
+/// With every sighting, as a cycle knows it, or as the store tells it.
+#[tokio::test]
+async fn a_tag_that_moves_faster_than_pipelines_have_to_stay_green_is_told_as_the_planner_knows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("refrom.db"), now()).await.unwrap();
+    let tag = TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() };
+    let [a, b, c, d] = [b"a", b"b", b"c", b"d"].map(|text| Digest::of(text));
+    let (canary, web) = (key("acme/canary"), key("acme/web"));
+    let listings = Listings { whole: ["github".to_owned()].into(), problems: BTreeMap::new() };
+    let ago = |hours| now() - SignedDuration::from_hours(hours);
+    for (at, old, new) in [(ago(100), None, a), (ago(30), Some(a), b), (ago(10), Some(b), c), (ago(5), Some(c), d)] {
+        store.record_sightings(&[(tag.clone(), new)], at).await.unwrap();
+        let of = |key: &RepositoryKey, digest| (key.clone(), tag.clone(), Some(digest));
+        let mut changes = AdoptionChanges { begun: vec![of(&canary, new)], ended: Vec::new() };
+        changes.ended.extend(old.map(|old| of(&canary, old)));
+        changes.begun.extend(old.is_none().then(|| of(&web, new)));
+        store.record_adoptions(&changes, &listings, at).await.unwrap();
+    }
+    let green = BasePipeline::Green { since: ago(100), seen: ago(1) };
+    store.put_base_pipelines(&[(canary, green)].into()).await.unwrap();
+    let sought = Sought { tag: tag.clone(), digest: b, left: None };
+    store.put_sought(&[(web, [sought].into())].into()).await.unwrap();
+    let rollout = rollout();
+    let books = store.wave_books(rollout.ended_since(now())).await.unwrap();
+    let mut ledger = Ledger::default();
+    ledger.insert(tag.clone(), store.history(&tag).await.unwrap());
+    let by_planner = rollout.told(WaveBooks { ledger, ..books.clone() }, now());
+    let of_b = by_planner.iter().find(|it| it.digest == b).unwrap();
+    assert_eq!(of_b.reached(), 1, "the canary has it or a later one for thirty hours");
+    assert_eq!(rollout.told(books, now()), by_planner);
 }
 
 #[tokio::test]
