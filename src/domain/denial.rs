@@ -116,7 +116,8 @@ impl Denials {
             return Some(WayBack { denial, ways: vec![to] });
         }
         let seen = history.map(|history| seen_before(history, pinned)).unwrap_or_default();
-        let all = self.merged_before(repository, tag, pinned).into_iter().chain(seen.into_iter().map(Way::of_own_tag));
+        let merged = self.merged_before(repository, tag, pinned);
+        let all = merged.into_iter().chain(seen.into_iter().map(Way::of_own_tag));
         let mut ways = Vec::new();
         for way in all.filter(is_good) {
             if !ways.contains(&way) {
@@ -127,25 +128,45 @@ impl Denials {
     }
 
     /// What a repository had before it came to a digest of a tag for the last time, the last one first: of this tag, and of
-    /// the lower ones that it left for this one.
+    /// the lower ones that it left for this one. Then what it had of lower tags when it came to this tag, and kept for a
+    /// while: one of its pins came from there, and another one stayed.
     fn merged_before(&self, repository: &RepositoryKey, tag: &TagRef, pinned: &Digest) -> Vec<Way> {
         let Some(tags) = self.merged.get(repository) else { return Vec::new() };
         let own = tags.get(tag).map(Vec::as_slice).unwrap_or_default();
         let last = own.iter().rposition(|row| row.digest.as_ref() == Some(pinned)).unwrap_or(own.len());
         // One merge ended the stay at the lower tag and began the one at this.
         let arrivals: BTreeSet<Timestamp> = own.iter().take(last.saturating_add(1)).map(|row| row.since).collect();
-        let is_left_for_it = |row: &&Adoption| row.until.is_some_and(|until| arrivals.contains(&until));
-        let is_lower =
-            |other: &TagRef| other.image == tag.image && follow::is_higher(&other.tag, &tag.tag, Follow::Major);
-        let lower = tags.iter().filter(|(other, _)| is_lower(other)).flat_map(|(other, rows)| {
-            let rows = rows.iter().filter(is_left_for_it);
-            rows.filter_map(|row| Some((row.since, Way { new_tag: Some(other.tag.clone()), digest: row.digest? })))
-        });
+        let is_left_for_it = |row: &Adoption| row.until.is_some_and(|until| arrivals.contains(&until));
+        let firsts: Vec<Timestamp> =
+            arrivals.iter().copied().filter(|at| !own.iter().any(|row| held(row, *at))).collect();
+        let was_there = |row: &Adoption| !is_left_for_it(row) && firsts.iter().any(|at| held(row, *at));
         let before = own.iter().take(last).filter_map(|row| Some((row.since, Way::of_own_tag(row.digest?))));
-        let mut ways: Vec<(Timestamp, Way)> = lower.chain(before).collect();
-        ways.sort_by_key(|(since, _)| *since);
-        ways.into_iter().rev().map(|(_, way)| way).collect()
+        let left = lower(tags, tag, &is_left_for_it).chain(before).collect();
+        newest_first(left).chain(newest_first(lower(tags, tag, &was_there).collect())).collect()
     }
+}
+
+/// The digests of the tags that a pin of this one may have followed it from, of the rows that are wanted.
+fn lower<'a>(
+    tags: &'a BTreeMap<TagRef, Vec<Adoption>>,
+    tag: &'a TagRef,
+    is_wanted: &'a dyn Fn(&Adoption) -> bool,
+) -> impl Iterator<Item = (Timestamp, Way)> + 'a {
+    let is_lower = |other: &TagRef| other.image == tag.image && follow::is_higher(&other.tag, &tag.tag, Follow::Major);
+    tags.iter().filter(move |(other, _)| is_lower(other)).flat_map(move |(other, rows)| {
+        let rows = rows.iter().filter(move |row| is_wanted(row));
+        rows.filter_map(|row| Some((row.since, Way { new_tag: Some(other.tag.clone()), digest: row.digest? })))
+    })
+}
+
+/// Whether it was there before this look, and in it still, or until it.
+fn held(row: &Adoption, at: Timestamp) -> bool {
+    row.since < at && row.until.is_none_or(|until| until >= at)
+}
+
+fn newest_first(mut ways: Vec<(Timestamp, Way)>) -> impl Iterator<Item = Way> {
+    ways.sort_by_key(|(since, _)| *since);
+    ways.into_iter().rev().map(|(_, way)| way)
 }
 
 impl WayBack<'_> {
@@ -324,6 +345,39 @@ mod tests {
             assert_eq!(ways(&[(other, 'x'), ("1.28", 'd')]), "e", "{why}");
         }
         assert_eq!(ways(&[("1.28", 'd'), ("1.27", 'x'), ("1.27", 'y')]), "e", "where it went from there");
+    }
+
+    #[test]
+    fn who_followed_a_higher_tag_goes_back_although_another_pin_stays_at_the_lower_one() {
+        let row = |letter, since, until: Option<i64>| Adoption {
+            digest: Some(digest(letter)),
+            since: second(since),
+            until: until.map(second),
+        };
+        let ways = |stays: &[(&str, Adoption)]| {
+            let mut denials = denials(&[denial("dhi.io/nginx:1.28", 'd')], "");
+            let tags = denials.merged.entry(web()).or_default();
+            for (name, row) in stays {
+                tags.entry(tag(name)).or_default().push(*row);
+            }
+            let way = denials.way_back(&web(), &tag("1.28"), &digest('d'), Some(&history("ed"))).unwrap();
+            let told = |way: &Way| {
+                let letter = ('a'..='z').find(|letter| digest(*letter) == way.digest).unwrap();
+                format!("{}{letter}", way.new_tag.as_ref().map(|tag| format!("{tag}@")).unwrap_or_default())
+            };
+            way.ways.iter().map(told).collect::<Vec<_>>().join(" ")
+        };
+        let came = ("1.28", row('d', 2, None));
+        assert_eq!(ways(&[("1.27", row('x', 1, None)), came]), "1.27@x e", "it cannot be edited");
+        assert_eq!(ways(&[("1.27", row('x', 1, Some(3))), came]), "1.27@x e", "its pull request was merged later");
+        let moved = [("1.27", row('x', 1, Some(3))), ("1.27", row('y', 3, None)), came];
+        assert_eq!(ways(&moved), "1.27@x e", "where the other one went later");
+        let stepwise = [("1.27", row('x', 1, None)), ("1.28", row('c', 2, Some(3))), ("1.28", row('d', 3, None))];
+        assert_eq!(ways(&stepwise), "c 1.27@x e", "the tag was there already when it came to the digest");
+        let two = [("1.26", row('v', 1, None)), ("1.27", row('x', 1, Some(2))), came];
+        assert_eq!(ways(&two), "1.27@x 1.26@v e", "what was left for it comes first");
+        assert_eq!(ways(&[("1.27", row('x', 2, None)), came]), "e", "they were there from the beginning");
+        assert_eq!(ways(&[("1.29", row('x', 1, None)), came]), "e", "nobody followed it downwards");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use refrom::domain::pull_request::PullRequestState;
 use refrom::domain::reference::TagRef;
 use refrom::domain::tag_list::TagList;
 use refrom::domain::target::{Choice, Rules, choose, wanted};
-use refrom::domain::waves::{Adoption, Adoptions, Pinned, changes};
+use refrom::domain::waves::{Adoptions, Pinned, changes};
 
 use crate::plan_world::{Content, World, digest, tag};
 
@@ -224,7 +224,7 @@ fn release(number: usize) -> Digest {
     Digest::of(format!("release {number}").as_bytes())
 }
 
-/// One pin on its way over digests and versions.
+/// One pin on its way over digests and versions, and maybe another one of the same repository.
 struct Road {
     policy: Policy,
     knowledge: Knowledge,
@@ -233,16 +233,19 @@ struct Road {
     releases: usize,
     /// Where it was, one after the other; the last is where it is.
     walked: Vec<(TagRef, Digest)>,
+    /// The other pin stays where both began for so many steps, then it goes the same way, a look later each time.
+    stays: Option<usize>,
+    adoptions: Adoptions,
     gone: BTreeSet<Digest>,
 }
 
 impl Road {
-    fn new() -> Self {
+    fn new(stays: Option<usize>) -> Self {
         let key = RepositoryKey { forge: "github".to_owned(), name: "acme/web".parse().unwrap() };
         let policy = Policy { follow: Follow::Minor, ..Policy::default() };
         let (now, knowledge) = (Timestamp::UNIX_EPOCH, Knowledge::default());
-        let (walked, gone) = (Vec::new(), BTreeSet::new());
-        let mut road = Self { policy, knowledge, key, now, releases: 0, walked, gone };
+        let (walked, adoptions, gone) = (Vec::new(), Adoptions::new(), BTreeSet::new());
+        let mut road = Self { policy, knowledge, key, now, releases: 0, walked, stays, adoptions, gone };
         road.release(0);
         road.goes_to((tag(VERSIONS[0]), release(0)));
         road
@@ -260,14 +263,30 @@ impl Road {
     }
 
     fn goes_to(&mut self, goal: (TagRef, Digest)) {
-        self.now += SignedDuration::from_hours(1);
-        let rows = self.knowledge.denials.merged.entry(self.key.clone()).or_default();
-        for row in rows.values_mut().flatten() {
-            row.until = row.until.or(Some(self.now));
+        let before = self.walked.last().unwrap_or(&goal).clone();
+        self.walked.push(goal.clone());
+        let steps = self.walked.len() - 1;
+        match self.stays {
+            None => self.look(&[goal]),
+            Some(stays) if steps < stays => self.look(&[goal, self.walked[0].clone()]),
+            Some(stays) => {
+                let other = if steps == stays { self.walked[0].clone() } else { before };
+                self.look(&[goal.clone(), other]);
+                self.look(&[goal]);
+            }
         }
-        let row = Adoption { digest: Some(goal.1), since: self.now, until: None };
-        rows.entry(goal.0.clone()).or_default().push(row);
-        self.walked.push(goal);
+    }
+
+    /// The base branch is read, with pins at these.
+    fn look(&mut self, pins: &[(TagRef, Digest)]) {
+        self.now += SignedDuration::from_hours(1);
+        let mut tags: BTreeMap<TagRef, BTreeSet<Option<Digest>>> = BTreeMap::new();
+        for (tag, digest) in pins {
+            tags.entry(tag.clone()).or_default().insert(Some(*digest));
+        }
+        let pinned = Pinned::from([(self.key.clone(), tags)]);
+        changes(&self.adoptions, &pinned).apply(&mut self.adoptions, self.now);
+        self.knowledge.denials.merged = merged(&self.adoptions);
     }
 
     fn deny(&mut self, (tag, digest): &(TagRef, Digest)) {
@@ -374,8 +393,9 @@ proptest! {
         steps in prop::collection::vec(prop_oneof![(0..VERSIONS.len()).prop_map(Some), Just(None)], 0..20),
         denied in 1..5_usize,
         gone in prop::collection::btree_set(0..20_usize, 0..4),
+        stays in prop::option::of(0..8_usize),
     ) {
-        let mut road = Road::new();
+        let mut road = Road::new(stays);
         for step in steps {
             match step {
                 Some(version) => road.release(version),
@@ -395,7 +415,7 @@ proptest! {
         let expected = before.iter().skip(arrived.saturating_sub(1)).rev().find(is_good).cloned();
         let goal = road.goes();
         if expected.is_some() {
-            prop_assert_eq!(&goal, &expected, "{:?}", walked);
+            prop_assert_eq!(&goal, &expected, "{:?}, {:?}", walked, stays);
         }
         let mut goal = goal;
         for _ in 0..ROUNDS {
