@@ -56,11 +56,21 @@ pub struct Done {
     pub report: Option<Report>,
     /// Who is on the digest. By forge, name, path, line.
     pub pins: Vec<PinOn>,
-    /// When the last cycle over the whole fleet began; `None`: there was none, and there may be more pins.
-    pub fleet_read_at: Option<Timestamp>,
+    pub fleet: FleetRead,
     /// For people.
     pub notes: Vec<String>,
     pub outcome: Outcome,
+}
+
+/// How far the fleet is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FleetRead {
+    /// There was no cycle over the whole fleet yet, and there may be more pins.
+    Never,
+    /// The last one began then, and could not read all of it.
+    InPart(Timestamp),
+    /// The last one began then.
+    Whole(Timestamp),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +79,34 @@ pub enum Recorded {
     Already,
     /// A dry run.
     Not,
+}
+
+impl FleetRead {
+    fn of(fleet: &FleetStatus) -> Self {
+        match &fleet.cycle {
+            None => Self::Never,
+            Some(cycle) if fleet.is_complete() => Self::Whole(cycle.started),
+            Some(cycle) => Self::InPart(cycle.started),
+        }
+    }
+
+    /// When the last cycle over the whole fleet began; `None`: there was none.
+    pub fn at(self) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::InPart(at) | Self::Whole(at) => Some(at),
+        }
+    }
+
+    /// That there may be more pins, where that is so.
+    fn note(self) -> Option<String> {
+        let words = match self {
+            Self::Never => "no cycle over the whole fleet has ended yet: not every repository is known",
+            Self::InPart(_) => "the last cycle could not read the whole fleet: there may be more pins",
+            Self::Whole(_) => return None,
+        };
+        Some(words.to_owned())
+    }
 }
 
 /// Denies, acts or leaves that to the service, and shows who is on the digest. 3 where something could not be done.
@@ -164,10 +202,10 @@ async fn alone(
     pins.sort_by(|one, other| {
         (&one.repository, &one.path, one.line).cmp(&(&other.repository, &other.path, other.line))
     });
-    notes.extend(unknown_fleet(&after));
+    notes.extend(FleetRead::of(&after).note());
     let outcome = if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done };
-    let fleet_read_at = after.cycle.map(|cycle| cycle.started);
-    Ok(Done { denial, recorded, holder: None, report: Some(report), pins, fleet_read_at, notes, outcome })
+    let fleet = FleetRead::of(&after);
+    Ok(Done { denial, recorded, holder: None, report: Some(report), pins, fleet, notes, outcome })
 }
 
 /// What a cycle needs, its secrets among it.
@@ -185,20 +223,10 @@ async fn at_once(
     mut notes: Vec<String>,
 ) -> Result<Done, Failure> {
     let recorded = if arguments.dry_run { Recorded::Not } else { record(&config.store, &denial).await? };
-    let fleet = store.status().await?;
-    notes.extend(unknown_fleet(&fleet));
-    let pins = pins_on(&fleet, &denial, &config.mirrors);
-    let fleet_read_at = fleet.cycle.map(|cycle| cycle.started);
-    let outcome = Outcome::Done;
-    Ok(Done { denial, recorded, holder: None, report: None, pins, fleet_read_at, notes, outcome })
-}
-
-/// That not all of the fleet is known, where that is so.
-fn unknown_fleet(fleet: &FleetStatus) -> Option<String> {
-    fleet
-        .cycle
-        .is_none()
-        .then(|| "no cycle over the whole fleet has ended yet: not every repository is known".to_owned())
+    let status = store.status().await?;
+    let (pins, fleet) = (pins_on(&status, &denial, &config.mirrors), FleetRead::of(&status));
+    notes.extend(fleet.note());
+    Ok(Done { denial, recorded, holder: None, report: None, pins, fleet, notes, outcome: Outcome::Done })
 }
 
 async fn cycle(parts: &Parts, request: &Request, output: &Output) -> Result<Report, StoreError> {
@@ -221,11 +249,10 @@ async fn beside(arguments: &Rollback, config: &Config, holder: String, denial: D
         }
     }
     let recorded = if arguments.dry_run { Recorded::Not } else { record(&config.store, &denial).await? };
-    let fleet = reader.status().await?;
-    notes.extend(unknown_fleet(&fleet));
-    let pins = pins_on(&fleet, &denial, &config.mirrors);
-    let (holder, fleet_read_at, outcome) = (Some(holder), fleet.cycle.map(|cycle| cycle.started), Outcome::Done);
-    Ok(Done { denial, recorded, holder, report: None, pins, fleet_read_at, notes, outcome })
+    let status = reader.status().await?;
+    let (pins, fleet) = (pins_on(&status, &denial, &config.mirrors), FleetRead::of(&status));
+    notes.extend(fleet.note());
+    Ok(Done { denial, recorded, holder: Some(holder), report: None, pins, fleet, notes, outcome: Outcome::Done })
 }
 
 async fn record(store: &Path, denial: &Denial) -> Result<Recorded, StoreError> {
@@ -268,7 +295,7 @@ async fn look_at_target(session: &Session, denial: &Denial) -> anyhow::Result<Op
 }
 
 fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
-    let Done { denial, recorded, holder, report, pins, fleet_read_at, .. } = done;
+    let Done { denial, recorded, holder, report, pins, fleet, .. } = done;
     let verb = match recorded {
         Recorded::Now => "denied",
         Recorded::Already => "denied already:",
@@ -306,9 +333,10 @@ fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
             plural(repositories.len(), "repository", "repositories")
         ))?,
     }
-    match fleet_read_at {
-        Some(at) => output.line(format!("the whole fleet was last read at {at:.0}")),
-        None => Ok(()),
+    match fleet {
+        FleetRead::Never => Ok(()),
+        FleetRead::InPart(at) => output.line(format!("the last cycle over the whole fleet began at {at:.0}")),
+        FleetRead::Whole(at) => output.line(format!("the whole fleet was last read at {at:.0}")),
     }
 }
 

@@ -86,7 +86,7 @@ impl From<&Done> for RollbackRecord {
             },
             held_by: done.holder.clone(),
             pins: done.pins.iter().map(PinRecord::from).collect(),
-            fleet_read_at: done.fleet_read_at,
+            fleet_read_at: done.fleet.at(),
             run: done.report.as_ref().map(RunRecord::from),
             notes: done.notes.clone(),
         }

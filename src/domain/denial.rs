@@ -206,11 +206,19 @@ pub fn pins_of<'a>(
     pins.filter(|(_, pin)| scope.covers(&mirrors.asked(&pin.tag)))
 }
 
-/// The repositories in which something may change when a digest of this image is taken back or allowed again.
+/// The repositories in which something may change when a digest of this image is taken back or allowed again: who pins
+/// the image, and who could never be read. None: nobody is known to pin it, or there was no cycle over the whole fleet yet.
 pub fn concerned(fleet: &FleetStatus, scope: &ImageScope, mirrors: &Mirrors) -> BTreeSet<RepositoryKey> {
     // Whatever their tag is: an open pull request may move them to the one that this is about.
     let image = ImageScope { image: scope.image.clone(), tag: None };
-    pins_of(fleet, &image, mirrors).map(|(repository, _)| repository.repository.clone()).collect()
+    let mut repositories: BTreeSet<RepositoryKey> =
+        pins_of(fleet, &image, mirrors).map(|(repository, _)| repository.repository.clone()).collect();
+    if fleet.cycle.is_none() || repositories.is_empty() {
+        return BTreeSet::new();
+    }
+    let never_read = fleet.repositories.iter().filter(|it| it.looked_at.is_none());
+    repositories.extend(never_read.map(|it| it.repository.clone()));
+    repositories
 }
 
 /// What the tag had before a digest and did not go back from, the newest first.

@@ -180,6 +180,44 @@ async fn who_could_not_be_read_is_on_the_digest_as_far_as_anybody_knows() {
     assert!(again.contains(" in 1 repository\nthe whole fleet was last read at "), "{again}");
 }
 
+/// The repositories that a cycle looked at.
+fn looked_at(done: &Value) -> Vec<&str> {
+    let repositories = done["run"]["repositories"].as_array().unwrap();
+    repositories.iter().map(|repository| repository["repository"].as_str().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_cycle_over_the_fleet_all_of_it_is_looked_at() {
+    let office = Office::open().await;
+    office.run(&["--repository", "acme/web"]).ended(0);
+    let from = Digest::of(b"slow").to_string();
+    let rollback = ["rollback", IMAGE, "--from", &from, "--reason", "slow", "--dry-run", "--format", "json"];
+    let done = refrom(&office, &rollback).ended(0).json();
+    assert_eq!(looked_at(&done), ["acme/payments", "acme/tools", "acme/web"]);
+    assert_eq!(done["fleet_read_at"], Value::Null);
+    assert_eq!(done["notes"], json!(["no cycle over the whole fleet has ended yet: not every repository is known"]));
+    office.run(&[]).ended(0);
+    let done = refrom(&office, &rollback).ended(0).json();
+    assert_eq!((looked_at(&done), &done["notes"]), (vec!["acme/web"], &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_never_be_read_is_looked_at_and_that_the_fleet_was_not_read_is_said() {
+    let office = Office::open().await;
+    let objects = office.fleet.bare(&"acme/payments".parse().unwrap()).unwrap().directory().join("objects");
+    let away = objects.with_extension("away");
+    std::fs::rename(&objects, &away).unwrap();
+    office.run(&[]).ended(3);
+    std::fs::rename(&away, &objects).unwrap();
+    let from = Digest::of(b"slow").to_string();
+    let rollback = ["rollback", IMAGE, "--from", &from, "--reason", "slow", "--dry-run"];
+    let done = refrom(&office, &[&rollback[..], &["--format", "json"]].concat()).ended(0).json();
+    assert_eq!(looked_at(&done), ["acme/payments", "acme/web"]);
+    assert_eq!(done["notes"], json!(["the last cycle could not read the whole fleet: there may be more pins"]));
+    let told = refrom(&office, &rollback).ended(0).stdout;
+    assert!(told.contains("\nthe last cycle over the whole fleet began at ") && !told.contains("last read"), "{told}");
+}
+
 /// Words of a command line.
 fn words(line: &str) -> Vec<String> {
     let parts = line.split('"').enumerate();
