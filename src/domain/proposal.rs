@@ -230,8 +230,8 @@ impl Pin {
 pub enum Compared<'a> {
     /// Its kind, and every platform.
     Everything,
-    /// Its kind, and these platforms, as far as the old one has them: who goes back to what was there before loses what
-    /// came since, and that is said.
+    /// Its kind, and these platforms, as far as the old one has them; no platform where none is named: who goes back to
+    /// what was there before loses what came since, and that is said.
     InUse(&'a [Platform]),
     /// Nothing: somebody chose the digest.
     Nothing,
