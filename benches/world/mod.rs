@@ -19,6 +19,8 @@ pub use measure::{Cost, Measured};
 const TAGS: [&str; 2] = ["1.27-alpine", "1.27-dev"];
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64/v8"];
 const HOST: &str = "dhi.io";
+/// Below `dhi/` it has what its upstream had when [`World::copy_to_mirror`] was called the last time.
+const MIRROR: &str = "mirror.acme.internal";
 const USER: &str = "acme";
 const PASSWORD: (&str, &str) = ("REFROM_BENCH_REGISTRY_PASSWORD", "bench-registry-password");
 const TOKEN: (&str, &str) = ("REFROM_BENCH_FORGE_TOKEN", "bench-forge-token");
@@ -70,6 +72,28 @@ impl World {
             world.add_repository(number);
         }
         world
+    }
+
+    /// The same with repositories that pin by the name of a mirror.
+    pub fn behind_mirror(images: usize, repositories: usize) -> Self {
+        let world = Self::new(images, Door::Open);
+        let mirror = format!(
+            "  {MIRROR}: {{ endpoint: \"{}{MIRROR}\", mirrors: {{ \"dhi/\": \"{HOST}/\" }} }}\n",
+            world.registry.url()
+        );
+        std::fs::write(world.configuration(), world.yaml() + &mirror).unwrap();
+        world.copy_to_mirror();
+        for number in 0..repositories {
+            world.add_pins(number, |text| text.replace(&format!("{HOST}/"), &format!("{MIRROR}/dhi/")));
+        }
+        world
+    }
+
+    /// The mirror catches up.
+    pub fn copy_to_mirror(&self) {
+        for image in (0..self.images).map(name) {
+            self.registry.mirror(&format!("{MIRROR}/dhi/{image}"), &self.registry, &format!("{HOST}/{image}"));
+        }
     }
 
     /// The first tenth of the repositories gets every digest before the others.
@@ -172,9 +196,15 @@ impl World {
     }
 
     fn add_repository(&self, number: usize) {
+        self.add_pins(number, |text| text);
+    }
+
+    fn add_pins(&self, number: usize, written: impl Fn(String) -> String) {
         let repository: RepoName = format!("acme/service-{number:03}").parse().unwrap();
         let files: Vec<(String, Vec<u8>)> = (0..FILES)
-            .map(|file| (format!("images/{file}/Dockerfile"), dockerfile((number + file) % self.images).into_bytes()))
+            .map(|file| {
+                (format!("images/{file}/Dockerfile"), written(dockerfile((number + file) % self.images)).into_bytes())
+            })
             .chain([("data/model.bin".to_owned(), noise(number)), ("README.md".to_owned(), b"A service.\n".to_vec())])
             .collect();
         let changes: Vec<(&str, Content<'_>)> =

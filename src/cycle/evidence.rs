@@ -38,6 +38,17 @@ pub(super) async fn remembered(
     remembered
 }
 
+/// Those of these digests that somebody may use: no mirror lacks them, or a pin is written with the upstream's name.
+pub(super) fn not_lacking(
+    mut digests: BTreeSet<(ImageName, Digest)>,
+    evidence: &EvidenceByMove,
+) -> BTreeSet<(ImageName, Digest)> {
+    let usable = evidence.iter().filter(|(_, evidence)| evidence.in_mirror != Some(Ok(false)));
+    let usable: BTreeSet<(ImageName, Digest)> = usable.map(|(wanted, _)| (wanted.image.clone(), wanted.new)).collect();
+    digests.retain(|digest| usable.contains(digest));
+    digests
+}
+
 /// Asks whether these digests still are there, and takes back what the store said of those that are not.
 pub(super) async fn confirm(
     session: &Session,

@@ -58,8 +58,9 @@ pub async fn evidence(
     let remembered = evidence::remembered(store, moves, observed).await;
     let ask = |name, digest| async move { image(session, store, &name, &digest).await };
     let mut evidence = evidence_by(moves, watcher, ask).await;
-    evidence::confirm(session, remembered, &mut evidence).await;
+    // What the mirror does not have is not proposed: nobody else is asked for it, however far the mirror lags.
     evidence::add_mirrors(session, &mut evidence).await;
+    evidence::confirm(session, evidence::not_lacking(remembered, &evidence), &mut evidence).await;
     evidence
 }
 

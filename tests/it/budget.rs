@@ -125,3 +125,33 @@ fn a_pin_that_waits_is_asked_for_once_an_hour() {
     assert_eq!(heads(), (tags, tags), "one pinned digest of each tag");
     assert_eq!(heads(), (tags, 0), "within the hour");
 }
+
+#[test]
+fn a_mirror_that_lags_is_asked_alone_for_what_it_does_not_have() {
+    let world = World::behind_mirror(4, 4);
+    let first = done(world.cycle());
+    let tags = counts(&first.registry, "HEAD").len();
+    assert_eq!(tags, world.tags(), "upstream, where nothing is behind");
+    for build in ["2", "3", "4"] {
+        world.release(build);
+        done(world.cycle());
+    }
+    let cycle = done(world.cycle());
+    let heads = counts(&cycle.registry, "HEAD");
+    assert_each_once(&heads);
+    let of_digests: Vec<&str> = heads.keys().copied().filter(|path| path.contains("/manifests/sha256:")).collect();
+    assert_eq!(heads.len() - of_digests.len(), tags);
+    let (mirrors, upstreams): (Vec<&str>, Vec<&str>) =
+        of_digests.into_iter().partition(|path| path.contains("/mirror."));
+    assert_eq!((mirrors.len(), upstreams.len()), (3 * tags, 0), "three builds that it has not: {upstreams:#?}");
+    // In which words it says no, and once for a repository whether that is there; and how to sign in.
+    let gets = counts(&cycle.registry, "GET");
+    assert_each_once(&gets);
+    assert_eq!(gets.len(), mirrors.len() + 4 + 1, "{gets:#?}");
+
+    // Once it has them the newest is proposed, to which the tag points.
+    world.copy_to_mirror();
+    let last = done(world.cycle());
+    assert_eq!(counts(&last.registry, "HEAD").len(), 2 * tags);
+    assert_eq!(last.stdout.matches("\"action\": \"open\"").count(), 4, "{}", last.stdout);
+}
