@@ -47,7 +47,7 @@ pub async fn ask(session: &Session, images: BTreeSet<ImageName>) -> Lists {
 }
 
 /// The lists of tags that a cycle needs: those that were asked for short ago as they were then, the others anew. A list
-/// that fails is a problem; the last one that is known holds on, and nothing is kept from the newer digest of its own tag.
+/// that fails is a problem; the last one that is known holds on for as long as a new one would, and nothing is kept from the newer digest of its own tag.
 pub async fn list(
     parts: &Parts,
     (session, request): (&Session, &Request),
@@ -71,6 +71,10 @@ pub async fn list(
             }
             Err(unknown) => {
                 report.problem(image.to_string(), format!("its tags could not be listed: {unknown}"));
+                // A list may cost hundreds of requests until it fails: the old one holds as long as a new one would.
+                if let Some(Ok(known)) = lists.get(&image) {
+                    parts.store.put_tag_list(&image, known.tags(), now).await?;
+                }
                 lists.entry(image).or_insert(Err(unknown));
             }
         }

@@ -120,6 +120,25 @@ async fn where_the_list_fails_the_digest_of_the_own_tag_still_moves(face: Face) 
     world.finish();
 }
 
+#[tokio::test]
+async fn a_list_that_fails_is_asked_for_again_after_poll_where_an_older_one_is_known() {
+    let (mut world, _, higher) = following(Face::GitHub).await;
+    world.run().await;
+    world.registry.inject(Fault::status(LIST, 503));
+    world.wait_minutes(61);
+    world.run_with_problems(&["its tags could not be listed"]).await;
+    world.wait_minutes(5);
+    world.run().await;
+    assert_eq!(world.costs().registry, 0, "the old one holds");
+    world.expect_proposal(WEB, 1, &pinned("1.28", "1.28.1", &higher));
+    world.wait_minutes(61);
+    world.run_with_problems(&["its tags could not be listed"]).await;
+    world.registry.clear_faults();
+    world.wait_minutes(61);
+    world.run().await;
+    world.finish();
+}
+
 async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_next_version_is(face: Face) {
     let (mut world, _, _) = following(face).await;
     world.run().await;
