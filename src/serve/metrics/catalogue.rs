@@ -61,7 +61,7 @@ pub const DENIED_PINS: Family =
 pub const WAITING_PINS: Family = gauge(
     "refrom_waiting_pins",
     &["needs_person"],
-    "Pins that could be elsewhere and are not proposed, whether or not somebody has to do something.",
+    "Pins for which something newer is not proposed, whether or not somebody has to do something.",
 );
 pub const STALE_AGE: Family = gauge(
     "refrom_oldest_stale_pin_age_seconds",

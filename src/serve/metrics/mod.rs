@@ -21,6 +21,7 @@ use crate::cycle::{Deed, Figures, Outcome, Parts, PinCounts, Report, Request};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::freshness::{TagFinding, TagTrouble};
 use crate::domain::plan::{Action, RepositoryPlan};
+use crate::domain::proposal::Reason;
 use crate::domain::pull_request::Pipeline;
 use crate::domain::status::Wait;
 use crate::domain::waves::{UnderWay, WaveCause};
@@ -199,9 +200,11 @@ impl Metrics {
     }
 }
 
+/// How many pins something newer is kept from, by whether somebody has to act. Those of which that is not known are counted
+/// as unknown, and why is told elsewhere.
 fn waiting(plan: &RepositoryPlan, now: Timestamp) -> BTreeMap<bool, usize> {
     let mut waiting = BTreeMap::new();
-    for pin in &plan.not_proposed {
+    for pin in plan.not_proposed.iter().filter(|pin| !matches!(pin.reason, Reason::Unknown(_))) {
         *waiting.entry(Wait::new(&pin.reason, plan.vocabulary, now).needs_person).or_default() += 1;
     }
     waiting

@@ -1,11 +1,16 @@
 //! One failure stays in its place: the rest goes on, and the cycle says by name what is missing.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
+use refrom::cycle::Request;
 use refrom::demo::forge::{Fault, FaultKind, Flag};
 use refrom::demo::registry::{Fault as RegistryFault, FaultKind as RegistryFaultKind, Registry};
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
+use refrom::net::Tally;
+use refrom::serve::metrics::Metrics;
+use refrom::store::StoreFacts;
 
 use super::meddling::Meddling;
 use super::world::{World, name, nginx};
@@ -35,8 +40,14 @@ fn expect_web_alone(world: &World, second: &Digest) {
 async fn a_registry_that_is_down_leaves_the_others_alone() {
     let (mut world, second) = two().await;
     other(&world).inject(RegistryFault::status("/v2/cgr.dev/", 503));
-    world.run_with_problems(&["acme/tools: Dockerfile: unknown"]).await;
+    let report = world.run_with_problems(&["acme/tools: Dockerfile: unknown"]).await;
     expect_web_alone(&world, &second);
+    let metrics = Metrics::new();
+    metrics.observe_cycle(&Request::default(), &report, Duration::ZERO, world.time());
+    let text = metrics.render(&Tally::default(), &StoreFacts::default(), world.time());
+    for (line, count) in [("pins{state=\"unknown\"}", 1), ("waiting_pins{needs_person=\"true\"}", 0)] {
+        assert!(text.contains(&format!("refrom_{line} {count}.0\n")), "no `{line}` in {text}");
+    }
     other(&world).clear_faults();
     world.run().await;
     world.expect_pull_requests("acme/tools", &["#1 open refrom/base-images -> main"]);
