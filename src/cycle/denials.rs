@@ -66,7 +66,7 @@ pub fn pins(
     let read = knowledge.pull_requests.get(&facts.key()).and_then(|read| read.as_ref().ok());
     let read = read.map(Vec::as_slice).unwrap_or_default();
     let mut pins = Vec::new();
-    for candidate in candidates::behind(facts, &knowledge.observations).pins {
+    for candidate in candidates::of_repository(facts, &knowledge.observations) {
         let Some(digest) = candidate.old else { continue };
         let Some(denial) = knowledge.denials.of(&candidate.asked, &digest) else { continue };
         let done = proposed(report, &candidate);

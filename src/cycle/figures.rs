@@ -35,7 +35,7 @@ pub async fn add(
     for repository in &mut report.repositories {
         let mut stale_since: Option<Timestamp> = None;
         if let Some(facts) = facts.get(&repository.plan.repository) {
-            for pin in candidates::behind(facts, &knowledge.observations).pins {
+            for pin in candidates::of_repository(facts, &knowledge.observations) {
                 if !matches!(pin.state, UseState::Behind { .. }) {
                     continue;
                 }

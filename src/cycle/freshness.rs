@@ -32,7 +32,7 @@ pub async fn remember(
 ) -> Result<(), StoreError> {
     let (mut tags, mut digests, mut aged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for facts in fleet {
-        let pins = candidates::behind(facts, &knowledge.observations).pins;
+        let pins = candidates::of_repository(facts, &knowledge.observations);
         let is_aged = facts.policy.stale_after.is_some();
         tags.extend(pins.iter().filter(|_| is_aged).map(|pin| pin.asked.clone()));
         if facts.policy.pair == Pairing::Together {

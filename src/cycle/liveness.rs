@@ -104,7 +104,7 @@ type Pin = (RepositoryKey, TagRef, Digest, TagRef);
 
 fn behind(looked: &Looked<'_>) -> Vec<Pin> {
     let pins = looked.fleet.iter().flat_map(|facts| {
-        let pins = candidates::behind(facts, looked.observations).pins.into_iter();
+        let pins = candidates::of_repository(facts, looked.observations).into_iter();
         pins.filter_map(|pin| match pin.state {
             UseState::Behind { .. } => Some((facts.key(), pin.tag, pin.old?, pin.asked)),
             _ => None,
@@ -115,7 +115,7 @@ fn behind(looked: &Looked<'_>) -> Vec<Pin> {
 
 /// What pins have that may be missing still: all but what their tag points to. A tag that does not answer says nothing.
 fn not_current(looked: &Looked<'_>) -> BTreeSet<Place> {
-    let pins = looked.fleet.iter().flat_map(|facts| candidates::behind(facts, looked.observations).pins);
+    let pins = looked.fleet.iter().flat_map(|facts| candidates::of_repository(facts, looked.observations));
     let others = pins.filter(|pin| pin.state != UseState::Current);
     others.filter_map(|pin| Some((pin.tag.image.clone(), pin.old?))).collect()
 }

@@ -217,7 +217,7 @@ impl PinCounts {
                 Status::Skipped(_) => counts.skipped += 1,
             }
         }
-        for pin in candidates::behind(facts, &knowledge.observations).pins {
+        for pin in candidates::of_repository(facts, &knowledge.observations) {
             let is_denied = pin.old.is_some_and(|old| knowledge.denials.of(&pin.asked, &old).is_some());
             match pin.state {
                 _ if is_denied => counts.behind += 1,

@@ -128,7 +128,7 @@ impl Ended<'_> {
         let repository = facts.key();
         let waiting = waiting(report, self.at);
         let mut pins = Vec::new();
-        for candidate in candidates::behind(facts, &self.knowledge.observations).pins {
+        for candidate in candidates::of_repository(facts, &self.knowledge.observations) {
             let wait = waiting.get(&(candidate.path.as_str(), candidate.use_index)).cloned();
             let is_it = |it: &&DeniedPin| (&it.path, it.use_index) == (&candidate.path, candidate.use_index);
             let denied = report.denied.iter().find(is_it).map(denied);

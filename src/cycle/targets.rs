@@ -44,7 +44,7 @@ impl<'a> Depth<'a> {
 impl<'a> Group<'a> {
     /// The pins of a repository.
     pub fn of(facts: &'a RepositoryFacts, knowledge: &Knowledge) -> Self {
-        let pins = candidates::behind(facts, &knowledge.observations).pins;
+        let pins = candidates::of_repository(facts, &knowledge.observations);
         Self { repository: Some(facts.key()), policy: &facts.policy, pins }
     }
 

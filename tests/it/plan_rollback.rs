@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{Days, Edge, Freeze, Span, TimeOfDay, Window};
-use refrom::domain::candidates::RepositoryKey;
+use refrom::domain::candidates::{RepositoryKey, Unknown};
 use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::freshness::{TagFinding, TagTrouble};
@@ -268,4 +268,18 @@ fn a_lost_digest_with_nothing_to_go_to_is_told_until_a_pull_request_leads_away()
     let mut world = withdrawn();
     deny(&mut world, 'b');
     assert!(says(&plan_with(&world, gone(2)))[0].contains(BACK), "by which a person ends it");
+}
+
+#[test]
+fn nothing_is_said_of_lost_digests_where_nobody_can_see_what_leads_away_from_them() {
+    let world = withdrawn();
+    let unread = |knowledge: &mut Knowledge| {
+        gone(2)(knowledge);
+        let unknown = Unknown { reason: "HTTP 502".to_owned() };
+        knowledge.pull_requests.values_mut().for_each(|read| *read = Err(unknown.clone()));
+        assert!(!knowledge.pull_requests.is_empty());
+    };
+    let plan = plan_with(&world, unread);
+    assert!(!plan.repositories[0].not_proposed.is_empty() && plan.repositories[0].problem.is_some());
+    assert_eq!(plan.repositories[0].findings, []);
 }

@@ -5,24 +5,30 @@ use std::collections::BTreeSet;
 use super::kept::held_by;
 use super::seen::Seen;
 use super::{Knowledge, RepositoryPlan};
-use crate::domain::candidates::{self, RepositoryFacts};
-use crate::domain::freshness;
+use crate::domain::candidates::{self, Candidate, RepositoryFacts};
+use crate::domain::freshness::{self, TagFinding};
 
-/// Adds what is to be said of them to what is said of their tags.
+/// Adds what is to be said of them to what is said of their tags. Nothing where the pull requests cannot be read, which
+/// is said: one of them may lead away.
 pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge: &Knowledge) {
     if knowledge.missing.is_empty() {
         return;
     }
-    let read = knowledge.pull_requests.get(&plan.repository).and_then(|read| read.as_ref().ok());
-    let seen = Seen::all(read.map(Vec::as_slice).unwrap_or_default());
     let waiting: BTreeSet<(&str, usize)> =
         plan.not_proposed.iter().map(|pin| (pin.path.as_str(), pin.use_index)).collect();
-    let pins = candidates::behind(facts, &knowledge.observations).pins.into_iter();
-    let stuck = pins.filter(|pin| {
-        let is_held = || seen.iter().any(|seen| seen.is_open() && held_by(seen, pin).is_some());
-        waiting.contains(&(pin.path.as_str(), pin.use_index)) && !is_held()
-    });
-    plan.findings.extend(stuck.filter_map(|pin| freshness::digest_gone(&pin, knowledge)));
+    let pins = candidates::of_repository(facts, &knowledge.observations).into_iter();
+    let waiting = pins.filter(|pin| waiting.contains(&(pin.path.as_str(), pin.use_index)));
+    let lost: Vec<(Candidate, TagFinding)> =
+        waiting.filter_map(|pin| freshness::digest_gone(&pin, knowledge).map(|finding| (pin, finding))).collect();
+    let read = match knowledge.pull_requests.get(&plan.repository) {
+        _ if lost.is_empty() => return,
+        Some(Err(_)) => return,
+        Some(Ok(read)) => read.as_slice(),
+        None => &[],
+    };
+    let seen = Seen::all(read);
+    let is_held = |pin: &Candidate| seen.iter().any(|seen| seen.is_open() && held_by(seen, pin).is_some());
+    plan.findings.extend(lost.into_iter().filter(|(pin, _)| !is_held(pin)).map(|(_, finding)| finding));
     plan.findings.sort();
     plan.findings.dedup();
 }

@@ -13,7 +13,8 @@ use crate::domain::proposal::{Reason, Urgency};
 use crate::domain::reference::TagRef;
 use crate::domain::waves::{Sought, WaveCandidate, WaveProof};
 
-/// The digests that the pins of a repository are to move to: what is proposed, the newest that only has to wait, and of the pin's own tag the next that will be old enough.
+/// The digests that the pins of a repository are to move to: what is proposed, the newest that only has to wait, and of the
+/// pin's own tag the next that will be old enough.
 pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Sought> {
     let key = facts.key();
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
