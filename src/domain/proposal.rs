@@ -167,6 +167,21 @@ impl Reason {
         matches!(self, Self::Unknown(_) | Self::Moved(_))
     }
 
+    /// Whether what is not proposed for this reason stays so until somebody does something about it.
+    pub fn is_lasting(&self) -> bool {
+        matches!(
+            self,
+            Self::TagGone
+                | Self::TagNotEditable(_)
+                | Self::Denied { .. }
+                | Self::Refused(_)
+                | Self::PlatformsGone(_)
+                | Self::SinglePlatform
+                | Self::NoLongerIndex
+                | Self::Ambiguous
+        )
+    }
+
     /// What it waits for.
     pub fn wait(&self) -> Option<&Wait> {
         match self {

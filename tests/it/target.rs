@@ -11,7 +11,7 @@ use refrom::domain::ledger::{History, Sighting};
 use refrom::domain::marker::{Marker, MarkerPin};
 use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Knowledge, Missing, Refusals};
-use refrom::domain::policy::{CommentMode, DeniedDigest, Follow, Policy};
+use refrom::domain::policy::{CommentMode, DeniedDigest, Follow, Policy, Unchanged};
 use refrom::domain::proposal::{Evidence, NoImage, Pin, Reason, Urgency};
 use refrom::domain::pull_request::{Mergeable, Pipeline, PullRequest, PullRequestState};
 use refrom::domain::reference::{Tag, TagRef};
@@ -214,11 +214,17 @@ impl Bench {
 
     /// Why a pull request that holds this digest goes on holding it.
     fn stays(&mut self, held: char) -> Option<Reason> {
+        self.stays_at(None, held)
+    }
+
+    /// The same of a digest of this tag.
+    fn stays_at(&mut self, new_tag: Option<&str>, held: char) -> Option<Reason> {
+        let new_tag = new_tag.map(|tag| tag.parse().unwrap());
         let choice = self.chosen().0;
         let considered = Considered { candidate: self.candidate(), choice };
         let TagRef { image, tag } = written();
         let (old, new) = (self.pinned, digest(held));
-        let held = MarkerPin { file: "Dockerfile".to_owned(), line: 1, image, tag, new_tag: None, old, new };
+        let held = MarkerPin { file: "Dockerfile".to_owned(), line: 1, image, tag, new_tag, old, new };
         let key = repository();
         let rules = Rules { repository: Some(&key), policy: &self.policy, knowledge: &self.knowledge, now: self.now };
         stays(&considered, &held, &rules)
@@ -492,10 +498,62 @@ fn a_refused_version_is_refused_with_every_digest_and_its_own_pins_go_on() {
     bench.pinned = Some(digest('b'));
     assert_eq!(bench.goes(), Err(Some(Reason::Refused(1))), "which is said where nothing else is to do");
     let reopened = proposed(PullRequestState::Open, Some("2"), 'x');
-    assert_eq!(after(&[version, reopened], "ab").goes(), Ok('z'), "what is open again is not refused");
+    assert_eq!(after(&[version.clone(), reopened.clone()], "ab").goes(), Ok('z'), "what is open again is not refused");
+    let elsewhere = PullRequest { branch: branch("refrom/base-images-b"), ..reopened };
+    for elsewhere in
+        [elsewhere.clone(), PullRequest { body: proposed(PullRequestState::Open, Some("2"), 'w').body, ..elsewhere }]
+    {
+        assert_eq!(after(&[version.clone(), elsewhere], "ab").goes(), Ok('b'), "open for another file");
+    }
     assert_eq!(after(&[closed(Some("3"), 'z')], "ab").goes(), Ok('b'), "by its digest, as before");
     assert_eq!(after(&[closed(None, 'w')], "ab").goes(), Ok('z'), "a digest of the own tag says nothing of versions");
     assert!(Refusals::of(&[proposed(PullRequestState::Merged, Some("2"), 'z')]).is_empty());
+}
+
+#[test]
+fn a_closed_way_back_to_a_lower_tag_refuses_no_version() {
+    let mut back = proposed(PullRequestState::Closed, Some("2"), 'w');
+    back.body = back.body.replace("\"tag\":\"1\"", "\"tag\":\"3\"");
+    assert!(Marker::read(&back.body).unwrap().pins.iter().all(|pin| pin.tag.as_str() == "3"));
+    let mut bench = Bench::seen('a', "ab").with_higher("xyz");
+    bench.knowledge.refused.insert(repository(), Refusals::of(&[back]));
+    assert_eq!(bench.goes(), Ok('z'), "`2` as a step forward");
+}
+
+#[test]
+fn what_stays_so_at_a_higher_tag_hides_nothing_of_the_own_tag() {
+    let young = |bench: &mut Bench| bench.policy.min_age = hours(1);
+    let refused = || {
+        let mut bench = Bench::seen('a', "ab").with_higher("z");
+        let version = proposed(PullRequestState::Closed, Some("2"), 'w');
+        bench.knowledge.refused.insert(repository(), Refusals::of(&[version]));
+        bench
+    };
+    let mut bench = refused();
+    young(&mut bench);
+    assert_eq!(bench.goes(), Err(Some(Reason::TooYoung { digest: digest('b'), from: at(3) })));
+    let mut bench = refused();
+    bench.mirrored.insert(digest('b'), Ok(false));
+    assert_eq!(bench.goes(), Err(Some(Reason::NotInMirror { digest: digest('b'), since: at(2) })));
+    let mut bench = refused().denying('b');
+    assert!(matches!(bench.goes(), Err(Some(Reason::Denied { .. }))), "nor what stays so at its own");
+    // What comes by itself is told of the higher tag.
+    let mut bench = Bench::seen('a', "ab").with_higher("z").denying('b');
+    bench.mirrored.insert(digest('z'), Ok(false));
+    assert!(matches!(bench.goes(), Err(Some(Reason::NotInMirror { digest, .. })) if digest == self::digest('z')));
+}
+
+#[test]
+fn a_pull_request_to_a_higher_tag_stays_where_the_own_tag_has_no_news() {
+    let mut bench = Bench::seen('a', "ab").with_higher("yz");
+    bench.policy.unchanged = Unchanged::Platforms;
+    let same = Image { manifests: manifests(&["amd64", "arm64"], 'a'), ..index(digest('b')) };
+    bench.says('b', Ok(same));
+    bench.says('y', Err(NoImage::HeldBack("scan pending".to_owned())));
+    bench.policy.denied = vec![DeniedDigest { digest: digest('z'), reason: None }];
+    assert_eq!(bench.goes(), Err(Some(Reason::Unchanged(Unchanged::Platforms))));
+    assert_eq!(bench.stays_at(Some("2"), 'y'), Some(Reason::Unchanged(Unchanged::Platforms)));
+    assert_eq!(bench.stays('b'), None, "of its own tag it is no news");
 }
 
 #[test]

@@ -278,7 +278,7 @@ impl Context {
         let summary = words::summary(change, pins.len());
         let all = if kind == TemplateKind::CommitMessage { images.len() } else { pins.len() };
         let hidden = hidden_in_short(&images);
-        let is_version = |image: &Row| !image.new_tag.is_empty();
+        let is_version = |image: &Row| !image.new_tag.is_empty() && !image.is_rolled_back;
         let refusable = if images.iter().any(is_version) { Refusable::Versions } else { Refusable::Digests };
         let is_urgent = images.iter().any(|image| !image.urgent.is_empty());
         pins.truncate(shown);

@@ -37,7 +37,7 @@ pub fn foreign_commit(vocabulary: Vocabulary) -> &'static str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusable {
     Digests,
-    /// Some of its pins get another tag.
+    /// Some of its pins get a higher tag.
     Versions,
 }
 

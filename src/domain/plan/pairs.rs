@@ -12,7 +12,7 @@ use crate::domain::digest::Digest;
 use crate::domain::marker::MarkerPin;
 use crate::domain::pair::{self, Other, Target};
 use crate::domain::policy::Pairing;
-use crate::domain::proposal::{Pin, Reason};
+use crate::domain::proposal::{NotProposed, Pin, Reason};
 use crate::domain::reference::TagRef;
 use crate::domain::target::{self, Rules};
 
@@ -122,11 +122,16 @@ impl Decision<'_> {
         let moves_to = going.or_else(|| held().map(|held| target::asked(candidate, held.new_tag.as_ref())));
         let is_moving = moves_to.is_some();
         // With another tag it would be no pair any more.
-        let is_pair = pair::other(&pin.asked) == Some(moves_to.unwrap_or_else(|| candidate.asked.clone()));
-        let reason = || self.reason_of(candidate, others);
+        let of_pair = pair::other(&pin.asked);
+        let is_pair = of_pair == Some(moves_to.unwrap_or_else(|| candidate.asked.clone()));
+        let reason = || self.reason_of(candidate, of_pair.as_ref(), others);
+        let is_hopeless = || {
+            let is_barred = |tag| target::is_barred_from(candidate, tag, others.rules);
+            reason().is_some_and(Reason::is_lasting) || of_pair.as_ref().is_some_and(is_barred)
+        };
         match (&candidate.state, candidate.old) {
             _ if is_moving && is_pair => Other::Moves,
-            _ if !is_moving && reason().is_some_and(brings_nothing) => Other::Hopeless,
+            _ if !is_moving && is_hopeless() => Other::Hopeless,
             _ if !is_pair => Other::Stuck,
             (UseState::Current, Some(pinned)) => Other::Current {
                 version: others.version(&candidate.asked, pinned),
@@ -147,33 +152,25 @@ impl Decision<'_> {
             || self.branches.untouchable(seen).is_some()
     }
 
-    /// Why a use is not proposed, as far as that is known by now.
-    fn reason_of<'r>(&'r self, candidate: &'r Candidate, others: &'r Others<'_>) -> Option<&'r Reason> {
+    /// Why a use is not proposed, as far as that is known by now. What is said of another tag than its own and the pair's
+    /// says nothing of the pair.
+    fn reason_of<'r>(
+        &'r self,
+        candidate: &'r Candidate,
+        of_pair: Option<&TagRef>,
+        others: &'r Others<'_>,
+    ) -> Option<&'r Reason> {
         let hindered = others.hindered.get(&(candidate.path.as_str(), candidate.use_index));
-        let is_it = |path: &str, index: usize| (path, index) == (candidate.path.as_str(), candidate.use_index);
-        let mut waiting = self.plan.not_proposed.iter();
-        hindered.or_else(|| waiting.find(|it| is_it(&it.path, it.use_index)).map(|it| &it.reason))
+        let is_it = |it: &&NotProposed| (&it.path, it.use_index) == (&candidate.path, candidate.use_index);
+        let is_about_pair = |it: &&NotProposed| it.asked == candidate.asked || Some(&it.asked) == of_pair;
+        let mut waiting = self.plan.not_proposed.iter().filter(is_it);
+        hindered.or_else(|| waiting.find(is_about_pair).map(|it| &it.reason))
     }
 
     /// The pins of open pull requests.
     fn held(&self) -> impl Iterator<Item = &MarkerPin> {
         self.open().flat_map(|seen| marker_pins(Some(seen)))
     }
-}
-
-/// Whether what is not proposed for this reason stays so until somebody does something about it.
-fn brings_nothing(reason: &Reason) -> bool {
-    matches!(
-        reason,
-        Reason::TagGone
-            | Reason::TagNotEditable(_)
-            | Reason::Denied { .. }
-            | Reason::Refused(_)
-            | Reason::PlatformsGone(_)
-            | Reason::SinglePlatform
-            | Reason::NoLongerIndex
-            | Reason::Ambiguous
-    )
 }
 
 impl<'a> Others<'a> {

@@ -6,7 +6,9 @@ use super::decide::marker_pins;
 use super::{HOLD_LABEL, Knowledge};
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::digest::Digest;
+use crate::domain::follow;
 use crate::domain::marker::{Marker, MarkerError, MarkerPin};
+use crate::domain::policy::Follow;
 use crate::domain::proposal::{Pin, Reason};
 use crate::domain::pull_request::{BotBranch, BranchName, CommitId, PullRequest, PullRequestState};
 use crate::domain::reference::{ImageName, Tag};
@@ -47,7 +49,7 @@ impl<'a> Seen<'a> {
 }
 
 /// What people of one repository refused by closing a pull request, each with its number, the oldest one. What is open
-/// again is not refused.
+/// again from the same branch is not refused; what another file's pull request proposes is.
 ///
 /// Where a pin was to get a higher tag, that version is refused, whatever digest it has by now: it is what people say no
 /// to. Pins that have the tag go on with its digests.
@@ -64,19 +66,14 @@ impl Refusals {
     }
 
     pub(super) fn among(seen: &[Seen<'_>]) -> Self {
-        let open = || seen.iter().filter(|seen| seen.is_open()).flat_map(|seen| marker_pins(Some(seen)));
         let mut refusals = Self::default();
         // Newest first: the oldest one stays.
-        for seen in seen.iter().filter(|seen| seen.is_refusal()) {
-            let number = seen.pull_request.number;
-            for pin in marker_pins(Some(seen)) {
+        for refusal in seen.iter().filter(|seen| seen.is_refusal()) {
+            let number = refusal.pull_request.number;
+            for pin in marker_pins(Some(refusal)).filter(|pin| !is_open_again(pin, refusal, seen)) {
                 refusals.digests.insert(pin.new, number);
                 refusals.versions.extend(version_of(pin).map(|version| (version, number)));
             }
-        }
-        for pin in open() {
-            refusals.digests.remove(&pin.new);
-            version_of(pin).map(|version| refusals.versions.remove(&version));
         }
         refusals
     }
@@ -96,8 +93,18 @@ impl Refusals {
     }
 }
 
+/// Whether an open pull request proposes from a refusal's own branch what was refused there.
+fn is_open_again(pin: &MarkerPin, refusal: &Seen<'_>, seen: &[Seen<'_>]) -> bool {
+    let is_there = |it: &&Seen<'_>| it.is_open() && it.pull_request.branch == refusal.pull_request.branch;
+    let mut open = seen.iter().filter(is_there).flat_map(|it| marker_pins(Some(it)));
+    let version = version_of(pin);
+    open.any(|open| open.new == pin.new || version.is_some() && version_of(open) == version)
+}
+
+/// The higher tag that a pin was to get. A way back to a lower one is no version that somebody could refuse.
 fn version_of(pin: &MarkerPin) -> Option<(ImageName, Tag)> {
-    Some((pin.image.clone(), pin.new_tag.clone()?))
+    let tag = pin.new_tag.as_ref().filter(|tag| follow::is_higher(&pin.tag, tag, Follow::Major))?;
+    Some((pin.image.clone(), tag.clone()))
 }
 
 /// The branches of the bot in one repository, and whose they are.

@@ -30,7 +30,7 @@ impl Search {
                 Next::Trail | Next::End => return Next::End,
             }
             // What is lost is no way back; what may still come is worth waiting for.
-            self.stopped.take_if(|stopped| matches!(stopped.reason, Reason::DigestGone(_)));
+            self.stops.forget_lost();
         }
         let reason = Reason::NoWayBack { digest: old, reason: back.denial.reason.clone() };
         self.stop(&candidate.asked, None, reason);

@@ -15,7 +15,7 @@
 //! | it changes something for the platforms in use | the registry |
 //!
 //! Where the registry says no to one, the next older one is tried. Where nothing is left, the reason is what stopped the
-//! newest. A digest that somebody took back goes back before anything else is considered, and past all rules but those
+//! newest; what stays so at a higher tag until somebody acts is told last. A digest that somebody took back goes back before anything else is considered, and past all rules but those
 //! of the registry. A digest that its registry has no more gives way to another one of its own tag first, where one is old
 //! enough to such a one, and to no higher tag with less than the policy asks.
 
@@ -24,6 +24,7 @@ mod looks;
 mod search;
 mod sought;
 mod stays;
+mod stops;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,7 @@ use super::plan::Knowledge;
 use super::policy::Policy;
 use super::proposal::{NotProposed, Pin, Reason};
 use super::pull_request::BranchName;
-use super::reference::Tag;
+use super::reference::{Tag, TagRef};
 use search::Search;
 
 pub use looks::{BACK_LOOKED_UP_MAX, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
@@ -107,12 +108,17 @@ pub fn choose_all(candidates: Vec<Candidate>, rules: &Rules<'_>) -> Vec<Consider
 
 /// Chooses for one pin, as if its bytes served no other one.
 pub fn choose(candidate: &Candidate, rules: &Rules<'_>) -> Choice {
-    let Search { target, stopped, .. } = Search::of(candidate, rules);
-    match (target, stopped) {
+    let Search { target, stops, .. } = Search::of(candidate, rules);
+    match (target, stops.told(&candidate.asked)) {
         (Some(pin), _) => Choice::Propose(Box::new(pin)),
         (None, Some(stopped)) => Choice::Wait(Box::new(stopped.not_proposed(candidate))),
         (None, None) => Choice::Nothing,
     }
+}
+
+/// Whether nothing but somebody's doing brings a digest of this tag, as a registry is asked for it, to a pin.
+pub(super) fn is_barred_from(candidate: &Candidate, tag: &TagRef, rules: &Rules<'_>) -> bool {
+    Search::of(candidate, rules).stops.bar_from(tag, &candidate.asked)
 }
 
 /// What has to be looked up before [`choose`] can tell; empty where it can. One look may show that another is needed.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Rules;
 use super::looks::{LOOKED_UP_MAX, Looks};
+use super::stops::Stops;
 use crate::domain::candidates::{Candidate, Move, Unanswered, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::follow;
@@ -13,7 +14,7 @@ use crate::domain::image::Image;
 use crate::domain::ledger::{History, Sighting};
 use crate::domain::plan::Refusals;
 use crate::domain::policy::Unchanged;
-use crate::domain::proposal::{self, Evidence, NotProposed, Pin, Reason, Urgency};
+use crate::domain::proposal::{self, Evidence, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
 use crate::domain::unchanged;
 
@@ -22,18 +23,9 @@ use crate::domain::unchanged;
 pub(super) struct Search {
     pub(super) target: Option<Pin>,
     /// Why it is not the newest candidate.
-    pub(super) stopped: Option<Stopped>,
+    pub(super) stops: Stops,
     /// What has to be looked up before it can go on.
     pub(super) missing: Option<Move>,
-}
-
-/// What stopped the newest candidate.
-#[derive(Debug)]
-pub(super) struct Stopped {
-    /// The tag whose digest it is, as a registry is asked for it.
-    asked: TagRef,
-    digest: Option<Digest>,
-    pub(super) reason: Reason,
 }
 
 /// The digests of one tag that a pin may go to.
@@ -56,14 +48,6 @@ pub(super) enum Next {
     End,
 }
 
-impl Stopped {
-    pub(super) fn not_proposed(self, candidate: &Candidate) -> NotProposed {
-        let Candidate { path, use_index, line, tag, old, .. } = candidate.clone();
-        let Self { asked, digest: new, reason } = self;
-        NotProposed { path, use_index, line, tag, asked, old, new, reason }
-    }
-}
-
 impl Search {
     pub(super) fn of(candidate: &Candidate, rules: &Rules<'_>) -> Self {
         let mut search = Self::default();
@@ -72,6 +56,7 @@ impl Search {
         {
             return search;
         }
+        search.stops.end_way_back();
         if candidate.state == UseState::Ambiguous {
             search.stop(&candidate.asked, None, Reason::Ambiguous);
             return search;
@@ -144,7 +129,7 @@ impl Search {
             UseState::Behind { new } => (Some(*new), Reason::Backwards),
             // Nobody knows what else waits: that is said first.
             UseState::Unknown(unknown) => {
-                self.stopped = None;
+                self.stops.clear();
                 (None, Reason::Unknown(unknown.clone()))
             }
             UseState::TagGone => (None, Reason::TagGone),
@@ -255,17 +240,9 @@ impl Search {
         }
     }
 
-    /// Notes what stopped a candidate, if it is the newest. Where all are too young it is told of the one that may go
-    /// first: of a tag that moves all the time the newest never will.
+    /// Notes what stopped a candidate.
     pub(super) fn stop(&mut self, asked: &TagRef, digest: Option<Digest>, reason: Reason) {
-        let stopped =
-            self.stopped.get_or_insert_with(|| Stopped { asked: asked.clone(), digest, reason: reason.clone() });
-        if let (Reason::TooYoung { from: known, .. }, Reason::TooYoung { from, .. }) = (&stopped.reason, &reason)
-            && stopped.asked == *asked
-            && from < known
-        {
-            stopped.reason = reason;
-        }
+        self.stops.note(asked, digest, reason);
     }
 }
 

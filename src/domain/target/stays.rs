@@ -18,13 +18,20 @@ pub fn stays(considered: &Considered, held: &MarkerPin, rules: &Rules<'_>) -> Op
     let Considered { candidate, choice } = considered;
     let reason = match choice {
         Choice::Nothing => return None,
-        // Whatever it holds, the bytes cannot be changed; or the newest would change nothing, and an older one is no news.
-        Choice::Wait(waiting) if matches!(waiting.reason, Reason::Ambiguous | Reason::Unchanged(_)) => return None,
+        // Whatever it holds, the bytes cannot be changed.
+        Choice::Wait(waiting) if waiting.reason == Reason::Ambiguous => return None,
+        // The newest of that tag would change nothing, and an older one is no news.
+        Choice::Wait(waiting)
+            if matches!(waiting.reason, Reason::Unchanged(_))
+                && waiting.asked == asked(candidate, held.new_tag.as_ref()) =>
+        {
+            return None;
+        }
         Choice::Wait(waiting) => waiting.reason.clone(),
         Choice::Propose(pin) if matches!(pin.urgency, Some(Urgency::RolledBack(_))) => return None,
         Choice::Propose(pin) if (&pin.new_tag, pin.new) == (&held.new_tag, held.new) => return None,
         Choice::Propose(pin) if !is_newer(candidate, held, pin, rules) => return None,
-        Choice::Propose(_) => Search::of(candidate, rules).stopped?.reason,
+        Choice::Propose(_) => Search::of(candidate, rules).stops.told(&candidate.asked)?.reason,
     };
     (!is_forbidden(candidate, held, rules)).then_some(reason)
 }

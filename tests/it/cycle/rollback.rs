@@ -203,6 +203,8 @@ async fn who_followed_a_version_goes_back_with_tag_digest_and_comment(face: Face
     world.run().await;
     world.expect_proposal(WEB, 2, &nginx("1.27.1", &first));
     assert_eq!(world.pull_request(WEB, 2).title, "build(deps): urgently roll back dhi.io/nginx 1.28 → 1.27");
+    let body = world.pull_request(WEB, 2).body;
+    assert!(body.contains("these digests will not be proposed in this repository again"), "no version: {body}");
     let PinState::Denied { to, to_tag, waits: None, .. } = &status(&world, WEB).await.pins[0].state else {
         panic!("{:?}", status(&world, WEB).await.pins)
     };
