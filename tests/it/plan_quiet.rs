@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{CadenceMode, Days, Edge, Freeze, Span, TimeOfDay, Window};
-use refrom::domain::candidates::{Move, Unanswered};
+use refrom::domain::candidates::{Move, RepositoryKey, Unanswered};
 use refrom::domain::image::{Image, ManifestKind};
+use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Action, Knowledge, Missing, Plan, plan};
 use refrom::domain::policy::{DeniedDigest, Follow, Grouping, Pairing};
 use refrom::domain::proposal::{Evidence, Reason, Urgency};
 use refrom::domain::pull_request::Mergeable;
+use refrom::domain::target::sought;
+use refrom::domain::waves::{Adoption, Advance, Sought, Wave, WaveFacts, Waves};
 
 use crate::plan_world::{WEB, World, digest, says, tag};
 
@@ -477,7 +480,7 @@ fn opened(plan: &Plan) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_pair_in_two_files_is_parted_by_no_cap_and_no_interval() {
+fn a_pair_in_two_files_is_parted_by_no_cap_of_the_hour_and_no_interval() {
     let pair: BTreeSet<String> = ["b/Dockerfile", "d/Dockerfile"].map(str::to_owned).into();
     let is_parted = |opened: &BTreeSet<String>| !pair.is_subset(opened) && !pair.is_disjoint(opened);
     let mut firsts = BTreeSet::new();
@@ -490,18 +493,40 @@ fn a_pair_in_two_files_is_parted_by_no_cap_and_no_interval() {
             assert!(!is_parted(&opened(&world.plan())), "{already} of two an hour");
         }
         world.max_new_per_hour = None;
-        for (max_open, count) in [(2, 1..=2), (3, 3..=3)] {
-            world.web().policy.max_open = Some(max_open);
-            let opened = opened(&world.plan());
-            assert!(!is_parted(&opened) && count.contains(&opened.len()), "{max_open} open: {opened:?}");
-        }
-        world.web().policy.max_open = None;
         world.web().policy.min_interval = SignedDuration::from_hours(7 * 24);
         let opened = opened(&world.plan());
         assert!(!is_parted(&opened) && (1..3).contains(&opened.len()), "{opened:?}");
         firsts.insert(opened);
     }
     assert_eq!(firsts.len(), 2, "none is last for ever");
+}
+
+#[test]
+fn pull_requests_with_a_whole_pair_each_are_opened_one_by_one() {
+    let mut world = World::new();
+    for path in ["a/Dockerfile", "b/Dockerfile", "c/Dockerfile"] {
+        world.pin(WEB, path, NGINX, 'a');
+        world.pin(WEB, path, DEV, 'c');
+    }
+    world.moves(NGINX, 'b');
+    world.moves(DEV, 'd');
+    world.web().policy.group = Grouping::File;
+    assert_eq!(opened(&world.plan()).len(), 3);
+    world.max_new_per_hour = Some(2);
+    assert_eq!(opened(&world.plan()).len(), 2);
+    world.max_new_per_hour = None;
+    world.web().policy.min_interval = SignedDuration::from_hours(24);
+    assert_eq!(opened(&world.plan()).len(), 1);
+    // What has one of the two takes one with the other along, not all of these.
+    world.pin(WEB, "d/Dockerfile", NGINX, 'a');
+    let mut counts = BTreeSet::new();
+    for hour in 1..24 {
+        world.hour = hour;
+        let opened = opened(&world.plan());
+        assert!(!opened.contains("d/Dockerfile") || opened.len() == 2, "{opened:?}");
+        counts.insert(opened.len());
+    }
+    assert_eq!(counts, [1, 2].into());
 }
 
 #[test]
@@ -517,7 +542,7 @@ fn a_pair_that_no_cap_has_room_for_is_opened_one_after_the_other() {
 }
 
 #[test]
-fn nothing_small_overtakes_a_pair_for_ever() {
+fn a_pair_comes_one_by_one_where_there_is_room_for_one_alone() {
     let mut world = World::new();
     for number in 0..6 {
         let image = format!("dhi.io/other-{number}:1");
@@ -532,11 +557,148 @@ fn nothing_small_overtakes_a_pair_for_ever() {
         world.moves(text, to);
     }
     let opens = |said: Vec<String>| said.iter().filter(|line| line.starts_with("open ")).cloned().collect::<Vec<_>>();
+    // The other one stays open for long.
     world.merge(1);
-    assert_eq!(opens(world.cycle()), [""; 0], "there is room for one");
-    world.merge(2);
-    let opened = opens(world.cycle());
-    assert!(opened.len() == 2 && opened.iter().all(|line| line.contains(" nginx ")), "{opened:?}");
+    let one = opens(world.cycle());
+    assert!(one.len() == 1 && one[0].contains(" nginx "), "{one:?}");
+    let newest = world.web().pull_requests.iter().map(|it| it.number).max().unwrap();
+    world.merge(newest);
+    let other = opens(world.cycle());
+    assert!(other.len() == 1 && other[0].contains(" nginx ") && other != one, "{other:?}");
+}
+
+#[test]
+fn no_room_stays_unused_whatever_comes_first() {
+    for (max_open, count) in [(1, 1), (2, 2), (3, 3)] {
+        let mut world = three_files();
+        world.web().policy.max_open = Some(max_open);
+        assert_eq!(opened(&world.plan()).len(), count);
+        world.cycle();
+        assert!(world.plan().is_empty());
+    }
+}
+
+const OWN: &str = "dhi.io/nginx:1.27";
+const OWN_DEV: &str = "dhi.io/nginx:1.27-dev";
+const NEXT: &str = "dhi.io/nginx:1.28";
+const NEXT_DEV: &str = "dhi.io/nginx:1.28-dev";
+
+/// `1.27` at `a` and `1.27-dev` at `c`; somebody refused `1.28` and `1.28-dev`, for both of them.
+fn refused_versions() -> World {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", OWN, 'a');
+    world.pin(WEB, "Dockerfile", OWN_DEV, 'c');
+    world.web().policy.follow = Follow::Minor;
+    world.moves(NEXT, 'x');
+    world.moves(NEXT_DEV, 'y');
+    world.cycle();
+    world.close(1);
+    world.hour = 50;
+    world
+}
+
+#[test]
+fn a_refused_version_parts_no_pair_of_the_own_tag() {
+    let waits = |said: &[String]| said.iter().any(|line| line.starts_with("Dockerfile line 1 waits: `pair`"));
+    let mut current = refused_versions();
+    current.moves(OWN, 'b');
+    let said = current.cycle();
+    assert!(waits(&said), "its other one has nothing yet: {said:?}");
+    current.hour += 1;
+    current.moves(OWN_DEV, 'd');
+    assert_eq!(current.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b, Dockerfile:2 nginx c→d"]);
+    let mut unsettled = refused_versions();
+    unsettled.web().policy.settle = SignedDuration::from_hours(2);
+    unsettled.moves(OWN, 'b');
+    unsettled.look();
+    unsettled.hour += 2;
+    unsettled.moves(OWN_DEV, 'd');
+    let said = unsettled.cycle();
+    assert!(waits(&said) && said.iter().any(|line| line.starts_with("Dockerfile line 2 waits: `settle`")), "{said:?}");
+}
+
+#[test]
+fn a_pin_waits_for_no_version_that_its_other_one_is_refused() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", OWN, 'a');
+    world.pin(WEB, "build/Dockerfile", OWN_DEV, 'c');
+    world.web().policy.follow = Follow::Minor;
+    world.web().policy.group = Grouping::File;
+    world.moves(NEXT_DEV, 'y');
+    world.look();
+    world.hour = 30;
+    assert_eq!(world.cycle().len(), 1, "after a day it goes alone");
+    world.close(1);
+    world.web().policy.min_age = SignedDuration::from_hours(6);
+    world.hour = 50;
+    world.moves(NEXT, 'x');
+    world.look();
+    world.hour = 55;
+    world.moves(OWN_DEV, 'd');
+    world.look();
+    world.hour = 56;
+    let said = world.cycle();
+    assert!(said.len() == 2 && said[0].starts_with("open ") && said[0].ends_with("Dockerfile:1 nginx a→x"), "{said:?}");
+    assert!(said[1].starts_with("build/Dockerfile line 1 waits: `min_age`"), "{said:?}");
+}
+
+#[test]
+fn what_is_on_its_way_to_the_own_tag_is_shown_while_a_higher_one_is_refused() {
+    let mut world = refused_versions();
+    world.web().policy.pair = Pairing::Off;
+    world.moves(OWN, 'b');
+    world.look();
+    let facts = world.facts();
+    let mut knowledge = world.knowledge(&facts);
+    let wave = |name: &str, pattern| Wave { name: name.to_owned(), repositories: vec![Pattern::new(pattern).unwrap()] };
+    let (waves, advance) = (vec![wave("canary", API), wave("rest", "**")], Advance::default());
+    let canary = RepositoryKey { name: API.parse().unwrap(), ..facts[0].key() };
+    let adoption = Adoption { digest: Some(digest('a')), since: at(1), until: None };
+    let adoptions = [(tag(OWN), [(canary, vec![adoption])].into())].into();
+    knowledge.waves = Waves::new(waves, advance, WaveFacts { adoptions, ..WaveFacts::default() });
+    let said = says(&plan(&facts, &knowledge, &world.limits(), world.now()));
+    assert!(said[0].starts_with("Dockerfile line 1 waits: wave `canary`"), "{said:?}");
+    assert_eq!(
+        sought(&facts[0], &knowledge, world.now()),
+        [Sought { tag: tag(OWN), digest: digest('b'), left: None }].into()
+    );
+}
+
+/// `1.27` in two files with a pull request each to `1.28`.
+fn two_files_that_follow() -> World {
+    let mut world = World::new();
+    for path in ["a/Dockerfile", "b/Dockerfile"] {
+        world.pin(WEB, path, OWN, 'a');
+    }
+    world.web().policy.follow = Follow::Minor;
+    world.web().policy.group = Grouping::File;
+    world.moves(NEXT, 'x');
+    world.cycle();
+    world
+}
+
+#[test]
+fn what_another_file_s_pull_request_proposes_is_refused_where_somebody_refused_it() {
+    let mut world = two_files_that_follow();
+    let of_a = world.web().pull_requests.iter().find(|it| it.body.contains("a/Dockerfile")).unwrap().number;
+    let of_b = 3 - of_a;
+    world.close(of_a);
+    let said = world.cycle();
+    assert!(said.contains(&format!("a/Dockerfile line 1 waits: refused by closing #{of_a}")), "{said:?}");
+    assert!(world.plan().is_empty(), "what is open stays");
+    // Whatever digest it gets, and the pin's own tag goes on.
+    world.hour += 1;
+    world.moves(NEXT, 'z');
+    assert!(!world.cycle().iter().any(|line| line.contains("a→z")), "{:?}", world.cycle());
+    world.moves(OWN, 'b');
+    world.hour += 1;
+    let said = world.cycle();
+    assert!(
+        said.iter().any(|line| line.starts_with("open ") && line.ends_with("a/Dockerfile:1 nginx a→b")),
+        "{said:?}"
+    );
+    assert!(said.iter().any(|line| line.starts_with(&format!("leave #{of_b} alone: refused by closing"))), "{said:?}");
+    assert!(world.pull_request(of_b).body.contains("1.28"), "no step back");
 }
 
 /// What is said of the tags of the one repository.

@@ -6,7 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::decide::Decided;
-use super::{Action, Proposal, RepositoryPlan, interval, together};
+use super::together::{self, Together, one_by_one};
+use super::{Action, Proposal, RepositoryPlan, interval};
 use crate::domain::cadence::CadenceMode;
 use crate::domain::digest::Digest;
 use crate::domain::proposal::Reason;
@@ -34,9 +35,9 @@ pub(super) fn apply(repositories: &mut [Decided], limits: &Limits, now: Timestam
         interval::apply(decided, now);
         if let Some(limit) = decided.max_open {
             let room = (limit as usize).saturating_sub(decided.open);
-            let together = together::openings(decided, limit as usize);
-            let allowed = fitting(together.iter().map(BTreeSet::len), room);
-            keep_first(&mut decided.plan, &together, (allowed, &Reason::MaxOpen(limit)));
+            // One by one where not all have room: room comes one by one, too, and what is open may stay so for long.
+            let together: Vec<_> = together::openings(decided, usize::MAX).into_iter().flat_map(one_by_one).collect();
+            keep_first(&mut decided.plan, &together, (room, &Reason::MaxOpen(limit)));
         }
     }
     if let Some(limit) = limits.max_new_per_hour {
@@ -96,7 +97,7 @@ pub(super) fn openings(plan: &RepositoryPlan) -> impl Iterator<Item = &Proposal>
 }
 
 /// Keeps the first so many of what is opened together; the pins of the others wait, with the reason.
-fn keep_first(plan: &mut RepositoryPlan, together: &[BTreeSet<BranchName>], (allowed, reason): (usize, &Reason)) {
+fn keep_first(plan: &mut RepositoryPlan, together: &[Together], (allowed, reason): (usize, &Reason)) {
     let kept: BTreeSet<&BranchName> = together.iter().take(allowed).flatten().collect();
     keep(plan, reason, |opened| kept.contains(&opened.branch));
 }

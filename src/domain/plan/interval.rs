@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::caps::{keep, openings, turn};
 use super::decide::{Decided, place};
-use super::{Action, Proposal, together};
+use super::together::{self, Together};
+use super::{Action, Proposal};
 use crate::domain::cadence::CadenceMode;
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::proposal::Reason;
@@ -63,9 +64,7 @@ pub(super) fn apply(decided: &mut Decided, now: Timestamp) {
     let ordinary = openings(&decided.plan).map(|opened| &opened.branch).filter(|it| is_free && !passes.contains(it));
     let first = ordinary.min_by_key(|branch| turn(branch, now));
     let together = together::openings(decided, usize::MAX);
-    let is_kept = |branches: &&BTreeSet<BranchName>| {
-        !branches.is_disjoint(&passes) || first.is_some_and(|first| branches.contains(first))
-    };
+    let is_kept = |branches: &&Together| branches.iter().any(|branch| passes.contains(branch) || first == Some(branch));
     let kept: BTreeSet<BranchName> = together.iter().filter(is_kept).flatten().cloned().collect();
     let until = if next <= now { after(now, length) } else { next };
     keep(&mut decided.plan, &Reason::MinInterval { until }, |opened| kept.contains(&opened.branch));

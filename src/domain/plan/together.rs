@@ -10,30 +10,43 @@ use crate::domain::policy::Pairing;
 use crate::domain::pull_request::BranchName;
 use crate::domain::reference::TagRef;
 
-/// The branches from which something is opened, in order, those of pairs together. More than `most` at once could never
-/// be: these go one by one. What is urgent waits for none.
-pub(super) fn openings(decided: &Decided, most: usize) -> Vec<BTreeSet<BranchName>> {
-    let mut together: Vec<(BTreeSet<BranchName>, BTreeSet<TagRef>)> = Vec::new();
-    for proposal in opened(&decided.plan) {
-        let mut branches = BTreeSet::from([proposal.branch.clone()]);
-        let mut tags = if decided.pair == Pairing::Together { paired_tags(proposal) } else { BTreeSet::new() };
-        let others: BTreeSet<TagRef> = tags.iter().filter_map(pair::other).collect();
-        let place = together.iter().position(|(_, known)| !known.is_disjoint(&others));
-        together.retain(|(known, known_tags)| {
-            let is_other = !known_tags.is_disjoint(&others);
-            if is_other {
-                branches.extend(known.iter().cloned());
-                tags.extend(known_tags.iter().cloned());
-            }
-            !is_other
-        });
-        together.insert(place.unwrap_or(together.len()), (branches, tags));
+/// Branches whose pull requests belong together, in their order.
+pub(super) type Together = Vec<BranchName>;
+
+/// The branches from which something is opened, in order, those of pairs together: each that has one of a pair and lacks the
+/// other with the first that has that. More than `most` at once could never be: these go one by one. What is urgent
+/// waits for none.
+pub(super) fn openings(decided: &Decided, most: usize) -> Vec<Together> {
+    let opened: Vec<(&BranchName, BTreeSet<TagRef>)> = opened(&decided.plan)
+        .map(|proposal| match decided.pair {
+            Pairing::Together => (&proposal.branch, paired_tags(proposal)),
+            Pairing::Off => (&proposal.branch, BTreeSet::new()),
+        })
+        .collect();
+    let mut together: Vec<BTreeSet<usize>> = Vec::new();
+    for (index, (_, tags)) in opened.iter().enumerate() {
+        let lacks = tags.iter().filter_map(pair::other).filter(|other| !tags.contains(other));
+        let mut linked: BTreeSet<usize> =
+            lacks.filter_map(|other| opened.iter().position(|(_, tags)| tags.contains(&other))).collect();
+        linked.insert(index);
+        let place = together.iter().position(|known| !known.is_disjoint(&linked)).unwrap_or(together.len());
+        let (apart, joined): (Vec<_>, Vec<_>) = together.into_iter().partition(|known| known.is_disjoint(&linked));
+        linked.extend(joined.into_iter().flatten());
+        together = apart;
+        together.insert(place, linked);
     }
-    let fit = together.into_iter().flat_map(|(branches, _)| match branches.len() > most {
-        true => branches.into_iter().map(|branch| BTreeSet::from([branch])).collect(),
+    let branches = |linked: BTreeSet<usize>| -> Together {
+        linked.into_iter().filter_map(|index| opened.get(index)).map(|(branch, _)| (*branch).clone()).collect()
+    };
+    let fit = together.into_iter().map(branches).flat_map(|branches| match branches.len() > most {
+        true => one_by_one(branches),
         false => vec![branches],
     });
     fit.collect()
+}
+
+pub(super) fn one_by_one(branches: Together) -> Vec<Together> {
+    branches.into_iter().map(|branch| vec![branch]).collect()
 }
 
 /// The tags that the pins of a pull request get, as registries are asked for them.

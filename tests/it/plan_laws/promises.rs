@@ -281,8 +281,13 @@ impl View<'_> {
                 && candidate.old == Some(pin.new)
                 && together.as_ref() == Some(&candidate.asked);
             let waits = self.plan.not_proposed.iter().find(|it| (&it.path, &it.use_index) == (&place.0, &place.1));
-            let is_hopeless = moves_to.is_none() && waits.is_some_and(|it| is_hopeless(&it.reason));
-            let is_capped = waits.is_some_and(|it| is_capped(&it.reason));
+            // What is said of another tag than the pair's says nothing of it.
+            let is_about_it = |it: &NotProposed| it.asked == candidate.asked || Some(&it.asked) == together.as_ref();
+            let is_said = waits.is_some_and(|it| is_hopeless(&it.reason) && is_about_it(it));
+            let is_barred = || together.as_ref().is_some_and(|tag| self.is_barred(candidate, tag));
+            let is_hopeless = moves_to.is_none() && (is_said || is_barred());
+            let is_capped = waits
+                .is_some_and(|it| is_capped(&it.reason) || is_put_off(&it.reason) && !self.waits_for_its_pair(pin));
             prop_assert!(
                 is_with_it || is_of_the_same_build || is_hopeless || is_capped,
                 "{:?}\nwithout its other one\n{:?}\nwhich waits: {:?}",
@@ -292,6 +297,22 @@ impl View<'_> {
             );
         }
         Ok(())
+    }
+
+    /// Whether a pin is in what is opened because it could wait: what is urgent waits for none, with all that is in there,
+    /// nor does what is open.
+    fn waits_for_its_pair(&self, pin: &Pin) -> bool {
+        let mut ordinary = self.openings().filter(|proposal| !proposal.is_urgent());
+        ordinary.any(|proposal| proposal.changes.values().flatten().any(|it| it == pin))
+    }
+
+    /// Whether people said no to what this higher tag has.
+    fn is_barred(&self, candidate: &Candidate, tag: &TagRef) -> bool {
+        let head = self.world.tags.get(tag).copied().flatten();
+        let is_denied = self.facts.policy.denied.iter().any(|denied| Some(denied.digest) == head);
+        let mut refused = marked(self.repo, PullRequestState::Closed).filter(|(marker, _)| !marker.is_withdrawn);
+        let is_it = |pin: &MarkerPin| pin.image == candidate.tag.image && pin.new_tag.as_ref() == Some(&tag.tag);
+        is_denied || refused.any(|(_, pin)| is_it(&pin) || Some(pin.new) == head)
     }
 
     /// Where a pin goes, or where an open pull request brings it.
@@ -338,7 +359,11 @@ fn is_hopeless(reason: &Reason) -> bool {
     )
 }
 
-/// Whether two pull requests never have room at once.
+/// Whether two pull requests may have no room at once: what `max_open` has room for is used, one by one.
 fn is_capped(reason: &Reason) -> bool {
-    matches!(reason, Reason::MaxOpen(1) | Reason::MaxNewPerHour(1))
+    matches!(reason, Reason::MaxOpen(_) | Reason::MaxNewPerHour(1))
+}
+
+fn is_put_off(reason: &Reason) -> bool {
+    matches!(reason, Reason::MinInterval { .. } | Reason::MaxNewPerHour(_))
 }
