@@ -47,7 +47,8 @@ pub async fn ask(session: &Session, images: BTreeSet<ImageName>) -> Lists {
 }
 
 /// The lists of tags that a cycle needs: those that were asked for short ago as they were then, the others anew. A list
-/// that fails is a problem; the last one that is known holds on for as long as a new one would, and nothing is kept from the newer digest of its own tag.
+/// that fails is a problem; the last one that is known holds on for as long as a new one would, and nothing is kept
+/// from the newer digest of its own tag.
 pub async fn list(
     parts: &Parts,
     (session, request): (&Session, &Request),

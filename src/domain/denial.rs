@@ -92,7 +92,8 @@ impl Denial {
 }
 
 impl Denials {
-    /// The denial of a digest of this tag (as a registry is asked for it), the one that was recorded last where there are several.
+    /// The denial of a digest of this tag (as a registry is asked for it), the one that was recorded last where there
+    /// are several.
     pub fn of(&self, tag: &TagRef, digest: &Digest) -> Option<&Denial> {
         let is_it = |denial: &&Denial| denial.digest == *digest && denial.scope().covers(tag);
         self.denials.iter().rfind(is_it)

@@ -54,7 +54,8 @@ pub trait Forge: Send + Sync + std::fmt::Debug {
     /// repositories. A repository that cannot be served is a problem, not an error.
     async fn repositories(&self, selection: &Selection) -> Result<Listing, ForgeError>;
 
-    /// The head of one branch with how its checks stand, for policies that follow another branch than the default one. `Ok(None)`: no such branch.
+    /// The head of one branch with how its checks stand, for policies that follow another branch than the default one.
+    /// `Ok(None)`: no such branch.
     async fn branch_head(
         &self,
         repository: &RepositoryHead,

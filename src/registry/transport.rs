@@ -35,7 +35,8 @@ pub(super) struct Answer {
     pub is_foreign: bool,
 }
 
-/// Asks, and follows redirects, each of which is a request in `meter`. **Invariant**: `Authorization` reaches no other origin than the question's.
+/// Asks, and follows redirects, each of which is a request in `meter`. **Invariant**: `Authorization` reaches no other
+/// origin than the question's.
 pub(super) async fn ask(client: &Client, meter: &Meter, question: Question) -> Result<Answer, Failure> {
     let Question { method, mut url, accept, mut authorization } = question;
     let origin = url.origin();

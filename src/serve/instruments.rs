@@ -18,7 +18,8 @@ pub struct CycleEnd<'a> {
     pub at: Timestamp,
 }
 
-/// Who measures: told what happened, asked by `/metrics`. [`Metrics`](super::metrics::Metrics), or whoever wants to know it besides.
+/// Who measures: told what happened, asked by `/metrics`. [`Metrics`](super::metrics::Metrics), or whoever wants to
+/// know it besides.
 #[async_trait]
 pub trait Instruments: Send + Sync + std::fmt::Debug {
     fn cycle_ended(&self, end: &CycleEnd<'_>);

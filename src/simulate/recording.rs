@@ -1,4 +1,5 @@
-//! A recorded ledger: which digest each tag pointed to, and from when on; and what the digests hold, where that was recorded.
+//! A recorded ledger: which digest each tag pointed to, and from when on; and what the digests hold, where that was
+//! recorded.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -103,8 +103,9 @@ impl Standing {
     }
 }
 
-/// The moves that open pull requests hold for pins that stay as they were proposed, or may have to wait for the other one
-/// of their pair, as far as there is no evidence for them yet. It was looked up when they were proposed; with it [`super::plan`] keeps them.
+/// The moves that open pull requests hold for pins that stay as they were proposed, or may have to wait for the other
+/// one of their pair, as far as there is no evidence for them yet. It was looked up when they were proposed; with it
+/// [`super::plan`] keeps them.
 pub fn held_moves(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) -> BTreeSet<Move> {
     let key = facts.key();
     let Some(Ok(pull_requests)) = knowledge.pull_requests.get(&key) else { return BTreeSet::new() };

@@ -22,10 +22,11 @@
 //! | `pair: together` | an image and its `-dev` move in one pull request, or wait for each other: in an open one they stay as they are, and everything else in it moves on |
 //! | `min_interval` | the next pull request of the repository is opened when it has passed |
 //!
-//! Four rules that are not in the table. What cannot be told or may not be proposed now closes nothing and takes nothing
-//! back: a pin in an open pull request stays as it was proposed while nothing forbids that, whatever else in there moves.
-//! A refusal stops what is not yet proposed, and withdraws nothing that is open. No pin goes back to a digest that its tag had before ([`Ledger`]). Titles, labels and
-//! templates of an open pull request follow with its next content.
+//! Four rules that are not in the table. What cannot be told or may not be proposed now closes nothing and takes
+//! nothing back: a pin in an open pull request stays as it was proposed while nothing forbids that, whatever else in
+//! there moves. A refusal stops what is not yet proposed, and withdraws nothing that is open. No pin goes back to a
+//! digest that its tag had before ([`Ledger`]). Titles, labels and templates of an open pull request follow with its
+//! next content.
 
 mod caps;
 mod closings;

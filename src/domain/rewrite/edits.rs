@@ -74,8 +74,8 @@ fn tag(image_use: &ImageUse, moved: Move<'_>) -> Option<Edit> {
     Some(Edit { range, expected, replacement })
 }
 
-/// The place and the bytes of the `:tag` of a use whose first digest takes its place: `comment: write` puts the tag into the comment, or it is there
-/// already. A comment that says more than the tag would change what is followed.
+/// The place and the bytes of the `:tag` of a use whose first digest takes its place: `comment: write` puts the tag
+/// into the comment, or it is there already. A comment that says more than the tag would change what is followed.
 fn colon_and_tag(file: SourceFile<'_>, image_use: &ImageUse) -> Option<(Range<usize>, Vec<u8>)> {
     let is_alone = matches!(image_use.kind, UseKind::From | UseKind::CopyFrom);
     let is_written = file.policy.comment == CommentMode::Write && image_use.comment_insertion.is_some();

@@ -14,10 +14,11 @@
 //! | the mirror has it, where a mirror's name is written | the mirror |
 //! | it changes something for the platforms in use | the registry |
 //!
-//! Where the registry says no to one, the next older one is tried. Where nothing is left, the reason is what stopped the
-//! newest; what stays so at a higher tag until somebody acts is told last. A digest that somebody took back goes back before anything else is considered, and past all rules but those
-//! of the registry. A digest that its registry has no more gives way to another one of its own tag first, where one is old
-//! enough to such a one, and to no higher tag with less than the policy asks.
+//! Where the registry says no to one, the next older one is tried. Where nothing is left, the reason is what stopped
+//! the newest; what stays so at a higher tag until somebody acts is told last. A digest that somebody took back goes
+//! back before anything else is considered, and past all rules but those of the registry. A digest that its registry
+//! has no more gives way to another one of its own tag first, where one is old enough to such a one, and to no higher
+//! tag with less than the policy asks.
 
 mod back;
 mod looks;
