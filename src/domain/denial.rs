@@ -108,7 +108,7 @@ impl Denials {
         &self,
         repository: &RepositoryKey,
         tag: &TagRef,
-        pinned: &Digest,
+        (pinned, follow): (&Digest, Follow),
         history: Option<&History>,
     ) -> Option<WayBack<'_>> {
         let denial = self.of(tag, pinned)?;
@@ -117,7 +117,7 @@ impl Denials {
             return Some(WayBack { denial, ways: vec![to] });
         }
         let seen = history.map(|history| seen_before(history, pinned)).unwrap_or_default();
-        let merged = self.merged_before(repository, tag, pinned);
+        let merged = self.merged_before(repository, tag, (pinned, follow));
         let all = merged.into_iter().chain(seen.into_iter().map(Way::of_own_tag));
         let mut ways = Vec::new();
         for way in all.filter(is_good) {
@@ -130,8 +130,8 @@ impl Denials {
 
     /// What a repository had before it came to a digest of a tag for the last time, the last one first: of this tag, and of
     /// the lower ones that it left for this one. Then what it had of lower tags when it came to this tag, and kept for a
-    /// while: one of its pins came from there, and another one stayed.
-    fn merged_before(&self, repository: &RepositoryKey, tag: &TagRef, pinned: &Digest) -> Vec<Way> {
+    /// while, as far as it follows: one of its pins may have come from there, and another one stayed.
+    fn merged_before(&self, repository: &RepositoryKey, tag: &TagRef, (pinned, follow): (&Digest, Follow)) -> Vec<Way> {
         let Some(tags) = self.merged.get(repository) else { return Vec::new() };
         let own = tags.get(tag).map(Vec::as_slice).unwrap_or_default();
         let last = own.iter().rposition(|row| row.digest.as_ref() == Some(pinned)).unwrap_or(own.len());
@@ -142,18 +142,18 @@ impl Denials {
             arrivals.iter().copied().filter(|at| !own.iter().any(|row| held(row, *at))).collect();
         let was_there = |row: &Adoption| !is_left_for_it(row) && firsts.iter().any(|at| held(row, *at));
         let before = own.iter().take(last).filter_map(|row| Some((row.since, Way::of_own_tag(row.digest?))));
-        let left = lower(tags, tag, &is_left_for_it).chain(before).collect();
-        newest_first(left).chain(newest_first(lower(tags, tag, &was_there).collect())).collect()
+        let left = lower(tags, (tag, Follow::Major), &is_left_for_it).chain(before).collect();
+        newest_first(left).chain(newest_first(lower(tags, (tag, follow), &was_there).collect())).collect()
     }
 }
 
-/// The digests of the tags that a pin of this one may have followed it from, of the rows that are wanted.
+/// The digests of the tags that a pin of this one may have followed it from, so far, of the rows that are wanted.
 fn lower<'a>(
     tags: &'a BTreeMap<TagRef, Vec<Adoption>>,
-    tag: &'a TagRef,
+    (tag, follow): (&'a TagRef, Follow),
     is_wanted: &'a dyn Fn(&Adoption) -> bool,
 ) -> impl Iterator<Item = (Timestamp, Way)> + 'a {
-    let is_lower = |other: &TagRef| other.image == tag.image && follow::is_higher(&other.tag, &tag.tag, Follow::Major);
+    let is_lower = move |other: &TagRef| other.image == tag.image && follow::is_higher(&other.tag, &tag.tag, follow);
     tags.iter().filter(move |(other, _)| is_lower(other)).flat_map(move |(other, rows)| {
         let rows = rows.iter().filter(move |row| is_wanted(row));
         rows.filter_map(|row| Some((row.since, Way { new_tag: Some(other.tag.clone()), digest: row.digest? })))
@@ -297,7 +297,7 @@ mod tests {
     }
 
     fn ways(denials: &Denials, pinned: char, history: Option<&History>) -> Option<String> {
-        let way = denials.way_back(&web(), &tag("1.27"), &digest(pinned), history)?;
+        let way = denials.way_back(&web(), &tag("1.27"), (&digest(pinned), Follow::Minor), history)?;
         let letter = |digest: &Digest| ('a'..='z').find(|letter| self::digest(*letter) == *digest).unwrap();
         Some(way.ways.iter().map(|way| letter(&way.digest)).collect())
     }
@@ -338,7 +338,7 @@ mod tests {
         let ways = |stays: &[(&str, char)]| {
             let mut denials = denials(&denied, "");
             self::stays(&mut denials, stays);
-            let way = denials.way_back(&web(), &tag("1.28"), &digest('d'), Some(&seen)).unwrap();
+            let way = denials.way_back(&web(), &tag("1.28"), (&digest('d'), Follow::Digest), Some(&seen)).unwrap();
             let told = |way: &Way| {
                 let letter = ('a'..='z').find(|letter| digest(*letter) == way.digest).unwrap();
                 format!("{}{letter}", way.new_tag.as_ref().map(|tag| format!("{tag}@")).unwrap_or_default())
@@ -363,19 +363,20 @@ mod tests {
             since: second(since),
             until: until.map(second),
         };
-        let ways = |stays: &[(&str, Adoption)]| {
+        let ways_of = |stays: &[(&str, Adoption)], follow| {
             let mut denials = denials(&[denial("dhi.io/nginx:1.28", 'd')], "");
             let tags = denials.merged.entry(web()).or_default();
             for (name, row) in stays {
                 tags.entry(tag(name)).or_default().push(*row);
             }
-            let way = denials.way_back(&web(), &tag("1.28"), &digest('d'), Some(&history("ed"))).unwrap();
+            let way = denials.way_back(&web(), &tag("1.28"), (&digest('d'), follow), Some(&history("ed"))).unwrap();
             let told = |way: &Way| {
                 let letter = ('a'..='z').find(|letter| digest(*letter) == way.digest).unwrap();
                 format!("{}{letter}", way.new_tag.as_ref().map(|tag| format!("{tag}@")).unwrap_or_default())
             };
             way.ways.iter().map(told).collect::<Vec<_>>().join(" ")
         };
+        let ways = |stays: &[(&str, Adoption)]| ways_of(stays, Follow::Minor);
         let came = ("1.28", row('d', 2, None));
         assert_eq!(ways(&[("1.27", row('x', 1, None)), came]), "1.27@x e", "it cannot be edited");
         assert_eq!(ways(&[("1.27", row('x', 1, Some(3))), came]), "1.27@x e", "its pull request was merged later");
@@ -385,6 +386,8 @@ mod tests {
         assert_eq!(ways(&stepwise), "c 1.27@x e", "the tag was there already when it came to the digest");
         let two = [("1.26", row('v', 1, None)), ("1.27", row('x', 1, Some(2))), came];
         assert_eq!(ways(&two), "1.27@x 1.26@v e", "what was left for it comes first");
+        let beside = [("1.27", row('x', 1, None)), came];
+        assert_eq!(ways_of(&beside, Follow::Patch), "e", "a pin that was new: nobody follows from there to here");
         assert_eq!(ways(&[("1.27", row('x', 2, None)), came]), "e", "they were there from the beginning");
         assert_eq!(ways(&[("1.29", row('x', 1, None)), came]), "e", "nobody followed it downwards");
     }
@@ -394,7 +397,7 @@ mod tests {
         for (scope, is_way) in [("dhi.io/nginx:1.27", false), ("dhi.io/nginx", false), ("dhi.io/nginx:1.28", true)] {
             let mut denials = denials(&[denial("dhi.io/nginx", 'd'), denial(scope, 'x')], "");
             stays(&mut denials, &[("1.27", 'x'), ("1.28", 'd')]);
-            let back = denials.way_back(&web(), &tag("1.28"), &digest('d'), None).unwrap();
+            let back = denials.way_back(&web(), &tag("1.28"), (&digest('d'), Follow::Minor), None).unwrap();
             assert_eq!(back.leads_to(Some(&tag("1.27").tag), &digest('x')), is_way, "{scope}");
             assert!(!back.leads_to(None, &digest('x')), "it was never of this tag");
         }

@@ -14,9 +14,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::candidates::RepositoryKey;
 use super::denial::Denial;
 use super::digest::Digest;
+use super::follow;
 use super::ledger::History;
 use super::pattern::Pattern;
-use super::policy::DeniedDigest;
+use super::policy::{DeniedDigest, Follow};
 use super::pull_request::RepoName;
 use super::reference::TagRef;
 
@@ -87,6 +88,8 @@ pub struct WaveCandidate<'a> {
     pub digest: &'a Digest,
     /// The tag that the pin leaves for it; `None`: it has it.
     pub left: Option<&'a TagRef>,
+    /// How far the repository follows: what may come to the tag from there counts, besides the one that the pin leaves.
+    pub follow: Follow,
     pub history: Option<&'a History>,
     /// What the repository's policy denies besides what people took back.
     pub denied: &'a [DeniedDigest],
@@ -186,7 +189,7 @@ impl Waves {
     /// Whether a digest has reached a repository, or what it waits for.
     ///
     /// **Invariant**: where this is `Ok` in a wave, it is in all waves before it, for pins that leave the same tag and
-    /// policies that deny the same digests.
+    /// policies that follow as far and deny the same digests.
     pub fn reached(
         &self,
         repository: &RepositoryKey,
@@ -201,7 +204,7 @@ impl Waves {
         if before.is_empty() {
             return Ok(());
         }
-        let standings = self.standings(candidate, candidate.left.cloned().into_iter().collect());
+        let standings = self.standings(candidate, self.left_for(candidate));
         for (wave, standing) in before.iter().zip(standings.iter()) {
             if let Some(cause) = standing.blocked_at(now) {
                 return wait(wave, cause.clone());
@@ -210,12 +213,22 @@ impl Waves {
         Ok(())
     }
 
+    /// The tags that are left for the one of a candidate: that of its pin, and those that pins of the same policy elsewhere
+    /// would leave for it, too.
+    pub(in crate::domain) fn left_for(&self, candidate: WaveCandidate<'_>) -> Vec<TagRef> {
+        let Some(left) = candidate.left else { return Vec::new() };
+        let WaveCandidate { tag, follow, .. } = candidate;
+        let is_left =
+            |it: &&TagRef| it.image == tag.image && (*it == left || follow::is_higher(&it.tag, &tag.tag, follow));
+        self.facts.adoptions.keys().filter(is_left).cloned().collect()
+    }
+
     /// The waves that proved a digest for a repository which it has reached: those before that have the tag.
     pub fn proofs(&self, repository: &RepositoryKey, candidate: WaveCandidate<'_>, now: Timestamp) -> Vec<WaveProof> {
         if self.wave_of(repository) == 0 || self.reached(repository, candidate, now).is_err() {
             return Vec::new();
         }
-        let standings = self.standings(candidate, candidate.left.cloned().into_iter().collect());
+        let standings = self.standings(candidate, self.left_for(candidate));
         let proof = |standing: &WaveStanding| {
             let (wave, green_for) = (standing.wave.clone(), self.advance.green_for);
             Some(WaveProof { wave, merged: standing.merged?, green_for })

@@ -1,5 +1,6 @@
 //! What people take back while the service runs: `refrom rollback` and `refrom allow` write it beside the service.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::sync::watch;
 
 use super::service::Service;
 use super::wake::Wake;
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::{RecordedDenial, concerned};
 use crate::store::{DenialsVersion, Store, StoreError};
 
@@ -65,8 +67,10 @@ impl Denials {
 async fn wakes(service: &Service, changed: &[RecordedDenial]) -> Vec<Wake> {
     let parts = service.parts();
     let fleet = parts.store.status().await.unwrap_or_default();
-    let scopes = changed.iter().map(|it| it.denial.scope());
-    let known = scopes.flat_map(|scope| concerned(&fleet, &scope, &parts.config.mirrors));
-    let wakes: Vec<Wake> = known.map(Wake::Repository).collect();
-    if wakes.is_empty() { vec![Wake::Everything] } else { wakes }
+    let known = changed.iter().map(|it| concerned(&fleet, &it.denial.scope(), &parts.config.mirrors));
+    let known: Vec<BTreeSet<RepositoryKey>> = known.collect();
+    if known.iter().any(BTreeSet::is_empty) {
+        return vec![Wake::Everything];
+    }
+    known.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().map(Wake::Repository).collect()
 }

@@ -9,7 +9,7 @@ use refrom::domain::freshness::{TagFinding, TagTrouble};
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::pattern::Pattern;
 use refrom::domain::plan::{Action, Knowledge, Missing, Plan, plan};
-use refrom::domain::policy::{Grouping, Unchanged};
+use refrom::domain::policy::{Follow, Grouping, Unchanged};
 use refrom::domain::proposal::{Reason, Urgency};
 use refrom::domain::waves::{Adoption, Advance, Wave, WaveCandidate, WaveFacts, Waves};
 
@@ -122,7 +122,14 @@ fn it_waits_for_no_wave() {
         knowledge.waves = Waves::new(vec![wave("canary", "acme/canary"), wave("rest", "**")], advance, facts);
         let key = world.facts()[0].key();
         let (tag, digest) = (tag(NGINX), digest('a'));
-        let candidate = WaveCandidate { tag: &tag, digest: &digest, left: None, history: None, denied: &[] };
+        let candidate = WaveCandidate {
+            tag: &tag,
+            digest: &digest,
+            left: None,
+            follow: Follow::Digest,
+            history: None,
+            denied: &[],
+        };
         let reached = knowledge.waves.reached(&key, candidate, world.now());
         assert!(reached.is_err(), "a step forward would wait");
     });

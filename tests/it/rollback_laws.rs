@@ -176,7 +176,7 @@ impl Told {
     /// Where a pin at a denied digest could go: back, or on to what its tag points to.
     fn exits(&self, key: &RepositoryKey, tag: &TagRef, pinned: &Digest) -> Vec<Digest> {
         let history = self.world.ledger.history(tag).unwrap();
-        let back = self.world.denials.way_back(key, tag, pinned, Some(history));
+        let back = self.world.denials.way_back(key, tag, (pinned, Follow::Digest), Some(history));
         let back = back.into_iter().flat_map(|back| back.ways).map(|way| way.digest);
         let on = forward(history, pinned).filter(|on| !self.is_denied(tag, on));
         back.chain(on).filter(|digest| self.is_there(digest)).collect()

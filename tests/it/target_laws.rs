@@ -186,7 +186,7 @@ proptest! {
             prop_assert!(seen.last_seen.duration_since(seen.first_seen) >= bench.policy.settle);
             let reached = |digest: &Digest| {
                 let (tag, history, denied) = (&asked(), Some(history), bench.policy.denied.as_slice());
-                let candidate = WaveCandidate { tag, digest, left: None, history, denied };
+                let candidate = WaveCandidate { tag, digest, left: None, follow: Follow::Digest, history, denied };
                 bench.knowledge.waves.reached(&repository(), candidate, bench.now)
             };
             prop_assert_eq!(reached(&new), Ok(()));

@@ -11,7 +11,7 @@ use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
 use refrom::domain::ledger::{History, Ledger};
 use refrom::domain::pattern::Pattern;
-use refrom::domain::policy::DeniedDigest;
+use refrom::domain::policy::{DeniedDigest, Follow};
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::reference::TagRef;
 use refrom::domain::waves::{
@@ -136,14 +136,20 @@ impl Fleet {
 
     fn reached(&self, name: &str, letter: char) -> Result<(), WaveWait> {
         let (tag, digest, history) = (&tag("1"), &digest(letter), self.history());
-        let candidate = WaveCandidate { tag, digest, left: None, history, denied: &self.denied };
+        let candidate =
+            WaveCandidate { tag, digest, left: None, follow: Follow::Digest, history, denied: &self.denied };
         self.waves().reached(&key(name), candidate, self.now)
     }
 
     /// What a digest of `2` waits for in a repository whose pin leaves this tag for it.
     fn waits_leaving(&self, name: &str, letter: char, left: &str) -> String {
+        self.waits_following(name, letter, (left, Follow::Digest))
+    }
+
+    fn waits_following(&self, name: &str, letter: char, (left, follow): (&str, Follow)) -> String {
         let (tag, digest, left) = (&tag("2"), &digest(letter), Some(&tag(left)));
-        let candidate = WaveCandidate { tag, digest, left, history: self.ledger.history(tag), denied: &self.denied };
+        let candidate =
+            WaveCandidate { tag, digest, left, follow, history: self.ledger.history(tag), denied: &self.denied };
         let reached = self.waves().reached(&key(name), candidate, self.now);
         reached.err().map(|wait| wait.to_string()).unwrap_or_default()
     }

@@ -43,7 +43,7 @@ impl<'a> Rules<'a> {
     pub(super) fn way_back(&self, candidate: &Candidate) -> Option<WayBack<'a>> {
         let (repository, old, asked) = (self.repository?, candidate.old.as_ref()?, &candidate.asked);
         self.knowledge.denials.of(asked, old)?;
-        self.knowledge.denials.way_back(repository, asked, old, Some(&self.history(asked)))
+        self.knowledge.denials.way_back(repository, asked, (old, self.policy.follow), Some(&self.history(asked)))
     }
 
     /// What a digest must have of the pinned one: whoever goes back goes to what was there before, or to what somebody

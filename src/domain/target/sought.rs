@@ -9,6 +9,7 @@ use crate::domain::candidates::{Candidate, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Sighting};
 use crate::domain::plan::Knowledge;
+use crate::domain::policy::Policy;
 use crate::domain::proposal::{Reason, Urgency};
 use crate::domain::reference::TagRef;
 use crate::domain::waves::{Sought, WaveCandidate, WaveProof};
@@ -20,14 +21,14 @@ pub fn sought(facts: &RepositoryFacts, knowledge: &Knowledge, now: Timestamp) ->
     let rules = Rules { repository: Some(&key), policy: &facts.policy, knowledge, now };
     let mut sought = BTreeSet::new();
     for Considered { candidate, choice } in considered(facts, knowledge, now) {
-        let to = |tag: TagRef, digest| Sought { left: left(&candidate, &tag).cloned(), tag, digest };
-        sought.extend(ripening(&candidate, &rules).map(|digest| to(candidate.asked.clone(), digest)));
+        let to = |tag: TagRef, digest| rules.sought(&candidate, tag, digest);
+        sought.extend(ripening(&candidate, &rules).into_iter().flat_map(|digest| to(candidate.asked.clone(), digest)));
         match choice {
             // Nothing new goes back.
             Choice::Propose(pin) if matches!(pin.urgency, Some(Urgency::RolledBack(_))) => {}
-            Choice::Propose(pin) => drop(sought.insert(to(pin.asked, pin.new))),
+            Choice::Propose(pin) => sought.extend(to(pin.asked, pin.new)),
             Choice::Wait(waiting) if comes(&waiting.reason) => {
-                sought.extend(waiting.new.map(|new| to(waiting.asked, new)));
+                sought.extend(waiting.new.into_iter().flat_map(|new| to(waiting.asked.clone(), new)));
             }
             Choice::Wait(_) | Choice::Nothing => {}
         }
@@ -56,8 +57,17 @@ impl Rules<'_> {
         (tag, history): (&'c TagRef, &'c History),
         digest: &'c Digest,
     ) -> WaveCandidate<'c> {
-        let denied = &self.policy.denied;
-        WaveCandidate { tag, digest, left: left(candidate, tag), history: Some(history), denied }
+        let Policy { follow, denied, .. } = self.policy;
+        WaveCandidate { tag, digest, left: left(candidate, tag), follow: *follow, history: Some(history), denied }
+    }
+
+    /// A digest that a pin is to move to, once for each tag that is left for it.
+    fn sought(&self, candidate: &Candidate, tag: TagRef, digest: Digest) -> Vec<Sought> {
+        let history = self.history(&tag);
+        let left = self.knowledge.waves.left_for(self.wave_candidate(candidate, (&tag, &history), &digest));
+        let none = left.is_empty().then_some(None);
+        let left = none.into_iter().chain(left.into_iter().map(Some));
+        left.map(|left| Sought { tag: tag.clone(), digest, left }).collect()
     }
 
     /// Whether a digest is old enough for a pin that can wait.

@@ -8,6 +8,7 @@ use super::{WaveCandidate, WaveCause, WaveStanding, Waves};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Ledger};
 use crate::domain::policy::DeniedDigest;
+use crate::domain::policy::Follow;
 use crate::domain::reference::TagRef;
 
 /// How many digests of one tag are told, newest first: of a tag that moves each hour nobody reads more.
@@ -54,7 +55,14 @@ impl Waves {
         };
         let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
         let under_way = newest_first.map(|sighting| {
-            let candidate = WaveCandidate { tag, digest: &sighting.digest, left: None, history: Some(history), denied };
+            let candidate = WaveCandidate {
+                tag,
+                digest: &sighting.digest,
+                left: None,
+                follow: Follow::Digest,
+                history: Some(history),
+                denied,
+            };
             UnderWay {
                 tag: tag.clone(),
                 digest: sighting.digest,

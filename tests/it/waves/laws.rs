@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
-use refrom::domain::policy::DeniedDigest;
+use refrom::domain::policy::{DeniedDigest, Follow};
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::waves::{WaveCandidate, WaveCause, WaveWait, Waves, changes};
 
@@ -202,7 +202,8 @@ impl Told {
     fn reached(&self, waves: &Waves, repository: usize, (of, letter, left): Goal) -> Result<(), WaveWait> {
         let (tag, digest, left) = (&tag(TAGS[of]), &digest(LETTERS[of][letter]), left.map(|left| tag(TAGS[left])));
         let (left, history) = (left.as_ref(), self.fleet.ledger.history(tag));
-        let candidate = WaveCandidate { tag, digest, left, history, denied: &self.fleet.denied };
+        let candidate =
+            WaveCandidate { tag, digest, left, follow: Follow::Digest, history, denied: &self.fleet.denied };
         waves.reached(&key(REPOSITORIES[repository]), candidate, self.fleet.now)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
-use refrom::domain::policy::DeniedDigest;
+use refrom::domain::policy::{DeniedDigest, Follow};
 use refrom::domain::pull_request::Pipeline;
 use refrom::domain::waves::{BasePipeline, WaveCandidate, Waves};
 
@@ -24,7 +24,14 @@ fn fleet() -> Fleet {
 
 #[test]
 fn without_waves_everybody_gets_everything_at_once() {
-    let candidate = WaveCandidate { tag: &tag("1"), digest: &digest('b'), left: None, history: None, denied: &[] };
+    let candidate = WaveCandidate {
+        tag: &tag("1"),
+        digest: &digest('b'),
+        left: None,
+        follow: Follow::Digest,
+        history: None,
+        denied: &[],
+    };
     assert_eq!(Waves::default().reached(&key("c1"), candidate, "2026-11-20T08:00:00Z".parse().unwrap()), Ok(()));
 }
 
@@ -281,6 +288,19 @@ fn another_tag_waits_for_those_of_the_tag_that_is_left_and_for_no_others() {
 }
 
 #[test]
+fn another_tag_waits_for_all_from_which_the_policy_follows_to_it() {
+    let mut fleet = fleet();
+    let of = |tags: &[&str]| tags.iter().map(|text| (tag(text), digests("x"))).collect::<BTreeMap<_, _>>();
+    for (name, tags) in [("a1", &["0"][..]), ("a2", &["3"]), ("b1", &["1"])] {
+        fleet.pinned.insert(key(name), of(tags));
+    }
+    fleet.look();
+    let waits = fleet.waits_following("b1", 'x', ("1", Follow::Major));
+    assert!(waits.contains("0 of its 1 repositories"), "`0` goes to `2` as `1` does, and `3` does not: {waits}");
+    assert_eq!(fleet.waits_following("b1", 'x', ("1", Follow::Minor)), "", "nobody goes from `0` to `2`");
+}
+
+#[test]
 fn a_tag_is_left_once_no_pin_has_it_any_more() {
     let mut fleet = fleet();
     let of = |tags: &[&str]| tags.iter().map(|text| (tag(text), digests("x"))).collect::<BTreeMap<_, _>>();
@@ -310,7 +330,13 @@ fn an_answer_lasts_until_the_facts_or_the_looks_are_others() {
     let mut waves = fleet.waves();
     let reached = |waves: &Waves, fleet: &Fleet, letter| {
         let (tag, digest, history) = (&tag("1"), &digest(letter), fleet.history());
-        waves.reached(&key("b1"), WaveCandidate { tag, digest, left: None, history, denied: &[] }, fleet.now).is_ok()
+        waves
+            .reached(
+                &key("b1"),
+                WaveCandidate { tag, digest, left: None, follow: Follow::Digest, history, denied: &[] },
+                fleet.now,
+            )
+            .is_ok()
     };
     assert!(!reached(&waves, &fleet, 'b'));
     let pinned = ["a1", "a2"].map(|name| (key(name), BTreeMap::from([(tag("1"), digests("c"))])));
