@@ -14,24 +14,7 @@ use refrom::domain::pull_request::Mergeable;
 use refrom::domain::target::sought;
 use refrom::domain::waves::{Adoption, Advance, Sought, Wave, WaveFacts, Waves};
 
-use crate::plan_world::{WEB, World, digest, says, tag};
-
-const API: &str = "acme/api";
-const NGINX: &str = "dhi.io/nginx:1";
-const DEV: &str = "dhi.io/nginx:1-dev";
-const NODE: &str = "dhi.io/node:2";
-
-fn at(hour: i64) -> Timestamp {
-    Timestamp::from_second(hour * 3600).unwrap()
-}
-
-/// The plan with more knowledge than the world has.
-fn plan_with(world: &World, know: impl FnOnce(&mut Knowledge)) -> Plan {
-    let facts = world.facts();
-    let mut knowledge = world.knowledge(&facts);
-    know(&mut knowledge);
-    plan(&facts, &knowledge, &world.limits(), world.now())
-}
+use crate::plan_world::{API, DEV, NGINX, NODE, WEB, World, at, digest, plan_with, says, tag};
 
 fn reasons(plan: &Plan) -> Vec<Reason> {
     plan.repositories.iter().flat_map(|it| &it.not_proposed).map(|it| it.reason.clone()).collect()

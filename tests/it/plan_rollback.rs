@@ -8,29 +8,14 @@ use refrom::domain::digest::Digest;
 use refrom::domain::freshness::{TagFinding, TagTrouble};
 use refrom::domain::image::{Image, ManifestKind};
 use refrom::domain::pattern::Pattern;
-use refrom::domain::plan::{Action, Knowledge, Missing, Plan, plan};
+use refrom::domain::plan::{Action, Knowledge, Missing, Plan};
 use refrom::domain::policy::{Follow, Grouping, Unchanged};
 use refrom::domain::proposal::{Reason, Urgency};
 use refrom::domain::waves::{Adoption, Advance, Wave, WaveCandidate, WaveFacts, Waves};
 
-use crate::plan_world::{WEB, World, commit, digest, manifests, says, tag};
+use crate::plan_world::{API, DEV, NGINX, NODE, WEB, World, at, commit, digest, manifests, plan_with, says, tag};
 
-const API: &str = "acme/api";
-const NGINX: &str = "dhi.io/nginx:1";
-const DEV: &str = "dhi.io/nginx:1-dev";
-const NODE: &str = "dhi.io/node:2";
 const BACK: &str = "Dockerfile:1 nginx b→a";
-
-fn at(hour: i64) -> Timestamp {
-    Timestamp::from_second(hour * 3600).unwrap()
-}
-
-fn plan_with(world: &World, know: impl FnOnce(&mut Knowledge)) -> Plan {
-    let facts = world.facts();
-    let mut knowledge = world.knowledge(&facts);
-    know(&mut knowledge);
-    plan(&facts, &knowledge, &world.limits(), world.now())
-}
 
 fn deny_to(world: &mut World, letter: char, to: Option<Digest>) {
     let (image, digest, reason, at) = (tag(NGINX).image, digest(letter), "it is slow".to_owned(), world.now());

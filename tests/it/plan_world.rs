@@ -27,6 +27,10 @@ pub const OURS: &str = "bot@refrom.example";
 /// Author and committer of commits that the forge makes for refrom.
 pub const API_EMAILS: [&str; 2] = ["7+refrom[bot]@users.noreply.github.com", "noreply@github.com"];
 pub const WEB: &str = "acme/web";
+pub const API: &str = "acme/api";
+pub const NGINX: &str = "dhi.io/nginx:1";
+pub const DEV: &str = "dhi.io/nginx:1-dev";
+pub const NODE: &str = "dhi.io/node:2";
 pub const WHOLE: &str = "refrom/base-images";
 
 /// What the registry says of a digest.
@@ -91,6 +95,18 @@ pub fn digest(letter: char) -> Digest {
 
 pub fn letter(digest: &Digest) -> char {
     ('a'..='z').find(|letter| self::digest(*letter) == *digest).unwrap_or('?')
+}
+
+pub fn at(hour: i64) -> Timestamp {
+    Timestamp::from_second(hour * 3600).unwrap()
+}
+
+/// The plan with more knowledge than the world has.
+pub fn plan_with(world: &World, know: impl FnOnce(&mut Knowledge)) -> Plan {
+    let facts = world.facts();
+    let mut knowledge = world.knowledge(&facts);
+    know(&mut knowledge);
+    plan(&facts, &knowledge, &world.limits(), world.now())
 }
 
 pub fn tag(text: &str) -> TagRef {
