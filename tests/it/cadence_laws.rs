@@ -9,6 +9,8 @@ use proptest::prelude::*;
 use refrom::domain::cadence::{Cadence, Days, Due, Edge, Freeze, Schedule, Span, Spread, TimeOfDay, Window};
 use refrom::domain::candidates::RepositoryKey;
 
+use crate::laws::law;
+
 /// 2026-01-01, and two years.
 const START: i64 = 1_767_225_600;
 const SECONDS: i64 = 2 * 365 * 86_400;
@@ -97,7 +99,7 @@ fn is_open(cadence: &Cadence, at: Timestamp) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(400))]
 
     #[test]
     fn what_is_due_lies_in_its_windows_and_in_no_freeze(

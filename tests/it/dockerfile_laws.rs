@@ -7,6 +7,7 @@ use refrom::domain::rewrite::{SourceFile, rewrite};
 use refrom::domain::source_file;
 
 use super::dockerfiles::bodies;
+use crate::laws::law;
 
 /// Pieces of which Dockerfiles are made, and which break them.
 fn piece() -> impl Strategy<Value = String> {
@@ -81,6 +82,8 @@ fn dockerfile() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(law(256))]
+
     #[test]
     fn no_bytes_make_the_scanner_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         bodies::scan(&bytes);

@@ -13,6 +13,8 @@ use refrom::domain::dockerfile;
 use refrom::domain::image_use::UseKind;
 use tree_sitter::{Node, Parser};
 
+use crate::laws::law;
+
 const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 fn instruction() -> impl Strategy<Value = String> {
@@ -54,6 +56,8 @@ fn from_images(node: Node<'_>, found: &mut Vec<Range<usize>>) {
 }
 
 proptest! {
+    #![proptest_config(law(256))]
+
     #[test]
     fn parse_dockerfile_sees_the_same_images(text in file()) {
         let parsed = parse(&text).unwrap();

@@ -33,6 +33,7 @@ mod git_made;
 mod git_push;
 mod git_world;
 mod hidden_changes;
+mod laws;
 mod metrics;
 mod network;
 mod page;

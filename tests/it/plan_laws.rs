@@ -9,6 +9,7 @@ use refrom::domain::marker::Marker;
 use refrom::domain::message::BODY_LENGTH_MAX;
 use refrom::domain::plan::{Action, ClosingCause, plan};
 
+use crate::laws::law;
 use crate::plan_world::{World, digest};
 use events::{Event, event, happen, world};
 use promises::check;
@@ -28,7 +29,7 @@ fn cycle(world: &mut World) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(100))]
 
     #[test]
     fn every_plan_keeps_its_promises_and_applying_it_leaves_an_empty_one(

@@ -19,6 +19,7 @@ use refrom::domain::tag_list::TagList;
 use refrom::domain::target::{Choice, Rules, choose, wanted};
 use refrom::domain::waves::{Adoptions, Pinned, changes};
 
+use crate::laws::law;
 use crate::plan_world::{Content, World, digest, tag};
 
 const REPOS: [&str; 3] = ["acme/api", "acme/shop", "acme/web"];
@@ -343,7 +344,7 @@ impl Road {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(100))]
 
     #[test]
     fn a_rollback_ends_with_nobody_on_the_digest_wherever_anything_else_exists(story in story()) {

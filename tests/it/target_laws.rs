@@ -14,6 +14,7 @@ use refrom::domain::proposal::{NoImage, Pin};
 use refrom::domain::reference::{Tag, TagRef};
 use refrom::domain::waves::{Adoption, Advance, BasePipeline, Wave, WaveCandidate, WaveFacts, Waves};
 
+use crate::laws::law;
 use crate::plan_world::{digest, letter};
 use crate::target::{Bench, asked, hours, repository};
 
@@ -142,7 +143,7 @@ const COPIED_AT: i64 = 2;
 const TURN_AT: i64 = 12;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(300))]
 
     #[test]
     fn nothing_is_proposed_that_a_rule_forbids(

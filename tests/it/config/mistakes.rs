@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use refrom::config::{Config, Secrets};
 
 use super::{SECRET, load, no_environment};
+use crate::laws::law;
 
 /// What is said about a text that is wrong.
 #[track_caller]
@@ -203,7 +204,7 @@ fn a_secret_in_the_wrong_place_is_refused_and_not_repeated() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+    #![proptest_config(law(256))]
 
     #[test]
     fn a_damaged_file_never_panics_and_every_mistake_lies_within_it(

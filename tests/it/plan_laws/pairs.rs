@@ -8,6 +8,7 @@ use refrom::domain::pair::WAIT_MAX;
 use refrom::domain::policy::{DeniedDigest, Follow, Grouping, Pairing};
 use refrom::domain::pull_request::PullRequestState;
 
+use crate::laws::law;
 use crate::plan_world::{WEB, World, digest, tag};
 
 const NGINX: &str = "dhi.io/nginx:1";
@@ -119,7 +120,7 @@ fn what_leaves_a_pull_request_in_the_same_plan_is_not_waited_for() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(60))]
 
     /// With a file of its own each, so that people close the pull request of the other one alone.
     #[test]

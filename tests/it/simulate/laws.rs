@@ -5,6 +5,7 @@ use refrom::simulate::{Outcome, Planning, Recording, replay};
 
 use super::facts::line;
 use super::{config, fleet, recording_of, run, setup};
+use crate::laws::law;
 
 const TAGS: [&str; 5] =
     ["dhi.io/nginx:1", "dhi.io/nginx:1-dev", "dhi.io/nginx:2", "docker.io/library/redis:7", "cgr.dev/a/go:1.25"];
@@ -89,7 +90,7 @@ fn both(text: &str, recording: &Recording) -> [Outcome; 2] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(law(24))]
 
     #[test]
     fn planning_where_something_changed_gives_the_pull_requests_of_planning_everything(

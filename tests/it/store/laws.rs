@@ -9,6 +9,7 @@ use refrom::store::{Imported, LedgerEntry, SqliteStore, Store};
 
 use super::ledger::{at, exported, import, tag};
 use super::open;
+use crate::laws::law;
 
 /// What happens at one of two programs, each with a store of its own.
 #[derive(Debug, Clone)]
@@ -50,7 +51,7 @@ async fn assert_moves_whole(path: &Path) -> Vec<LedgerEntry> {
 const HOUR: i64 = 3600 * 1_000_000;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(law(24))]
 
     #[test]
     fn two_programs_that_tell_each_other_everything_know_the_same(steps in steps()) {

@@ -11,6 +11,7 @@ use refrom::domain::pull_request::Pipeline;
 use refrom::domain::waves::{WaveCandidate, WaveCause, WaveWait, Waves, changes};
 
 use super::{Fleet, digest, key, tag};
+use crate::laws::law;
 
 const REPOSITORIES: [&str; 7] = ["a1", "a2", "b1", "b2", "b3", "c1", "c2"];
 /// Of one image; pins may leave each for the next one.
@@ -317,7 +318,7 @@ fn wave_of(repository: usize) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(law(60))]
 
     /// With digests that are taken back, pins without a digest, tags that are left, and pipelines of every state.
     #[test]
@@ -337,7 +338,7 @@ proptest! {
 
 proptest! {
     // Each case has a week of hours.
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(law(8))]
 
     /// With pipelines that pass and people who merge, what stays eligible reaches everybody, however often the tag moves.
     #[test]
