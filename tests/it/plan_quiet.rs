@@ -365,6 +365,32 @@ fn what_is_gone_in_two_looks_waits_for_no_turn_and_uses_none_up() {
 }
 
 #[test]
+fn a_pull_request_with_something_denied_is_no_way_out_of_what_is_gone() {
+    let open = || {
+        let mut world = waiting();
+        world.hour = 24;
+        assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b, Dockerfile:2 node n→o"]);
+        world.turns.insert(WEB.to_owned(), at(24));
+        world
+    };
+    let deny = |world: &mut World, letter| {
+        world.web().policy.denied.push(DeniedDigest { digest: digest(letter), reason: None });
+    };
+    let mut turned = open();
+    turned.moves(NGINX, 'c');
+    assert!(plan_with(&turned, missing(2)).is_empty(), "it waits for its turn");
+    deny(&mut turned, 'b');
+    let said = says(&plan_with(&turned, missing(2)));
+    assert_eq!(said, ["update #1: Dockerfile:1 nginx a→c, Dockerfile:2 node n→o"]);
+    let mut of_another = open();
+    deny(&mut of_another, 'o');
+    let said = says(&plan_with(&of_another, missing(2)));
+    assert_eq!(said[0], "update #1: Dockerfile:1 nginx a→b", "{said:?}");
+    let said = says(&plan_with(&of_another, missing(1)));
+    assert!(said[0].starts_with("close #1: Denied"), "what is not urgent waits for its turn: {said:?}");
+}
+
+#[test]
 fn a_freeze_holds_what_is_urgent_unless_it_says_otherwise_and_a_window_always() {
     let freeze = || {
         let day = |text| Edge::parse(text).unwrap();

@@ -255,6 +255,11 @@ fn a_lost_digest_with_nothing_to_go_to_is_told_until_a_pull_request_leads_away()
     assert!(says(&plan)[0].starts_with("open "), "{:?}", says(&plan));
     assert_eq!(plan.repositories[0].findings, []);
     world.apply(&plan);
+    deny(&mut world, 'c');
+    let plan = plan_with(&world, gone(2));
+    assert!(says(&plan)[0].starts_with("close #1: Denied"), "{:?}", says(&plan));
+    assert_eq!(plan.repositories[0].findings.len(), 1, "nothing leads away any more");
+    world.denials.denials.clear();
     world.fails(NGINX);
     assert_eq!(plan_with(&world, gone(2)).repositories[0].findings, [], "it stands in a pull request");
     let mut world = withdrawn();

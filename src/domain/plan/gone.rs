@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::kept::held_by;
 use super::seen::Seen;
-use super::{Knowledge, RepositoryPlan};
+use super::{Action, Knowledge, RepositoryPlan};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts};
 use crate::domain::freshness::{self, TagFinding};
 
@@ -26,8 +26,13 @@ pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge:
         Some(Ok(read)) => read.as_slice(),
         None => &[],
     };
-    let seen = Seen::all(read);
-    let is_held = |pin: &Candidate| seen.iter().any(|seen| seen.is_open() && held_by(seen, pin).is_some());
+    let is_closed = |seen: &Seen<'_>| {
+        let number = seen.pull_request.number;
+        plan.actions.iter().any(|action| matches!(action, Action::Close(closing) if closing.number == number))
+    };
+    let mut seen = Seen::all(read);
+    seen.retain(|seen| seen.is_open() && !is_closed(seen));
+    let is_held = |pin: &Candidate| seen.iter().any(|seen| held_by(seen, pin).is_some());
     plan.findings.extend(lost.into_iter().filter(|(pin, _)| !is_held(pin)).map(|(_, finding)| finding));
     plan.findings.sort();
     plan.findings.dedup();

@@ -37,9 +37,11 @@ impl Decision<'_> {
         };
         let held: BTreeSet<MarkerPin> = marker_pins(current).map(content).collect();
         let ways: BTreeSet<(Place, Option<Digest>)> = held.iter().map(|pin| (place(pin), pin.old)).collect();
+        let is_mergeable = !current.is_some_and(|seen| self.proposes_denied(seen));
         let is_news = |pin: &Pin| match pin.urgency {
-            // Whatever its pull request leads to, it leads away from what is gone: something newer can wait.
-            Some(Urgency::Gone) => !ways.contains(&(place(&pin.marked()), pin.old)),
+            // Whatever its pull request leads to, it leads away from what is gone: something newer can wait. Nobody
+            // shall merge one with something denied in it, whatever else is in there.
+            Some(Urgency::Gone) => !is_mergeable || !ways.contains(&(place(&pin.marked()), pin.old)),
             Some(Urgency::RolledBack(_)) => !held.contains(&content(&pin.marked())),
             None => false,
         };

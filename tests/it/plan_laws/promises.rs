@@ -35,6 +35,8 @@ struct View<'a> {
     pins: BTreeMap<Use, Candidate>,
     /// What open pull requests propose, without lines.
     held: BTreeSet<MarkerPin>,
+    /// The same without those that propose something denied: nobody shall merge them.
+    ways: BTreeSet<MarkerPin>,
 }
 
 fn content(pin: &MarkerPin) -> MarkerPin {
@@ -43,6 +45,12 @@ fn content(pin: &MarkerPin) -> MarkerPin {
 
 fn use_of(pin: &Pin) -> Use {
     (pin.path.clone(), pin.use_index)
+}
+
+/// Whether a pull request proposes something for a pin.
+fn is_of(held: &MarkerPin, candidate: &Candidate) -> bool {
+    let Candidate { path, tag, old, .. } = candidate;
+    (&held.file, &held.image, &held.tag, &held.old) == (path, &tag.image, &tag.tag, old)
 }
 
 /// The pins of the pull requests of a state.
@@ -63,7 +71,9 @@ pub fn check(world: &World, decided: &Plan) -> Kept {
         let pins = behind(facts, &knowledge.observations).pins;
         let pins = pins.into_iter().map(|pin| ((pin.path.clone(), pin.use_index), pin)).collect();
         let held = marked(repo, PullRequestState::Open).map(|(_, pin)| content(&pin)).collect();
-        let view = View { world, knowledge: &knowledge, facts, repo, plan, pins, held };
+        let mut view = View { world, knowledge: &knowledge, facts, repo, plan, pins, held, ways: BTreeSet::new() };
+        let mergeable = marked(repo, PullRequestState::Open).filter(|(marker, _)| !view.proposes_denied(marker));
+        view.ways = mergeable.map(|(_, pin)| content(&pin)).collect();
         view.check()?;
         opened += view.openings().count() as u64;
         ordinary += view.openings().filter(|proposal| !proposal.is_urgent()).count();
@@ -122,6 +132,13 @@ impl View<'_> {
         self.held.contains(&content(&pin.marked()))
     }
 
+    /// Whether something that is denied is in there, for a pin that is still where it was.
+    fn proposes_denied(&self, marker: &Marker) -> bool {
+        let is_denied = |pin: &MarkerPin| self.facts.policy.denied.iter().any(|denied| denied.digest == pin.new);
+        let is_there = |pin: &MarkerPin| self.pins.values().any(|candidate| is_of(pin, candidate));
+        marker.pins.iter().any(|pin| is_denied(pin) && is_there(pin))
+    }
+
     /// A freeze that nothing passes.
     fn is_frozen(&self) -> bool {
         let now = self.world.now().to_zoned(TimeZone::UTC).datetime();
@@ -139,7 +156,7 @@ impl View<'_> {
         let leads_away =
             |held: &MarkerPin| (&held.file, &held.image, &held.tag, &held.old) == (path, &tag.image, &tag.tag, old);
         // Of a higher tag, which is no way out of it, everything holds that holds without an emergency.
-        is_lost && has_head && *asked == own && !self.held.iter().any(leads_away)
+        is_lost && has_head && *asked == own && !self.ways.iter().any(leads_away)
     }
 
     fn put_off_urgently(&self, by: impl Fn(&Reason) -> bool) -> bool {
@@ -154,17 +171,18 @@ impl View<'_> {
         if let Due::Now { .. } = self.facts.policy.cadence.due(&key, last, self.world.now()) {
             return Ok(());
         }
-        let held: Vec<MarkerPin> = match action {
-            Action::Update { pull_request, .. } => {
-                Marker::read(&pull_request.body).map(|it| it.pins).unwrap_or_default()
-            }
-            _ => Vec::new(),
+        let held = match action {
+            Action::Update { pull_request, .. } => Marker::read(&pull_request.body).ok(),
+            _ => None,
         };
+        let leads_away = held.as_ref().is_some_and(|held| !self.proposes_denied(held));
         let place = |pin: &MarkerPin| (pin.file.clone(), pin.image.clone(), pin.tag.clone());
-        let is_there = |pin: &Pin| held.iter().any(|held| place(held) == place(&pin.marked()));
-        let mut news = proposal.changes.values().flatten().filter(|pin| !is_there(pin)).peekable();
-        prop_assert!(news.peek().is_some(), "nothing urgent, and written before its time: {:?}", proposal.changes);
-        let ordinary = news.find(|pin| pin.urgency.is_none());
+        let pins = || held.iter().flat_map(|held| &held.pins);
+        let is_there = |pin: &Pin| pins().any(|held| place(held) == place(&pin.marked()));
+        let written = || proposal.changes.values().flatten();
+        let is_urgent = written().any(|pin| pin.urgency.is_some() && !(leads_away && is_there(pin)));
+        prop_assert!(is_urgent, "nothing urgent, and written before its time: {:?}", proposal.changes);
+        let ordinary = written().find(|pin| pin.urgency.is_none() && !is_there(pin));
         prop_assert_eq!(ordinary, None, "written before its time");
         Ok(())
     }
@@ -318,13 +336,10 @@ impl View<'_> {
     /// Where a pin goes, or where an open pull request brings it.
     fn moves_to(&self, place: &Use, candidate: &Candidate) -> Option<TagRef> {
         let proposed = self.proposed().find(|pin| use_of(pin) == *place).map(|pin| pin.asked.clone());
-        let Candidate { path, tag, asked, old, .. } = candidate;
-        let is_it =
-            |held: &&MarkerPin| (&held.file, &held.image, &held.tag, &held.old) == (path, &tag.image, &tag.tag, old);
-        let held = || self.held.iter().find(is_it);
+        let held = || self.held.iter().find(|held| is_of(held, candidate));
         let with_tag = |held: &MarkerPin| match &held.new_tag {
-            Some(tag) => TagRef { tag: tag.clone(), ..asked.clone() },
-            None => asked.clone(),
+            Some(tag) => TagRef { tag: tag.clone(), ..candidate.asked.clone() },
+            None => candidate.asked.clone(),
         };
         proposed.or_else(|| held().map(with_tag))
     }
@@ -333,10 +348,14 @@ impl View<'_> {
     /// it came cannot be waited for.
     fn has_been_waited_for(&self, pin: &Pin) -> bool {
         let Some(history) = self.world.ledger.history(&pin.asked) else { return true };
-        let ways = match &pin.new_tag {
+        let mut ways = match &pin.new_tag {
             Some(_) => history.of_higher_tag(pin.old.as_ref()),
             None => history.after(pin.old.as_ref()),
         };
+        // An open pull request goes on from what it holds, also where the tag was never seen at the pinned digest.
+        let marked = pin.marked();
+        let goes_on = self.held.iter().filter(|held| **held == MarkerPin { line: 0, new: held.new, ..marked.clone() });
+        ways.extend(goes_on.flat_map(|held| history.after(Some(&held.new))));
         let Some(first) = ways.iter().map(|way| way.first_seen).min() else { return true };
         let policy = &self.facts.policy;
         let patience = policy.min_age.max(policy.settle) + SignedDuration::from_hours(24);
