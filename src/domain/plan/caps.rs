@@ -29,14 +29,16 @@ pub struct Limits {
 /// Takes back what the caps do not allow and says so.
 ///
 /// Fair: what is urgent comes first, then repositories with the fewest open pull requests, one pull request each in turn,
-/// or the two of a pair; among equals the order is a hash that changes with the hour, so that nobody is last for ever.
+/// or the two of a pair; among equals, and within a repository, the order is a hash that changes with the hour, so that
+/// nobody is last for ever.
 pub(super) fn apply(repositories: &mut [Decided], limits: &Limits, now: Timestamp) {
     for decided in repositories.iter_mut() {
         interval::apply(decided, now);
         if let Some(limit) = decided.max_open {
             let room = (limit as usize).saturating_sub(decided.open);
             // One by one where not all have room: room comes one by one, too, and what is open may stay so for long.
-            let together: Vec<_> = together::openings(decided, usize::MAX).into_iter().flat_map(one_by_one).collect();
+            let together = in_turn(&decided.plan, together::openings(decided, usize::MAX), now);
+            let together: Vec<_> = together.into_iter().flat_map(one_by_one).collect();
             keep_first(&mut decided.plan, &together, (room, &Reason::MaxOpen(limit)));
         }
     }
@@ -47,16 +49,14 @@ pub(super) fn apply(repositories: &mut [Decided], limits: &Limits, now: Timestam
 }
 
 fn per_hour(repositories: &mut [Decided], (limit, room): (u32, usize), now: Timestamp) {
-    let together: Vec<_> = repositories.iter().map(|decided| together::openings(decided, limit as usize)).collect();
+    let of = |decided: &Decided| in_turn(&decided.plan, together::openings(decided, limit as usize), now);
+    let together: Vec<_> = repositories.iter().map(of).collect();
     let mut queue: Vec<(bool, usize, String, usize, usize)> = Vec::new();
     for (index, (decided, together)) in repositories.iter().zip(&together).enumerate() {
         let turn = turn(&decided.plan.repository, now);
-        let urgent: BTreeSet<&BranchName> =
-            openings(&decided.plan).filter(|opened| opened.is_urgent()).map(|opened| &opened.branch).collect();
         let mut nth = decided.open;
         for branches in together {
-            let is_urgent = branches.iter().any(|branch| urgent.contains(branch));
-            queue.push((!is_urgent, nth, turn.clone(), index, branches.len()));
+            queue.push((!is_urgent(&decided.plan, branches), nth, turn.clone(), index, branches.len()));
             nth += branches.len();
         }
     }
@@ -70,6 +70,17 @@ fn per_hour(repositories: &mut [Decided], (limit, room): (u32, usize), now: Time
         let allowed = allowed.get(&index).copied().unwrap_or_default();
         keep_first(&mut decided.plan, together, (allowed, &Reason::MaxNewPerHour(limit)));
     }
+}
+
+/// What is urgent first, then in an order that changes with the hour.
+fn in_turn(plan: &RepositoryPlan, mut together: Vec<Together>, now: Timestamp) -> Vec<Together> {
+    together
+        .sort_by_cached_key(|branches| (!is_urgent(plan, branches), branches.first().map(|branch| turn(branch, now))));
+    together
+}
+
+fn is_urgent(plan: &RepositoryPlan, branches: &Together) -> bool {
+    openings(plan).any(|opened| opened.is_urgent() && branches.contains(&opened.branch))
 }
 
 /// How many of these fit, one after the other. What does not fit yet is overtaken by nothing smaller: it would wait for
