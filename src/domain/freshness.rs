@@ -116,13 +116,15 @@ fn end_of_life(pin: &Candidate, knowledge: &Knowledge, now: Timestamp) -> Option
     }
 }
 
-/// Since when the tag's digest is there, where that is too long ago: since it was built, by its own word, or seen first;
-/// where the tag came back to it, since it was last seen elsewhere.
+/// Since when the tag's digest is there, where that is too long ago: since it was seen first, or since it was built, by its
+/// own word, where no other one was seen before; where the tag came back to it, since it was last seen elsewhere.
 fn stale(pin: &Candidate, knowledge: &Knowledge, after: SignedDuration, now: Timestamp) -> Option<TagTrouble> {
     let history = knowledge.ledger.history(&pin.asked)?;
     let head = history.head()?;
     let image = knowledge.images.get(&(pin.asked.image.clone(), head.digest));
-    let created = image.and_then(|image| image.created);
+    // Where the tag was seen to move to it, that is when it came, whatever date it bears.
+    let is_first = history.sightings().first().is_some_and(|first| first.digest == head.digest);
+    let created = image.and_then(|image| image.created).filter(|_| is_first);
     let since = created.map_or(head.first_seen, |created| created.min(head.first_seen));
     let elsewhere = history.sightings().iter().filter(|it| it.digest != head.digest).map(|it| it.last_seen);
     let since = elsewhere.filter(|seen| *seen > head.first_seen).fold(since, Timestamp::max);
