@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::lookup::{CONCURRENCY, no_image, unknown};
-use crate::domain::candidates::{Move, Observations, Unknown};
+use super::lookup::{CONCURRENCY, no_image, unanswered, unknown};
+use crate::domain::candidates::{Move, Observations, Unanswered};
 use crate::domain::digest::Digest;
-use crate::domain::image::{Content, Platform};
+use crate::domain::image::{Content, NoContent, Platform};
 use crate::domain::proposal::{EvidenceByMove, NoImage};
 use crate::domain::reference::ImageName;
 use crate::domain::unchanged;
@@ -85,11 +85,11 @@ pub(super) async fn add_mirrors(session: &Session, evidence: &mut EvidenceByMove
         let answer = match session.exists(&mirror, &digest).await {
             Ok(is_there) => Ok(is_there),
             Err(RegistryError { failure: Failure::NoRepository | Failure::Unclear { .. }, .. }) => Ok(false),
-            Err(error) => Err(unknown(&error)),
+            Err(error) => Err(unanswered(&error)),
         };
         ((mirror, digest), answer)
     });
-    let answers: BTreeMap<_, Result<bool, Unknown>> = answers.buffer_unordered(CONCURRENCY).collect().await;
+    let answers: BTreeMap<_, Result<bool, Unanswered>> = answers.buffer_unordered(CONCURRENCY).collect().await;
     for (wanted, evidence) in evidence {
         let answer = wanted.mirror.as_ref().and_then(|mirror| answers.get(&(mirror.clone(), wanted.new)));
         evidence.in_mirror = evidence.in_mirror.take().or_else(|| answer.cloned());
@@ -116,10 +116,13 @@ pub async fn add_contents(
     let distinct: BTreeSet<(ImageName, Digest)> =
         compared.iter().map(|(wanted, digest)| (wanted.image.clone(), *digest)).collect();
     let answers = stream::iter(distinct).map(|(name, digest)| async move {
-        let answer = content(session, store, &name, &digest).await.map_err(|error| unknown(&error));
+        let answer = content(session, store, &name, &digest).await.map_err(|error| match error.is_transient() {
+            true => NoContent::ForNow(unknown(&error)),
+            false => NoContent::ForGood,
+        });
         ((name, digest), answer)
     });
-    let answers: BTreeMap<_, Result<Content, Unknown>> = answers.buffer_unordered(CONCURRENCY).collect().await;
+    let answers: BTreeMap<_, Result<Content, NoContent>> = answers.buffer_unordered(CONCURRENCY).collect().await;
     for (wanted, digest) in compared {
         let answer = answers.get(&(wanted.image.clone(), digest)).cloned();
         if let (Some(evidence), Some(answer)) = (evidence.get_mut(&wanted), answer) {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::candidates::Unknown;
 use super::digest::Digest;
 
 /// What kind of manifest a digest names.
@@ -87,9 +88,23 @@ impl Image {
         }
     }
 
+    /// Whether it is an index of which nobody knows the manifests: no more than where nobody looked at it.
+    pub fn is_unread(&self) -> bool {
+        self.kind == ManifestKind::Index && self.manifests.is_empty()
+    }
+
     pub fn platforms(&self) -> BTreeSet<&Platform> {
         self.manifests.keys().collect()
     }
+}
+
+/// Why it is not known what the manifest of one platform is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoContent {
+    /// Its registry does not answer now.
+    ForNow(Unknown),
+    /// Asking again would change nothing.
+    ForGood,
 }
 
 /// Why a text is no [`Platform`].

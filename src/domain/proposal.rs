@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cadence::Wait;
-use super::candidates::{Move, Unknown};
+use super::candidates::{Move, Unanswered, Unknown};
 use super::digest::Digest;
 use jiff::Timestamp;
 
-use super::image::{Content, Image, ManifestKind, Platform};
+use super::image::{Image, ManifestKind, Platform};
 use super::image_use::Finding;
 use super::marker::{MarkerError, MarkerPin};
 use super::policy::Unchanged;
 use super::pull_request::BranchName;
 use super::reference::{Tag, TagRef};
-use super::unchanged;
+use super::unchanged::{self, Contents};
 use super::waves::{WaveCause, WaveProof, WaveWait};
 
 /// What the registry says of both ends of a [`Move`].
@@ -22,9 +22,9 @@ pub struct Evidence {
     pub new: Result<Image, NoImage>,
     pub old: Result<Image, NoImage>,
     /// Whether the mirror has the new digest; `None` where no mirror is asked for.
-    pub in_mirror: Option<Result<bool, Unknown>>,
+    pub in_mirror: Option<Result<bool, Unanswered>>,
     /// What the manifests of both ends are made of, by the manifest's digest, as far as `unchanged: content` needs it.
-    pub contents: BTreeMap<Digest, Result<Content, Unknown>>,
+    pub contents: Contents,
 }
 
 /// Why there is no image for a digest.
@@ -269,10 +269,8 @@ pub fn judge(
     };
     let before = match &evidence.old {
         Ok(image) => image,
-        Err(NoImage::Gone | NoImage::Unpinned) => return Ok((None, after.clone())),
-        Err(NoImage::HeldBack(words)) => {
-            return Err(unknown(format!("its pinned digest could not be looked up: {words}")));
-        }
+        // Nobody can pull it any more: it shall be left, although nothing can be compared.
+        Err(NoImage::Gone | NoImage::HeldBack(_) | NoImage::Unpinned) => return Ok((None, after.clone())),
         Err(NoImage::Unknown(error)) => {
             return Err(unknown(format!("its pinned digest could not be looked up: {error}")));
         }
@@ -284,10 +282,7 @@ pub fn judge(
 fn fits(before: &Image, after: &Image, compared: Compared<'_>) -> Result<(), Reason> {
     let is_needed = |platform: &&Platform| match compared {
         Compared::Everything => true,
-        Compared::InUse(in_use) => {
-            in_use.iter().any(|used| unchanged::is_same(used, platform))
-                && !after.manifests.keys().any(|other| unchanged::is_same(other, platform))
-        }
+        Compared::InUse(in_use) => in_use.iter().any(|used| unchanged::is_same(used, platform)),
         Compared::Nothing => false,
     };
     match (before.kind, after.kind) {
@@ -302,11 +297,12 @@ fn fits(before: &Image, after: &Image, compared: Compared<'_>) -> Result<(), Rea
     }
 }
 
-/// The platforms of the old image that the new one lacks.
+/// The platforms of the old image that the new one lacks, also by another name of the same.
 pub fn platforms_gone(before: &Image, after: &Image) -> BTreeSet<Platform> {
     // A single manifest tells its platform only through its configuration, which may be silent.
     if after.kind == ManifestKind::Image && after.manifests.is_empty() {
         return BTreeSet::new();
     }
-    before.platforms().difference(&after.platforms()).map(|platform| (*platform).clone()).collect()
+    let has = |platform: &Platform| after.manifests.keys().any(|other| unchanged::is_same(other, platform));
+    before.manifests.keys().filter(|platform| !has(platform)).cloned().collect()
 }

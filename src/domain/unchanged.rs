@@ -1,18 +1,19 @@
 //! Digests that change nothing for the platforms in use: an index that was signed or attested anew, a platform that
 //! nobody builds for, a rebuild with the same configuration and layers.
 //!
-//! What is not known is a change: a proposal too many is seen, one that is kept back is not.
+//! What cannot be known is a change: a proposal too many is seen, one that is kept back is not. What a registry does not
+//! tell just now is waited for: an outage would open what the next cycle has to close.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::Unknown;
 use super::digest::Digest;
-use super::image::{Content, Image, ManifestKind, Platform};
+use super::image::{Content, Image, ManifestKind, NoContent, Platform};
 use super::policy::Unchanged;
 
 /// What the manifests of single platforms are made of, by the manifest's digest; as in
 /// [`Evidence::contents`](super::proposal::Evidence::contents).
-pub type Contents = BTreeMap<Digest, Result<Content, Unknown>>;
+pub type Contents = BTreeMap<Digest, Result<Content, NoContent>>;
 
 /// The platforms that a use is built for, by its `--platform` and the policy's `platforms`; empty: all of the image's.
 /// What only the build knows (`$BUILDPLATFORM`) may be any.
@@ -27,23 +28,35 @@ pub fn in_use(written: Option<&str>, policy: &[Platform]) -> Vec<Platform> {
 /// [`Unchanged::Content`], as far as `rule` goes.
 ///
 /// `in_use`: all platforms of the old image where none is named. A platform in use that one of them lacks is a change.
+/// [`Unknown`]: nothing known differs, and a registry does not tell the rest now.
 pub fn is_unchanged(
     (old, new): (&Image, &Image),
     in_use: &[Platform],
     contents: &Contents,
     rule: Unchanged,
-) -> Option<Unchanged> {
+) -> Result<Option<Unchanged>, Unknown> {
     let pairs = match rule {
-        Unchanged::Off => return None,
-        Unchanged::Platforms | Unchanged::Content => pairs(old, new, in_use)?,
+        Unchanged::Off => None,
+        Unchanged::Platforms | Unchanged::Content => pairs(old, new, in_use),
     };
-    if pairs.iter().all(|(old, new)| old == new) {
-        return Some(Unchanged::Platforms);
+    let Some(mut pairs) = pairs else { return Ok(None) };
+    pairs.retain(|(old, new)| old != new);
+    if pairs.is_empty() {
+        return Ok(Some(Unchanged::Platforms));
     }
-    let content = |digest: Digest| contents.get(&digest).and_then(|content| content.as_ref().ok());
-    let is_same =
-        |(old, new): &(Digest, Digest)| old == new || content(*old).is_some_and(|it| Some(it) == content(*new));
-    (rule == Unchanged::Content && pairs.iter().all(is_same)).then_some(Unchanged::Content)
+    if rule == Unchanged::Platforms {
+        return Ok(None);
+    }
+    let mut unanswered = None;
+    for (old, new) in pairs {
+        match (contents.get(&old), contents.get(&new)) {
+            (Some(Ok(old)), Some(Ok(new))) if old == new => {}
+            (Some(Err(NoContent::ForNow(unknown))), Some(Ok(_) | Err(NoContent::ForNow(_))))
+            | (Some(Ok(_)), Some(Err(NoContent::ForNow(unknown)))) => unanswered = Some(unknown.clone()),
+            _ => return Ok(None),
+        }
+    }
+    unanswered.map_or(Ok(Some(Unchanged::Content)), Err)
 }
 
 /// The manifests whose contents [`is_unchanged`] compares by [`Unchanged::Content`], of both images.
@@ -108,7 +121,7 @@ mod tests {
         Image { manifests, ..Image::bare(digest(name), ManifestKind::Index) }
     }
 
-    fn content(text: &str) -> Result<Content, Unknown> {
+    fn content(text: &str) -> Result<Content, NoContent> {
         Ok(Content { config: digest(text), layers: vec![digest("layer")] })
     }
 
@@ -116,7 +129,7 @@ mod tests {
         let contents =
             [("a1", "a"), ("a2", "a"), ("b1", "b"), ("b2", "other")].map(|(at, text)| (digest(at), content(text)));
         let in_use: Vec<Platform> = in_use.iter().map(|text| platform(text)).collect();
-        is_unchanged((old, new), &in_use, &contents.into(), rule)
+        is_unchanged((old, new), &in_use, &contents.into(), rule).unwrap()
     }
 
     #[test]
@@ -182,9 +195,27 @@ mod tests {
         }
         let old = index("old", &[("linux/amd64", "a1")]);
         let new = index("new", &[("linux/amd64", "a2")]);
-        let unknown = || Err(Unknown { reason: "no answer".to_owned() });
-        let contents = BTreeMap::from([(digest("a1"), unknown()), (digest("a2"), unknown())]);
-        assert_eq!(is_unchanged((&old, &new), &[], &contents, Unchanged::Content), None);
+        let unreadable = || Err(NoContent::ForGood);
+        let contents = BTreeMap::from([(digest("a1"), unreadable()), (digest("a2"), unreadable())]);
+        assert_eq!(is_unchanged((&old, &new), &[], &contents, Unchanged::Content), Ok(None));
+    }
+
+    #[test]
+    fn what_a_registry_does_not_tell_now_is_no_change_unless_something_else_is() {
+        let old = index("old", &[("linux/amd64", "a1"), ("linux/arm64", "b1")]);
+        let new = index("new", &[("linux/amd64", "a2"), ("linux/arm64", "b2")]);
+        let unknown = Unknown { reason: "HTTP 503".to_owned() };
+        let told = |a2: Result<Content, NoContent>, b2: Result<Content, NoContent>| {
+            let known = [("a1", content("a")), ("a2", a2), ("b1", content("b")), ("b2", b2)];
+            let contents = known.map(|(text, content)| (digest(text), content)).into();
+            is_unchanged((&old, &new), &[], &contents, Unchanged::Content)
+        };
+        let no_answer = || Err(NoContent::ForNow(unknown.clone()));
+        assert_eq!(told(content("a"), content("b")), Ok(Some(Unchanged::Content)));
+        assert_eq!(told(content("a"), no_answer()), Err(unknown.clone()));
+        assert_eq!(told(content("other"), no_answer()), Ok(None));
+        assert_eq!(told(no_answer(), content("other")), Ok(None));
+        assert_eq!(told(no_answer(), Err(NoContent::ForGood)), Ok(None));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Registries {
                 }
             }
             // No HEAD here; or a refusal, or an absence, whose words only a GET brings.
-            403 | 404 | 405 | 410 | 501 => self.hashed_digest(target, tag).await,
+            403 | 404 | 405 | 410 | 412 | 501 => self.hashed_digest(target, tag).await,
             _ => Err(failure_of(response).await),
         }
     }
@@ -62,7 +62,7 @@ impl Registries {
                     Some(_) | None => Ok(()),
                 }
             }
-            403 | 404 | 405 | 410 | 501 => self.manifest(target, digest).await.map(drop),
+            403 | 404 | 405 | 410 | 412 | 501 => self.manifest(target, digest).await.map(drop),
             _ => Err(failure_of(response).await),
         }
     }

@@ -90,6 +90,8 @@ pub(super) async fn failure_of(response: Response) -> Failure {
         401 => Failure::Unauthorized { message },
         // No code of the specification tells a policy from a permission: the words do. They only soften the report.
         403 if message.to_ascii_lowercase().contains("denied by policy") => Failure::DeniedByPolicy { message },
+        // Harbor's, where a project lets no vulnerable or unsigned image out. No question here has a precondition.
+        412 => Failure::DeniedByPolicy { message },
         403 => Failure::Denied { message },
         404 | 410 => match code.as_str() {
             "MANIFEST_UNKNOWN" => Failure::NotFound,

@@ -8,9 +8,9 @@ use super::recording::Recording;
 use super::replay::{Followed, Replay};
 use super::repository::Repository;
 use super::track::Look;
-use crate::domain::candidates::{self, Move, RepositoryFacts, Unknown};
+use crate::domain::candidates::{self, Move, RepositoryFacts};
 use crate::domain::digest::Digest;
-use crate::domain::image::{Content, Image, ManifestKind};
+use crate::domain::image::{Content, Image, ManifestKind, NoContent};
 use crate::domain::plan::{self, Knowledge};
 use crate::domain::policy::Follow;
 use crate::domain::proposal::{Evidence, NoImage};
@@ -103,7 +103,6 @@ fn manifests(image: &Image) -> impl Iterator<Item = Digest> {
     image.manifests.values().copied().chain(own)
 }
 
-fn content(manifest: &Digest, recording: &Recording) -> Result<Content, Unknown> {
-    let unknown = || Unknown { reason: "the history does not say what it is made of".to_owned() };
-    recording.content(manifest).cloned().ok_or_else(unknown)
+fn content(manifest: &Digest, recording: &Recording) -> Result<Content, NoContent> {
+    recording.content(manifest).cloned().ok_or(NoContent::ForGood)
 }

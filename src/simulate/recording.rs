@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::lines::{self, InputError};
 use crate::domain::digest::Digest;
-use crate::domain::image::{Content, Image, ManifestKind};
+use crate::domain::image::{Content, Image};
 use crate::domain::image_record::ImageRecord;
 use crate::domain::reference::{ImageName, Reference, TagRef};
 
@@ -72,7 +72,7 @@ impl Recording {
     /// Content never changes under a digest: whichever line says more is right.
     fn note(&mut self, name: &ImageName, (image, contents): (Image, BTreeMap<Digest, Content>)) {
         // Of an index without its manifests nothing more is known than of one that nobody looked at.
-        if image.kind == ManifestKind::Image || !image.manifests.is_empty() {
+        if !image.is_unread() {
             self.images.insert((name.clone(), image.digest), image);
         }
         self.contents.extend(contents);

@@ -383,7 +383,7 @@ fn a_pinned_digest_that_is_gone_is_replaced_with_a_remark() {
     let mut world = World::one_behind();
     world.contents.insert(digest('a'), Content::Gone);
     assert_eq!(world.cycle(), ["open refrom/base-images: Dockerfile:1 nginx a→b"]);
-    assert!(world.pull_request(1).body.contains("is gone from its registry"));
+    assert!(world.pull_request(1).body.contains("The registry no longer gives out the pinned digest"));
 }
 
 #[test]

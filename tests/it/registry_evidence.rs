@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use refrom::cycle::{evidence, lookup};
-use refrom::demo::registry::{Access, Fault, Form, ImageSpec, Registry};
+use refrom::demo::registry::{Access, Fault, FaultKind, Form, ImageSpec, Registry};
 use refrom::domain::candidates::{Candidate, Move, Observations, Unanswered, UseState};
 use refrom::domain::digest::Digest;
 use refrom::domain::image::Platform;
@@ -128,6 +128,18 @@ async fn a_mirror_that_does_not_answer_is_unknown_and_one_that_hides_is_too() {
 }
 
 #[tokio::test]
+async fn a_mirror_that_refuses_by_a_policy_holds_back() {
+    let world = Mirrored::open(&build("old"), &build("new")).await;
+    for (status, code) in [(403, "DENIED: pull denied by policy"), (412, "PROJECTPOLICYVIOLATION")] {
+        world.mirror.clear_faults();
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"current image with 3 vulnerabilities"}}]}}"#);
+        world.mirror.inject(Fault::on("manifests", FaultKind::Status { status, headers: Vec::new(), body }));
+        let found = world.evidence(&world.wanted(Some("dhi/nginx"))).await;
+        assert!(matches!(found.in_mirror, Some(Err(Unanswered::HeldBack(_)))), "{status}: {:?}", found.in_mirror);
+    }
+}
+
+#[tokio::test]
 async fn a_mirror_is_not_asked_for_what_its_upstream_has_not() {
     let world = Mirrored::open(&build("old"), &build("new")).await;
     world.upstream.delete_manifest("nginx", &world.new);
@@ -147,7 +159,7 @@ async fn a_rebuild_of_attestations_alone_has_the_same_manifests() {
     let found = world.evidence(&world.wanted(None)).await;
     let (old, new) = (found.old.unwrap(), found.new.unwrap());
     let unchanged = is_unchanged((&old, &new), &[], &found.contents, Unchanged::Platforms);
-    assert_eq!(unchanged, Some(Unchanged::Platforms));
+    assert_eq!(unchanged, Ok(Some(Unchanged::Platforms)));
 }
 
 #[tokio::test]
@@ -174,8 +186,8 @@ async fn contents_are_read_for_the_platforms_in_use_alone_and_once_for_ever() {
         let it = &found[&wanted];
         let (old, new) = (it.old.as_ref().unwrap(), it.new.as_ref().unwrap());
         let told = |rule| is_unchanged((old, new), &platforms, &it.contents, rule);
-        assert_eq!(told(Unchanged::Content), Some(Unchanged::Content), "{platforms:?}");
-        assert_eq!(told(Unchanged::Platforms), None, "{platforms:?}");
+        assert_eq!(told(Unchanged::Content), Ok(Some(Unchanged::Content)), "{platforms:?}");
+        assert_eq!(told(Unchanged::Platforms), Ok(None), "{platforms:?}");
     }
     store.close().await;
 }

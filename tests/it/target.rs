@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use refrom::domain::candidates::{Candidate, RepositoryKey, Unanswered, Unknown, UseState};
 use refrom::domain::denial::Denial;
 use refrom::domain::digest::Digest;
-use refrom::domain::image::{Image, ManifestKind};
+use refrom::domain::image::{Image, ManifestKind, Platform};
 use refrom::domain::ledger::{History, Sighting};
 use refrom::domain::marker::{Marker, MarkerPin};
 use refrom::domain::pattern::Pattern;
@@ -37,7 +37,7 @@ pub struct Bench {
     /// What the registry says where a digest is no index of two platforms.
     pub images: BTreeMap<Digest, Result<Image, NoImage>>,
     /// Whether the mirror has them; it does where nothing is said.
-    pub mirrored: BTreeMap<Digest, Result<bool, Unknown>>,
+    pub mirrored: BTreeMap<Digest, Result<bool, Unanswered>>,
 }
 
 pub fn written() -> TagRef {
@@ -360,8 +360,37 @@ fn what_is_not_in_the_mirror_yet_gives_way_to_the_one_before_it() {
     bench.mirrored.extend(['b', 'c'].map(|letter| (digest(letter), Ok(false))));
     assert_eq!(bench.goes(), Err(Some(Reason::NotInMirror { digest: digest('c'), since: at(3) })));
     let mut bench = Bench::seen('a', "abc");
-    bench.mirrored.insert(digest('c'), Err(Unknown { reason: "HTTP 503".to_owned() }));
+    bench.mirrored.insert(digest('c'), Err(Unanswered::Unknown(Unknown { reason: "HTTP 503".to_owned() })));
     assert!(matches!(bench.goes(), Err(Some(Reason::Unknown(_)))));
+    let mut bench = Bench::seen('a', "abc");
+    bench.mirrored.insert(digest('c'), Err(Unanswered::HeldBack("vulnerable".to_owned())));
+    assert_eq!(bench.goes(), Ok('b'), "a policy of the mirror");
+}
+
+#[test]
+fn a_pinned_digest_that_its_registry_refuses_is_left() {
+    let mut bench = Bench::seen('a', "ab");
+    bench.says('a', Err(NoImage::HeldBack("vulnerable".to_owned())));
+    assert_eq!(bench.goes(), Ok('b'));
+    let mut bench = Bench::seen('a', "ab");
+    bench.says('a', Err(NoImage::Unknown(Unknown { reason: "HTTP 503".to_owned() })));
+    assert!(matches!(bench.goes(), Err(Some(Reason::Unknown(_)))));
+}
+
+#[test]
+fn a_platform_that_is_named_otherwise_is_there() {
+    let with = |letter, variant: Option<&str>| {
+        let mut manifests = manifests(&["amd64", "arm64"], letter);
+        let arm = manifests.pop_last().unwrap();
+        manifests.insert(Platform { variant: variant.map(str::to_owned), ..arm.0 }, arm.1);
+        Image { manifests, ..index(digest(letter)) }
+    };
+    for (old, new) in [(Some("v8"), None), (None, Some("v8"))] {
+        let mut bench = Bench::seen('a', "ab");
+        bench.says('a', Ok(with('a', old)));
+        bench.says('b', Ok(with('b', new)));
+        assert_eq!(bench.goes(), Ok('b'), "{old:?} to {new:?}");
+    }
 }
 
 #[test]

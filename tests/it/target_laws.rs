@@ -80,7 +80,7 @@ type OtherTag = ((&'static str, Option<[u32; 3]>), Option<Unanswered>, Vec<Wrong
 enum Wrong {
     Nothing,
     Image(Box<Result<Image, NoImage>>),
-    Mirror(Result<bool, Unknown>),
+    Mirror(Result<bool, Unanswered>),
     Denied,
 }
 
@@ -95,7 +95,9 @@ fn wrong() -> impl Strategy<Value = Wrong> {
         small(ManifestKind::Index),
     ];
     let images = images.map(|image| Wrong::Image(Box::new(image))).into_iter();
-    let others = [Wrong::Nothing, Wrong::Mirror(Ok(false)), Wrong::Mirror(Err(unknown())), Wrong::Denied];
+    let held_back = Unanswered::HeldBack("vulnerable".to_owned());
+    let of_mirror = [Ok(false), Err(Unanswered::Unknown(unknown())), Err(held_back)].map(Wrong::Mirror);
+    let others = [Wrong::Nothing, Wrong::Denied].into_iter().chain(of_mirror);
     prop::sample::select(images.chain(others).collect::<Vec<_>>())
 }
 

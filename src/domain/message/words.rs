@@ -124,11 +124,11 @@ pub(super) fn proved(proof: &WaveProof, wave: &str) -> String {
     format!("wave {wave} had merged it, or a later digest, by {merged}, and {green}.")
 }
 
-/// A remark about an image whose pinned digest is gone; both texts are Markdown.
+/// A remark about an image whose pinned digest is gone, or refused by its registry's policy; both texts are Markdown.
 pub(super) fn old_gone(old: &str, reference: &str) -> String {
     format!(
-        "> The pinned digest {old} of {reference} is gone from its registry, so its kind and its platforms could not be \
-         compared with the new one's."
+        "> The registry no longer gives out the pinned digest {old} of {reference}, so its kind and its platforms could \
+         not be compared with the new one's."
     )
 }
 

@@ -204,8 +204,13 @@ impl Search {
             .and_then(|images| rules.may_come(trail, digest, evidence).map(|()| images))
             .and_then(|images| match rules.unchanged(candidate, evidence) {
                 // Whoever has to leave the pinned digest leaves it for the same content, too.
-                Some(rule) if urgency.is_none() => Err(Reason::Unchanged(rule)),
-                Some(_) | None => Ok(images),
+                _ if urgency.is_some() => Ok(images),
+                Ok(Some(rule)) => Err(Reason::Unchanged(rule)),
+                Ok(None) => Ok(images),
+                Err(unknown) => {
+                    let reason = format!("it cannot be told what its new digest changes: {unknown}");
+                    Err(Reason::Unknown(Unknown { reason }))
+                }
             });
         let lacks_contents = || urgency.is_none() && judged.is_ok() && rules.lacks_contents(candidate, evidence);
         if evidence.is_none() || lacks_contents() {
@@ -317,8 +322,8 @@ impl<'a> Rules<'a> {
     }
 
     /// By which of the policy's rules a digest changes nothing for the platforms that the pin is built for.
-    fn unchanged(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> Option<Unchanged> {
-        let (evidence, images) = both(evidence)?;
+    fn unchanged(&self, candidate: &Candidate, evidence: Option<&Evidence>) -> Result<Option<Unchanged>, Unknown> {
+        let Some((evidence, images)) = both(evidence) else { return Ok(None) };
         unchanged::is_unchanged(images, &candidate.in_use, &evidence.contents, self.policy.unchanged)
     }
 
@@ -335,8 +340,9 @@ impl<'a> Rules<'a> {
     fn may_come(&self, trail: &Trail<'_>, digest: Digest, evidence: Option<&Evidence>) -> Result<(), Reason> {
         let since = trail.history.sighting(&digest).map_or(self.now, |sighting| sighting.first_seen);
         match evidence.and_then(|evidence| evidence.in_mirror.as_ref()) {
-            Some(Ok(false)) => Err(Reason::NotInMirror { digest, since }),
-            Some(Err(unknown)) => {
+            Some(Ok(false) | Err(Unanswered::Gone)) => Err(Reason::NotInMirror { digest, since }),
+            Some(Err(Unanswered::HeldBack(words))) => Err(Reason::HeldBack(words.clone())),
+            Some(Err(Unanswered::Unknown(unknown))) => {
                 let reason = format!("its mirror could not be asked: {unknown}");
                 Err(Reason::Unknown(Unknown { reason }))
             }

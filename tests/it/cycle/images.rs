@@ -52,7 +52,7 @@ async fn a_pinned_digest_that_is_gone_is_followed_with_a_remark() {
     world.registry.delete_manifest(IMAGE, &first);
     world.run().await;
     let hosted = world.pull_request(WEB, 1);
-    assert!(hosted.body.contains("is gone from its registry"), "{}", hosted.body);
+    assert!(hosted.body.contains("The registry no longer gives out the pinned digest"), "{}", hosted.body);
     assert!(world.file(WEB, "refrom/base-images", "Dockerfile").contains(&second.to_string()));
     world.run().await;
     assert_eq!(world.costs().writes, 0);
