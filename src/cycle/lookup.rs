@@ -120,8 +120,8 @@ pub async fn image(
 ) -> Result<Image, RegistryError> {
     if let Some(store) = store {
         match store.image(name, digest).await {
-            Ok(Some(image)) => return Ok(image),
-            Ok(None) => {}
+            Ok(Some(image)) if !image.is_unread() => return Ok(image),
+            Ok(_) => {}
             // The registry knows as well.
             Err(error) => tracing::warn!(%error, "the store did not answer"),
         }
@@ -135,7 +135,7 @@ pub async fn image(
     Ok(image)
 }
 
-fn unanswered(error: &RegistryError) -> Unanswered {
+pub(super) fn unanswered(error: &RegistryError) -> Unanswered {
     match &error.failure {
         Failure::NotFound => Unanswered::Gone,
         Failure::DeniedByPolicy { message } => Unanswered::HeldBack(message.clone()),

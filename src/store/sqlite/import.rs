@@ -24,10 +24,10 @@ const PREPARE: &str = "
     ) STRICT;
     CREATE INDEX incoming_tag ON incoming (image, tag, first_seen);";
 
-/// Where no last sight is told, a digest was there until the next one was first seen.
+/// Where no last sight is told, a digest was there until right before the next one was first seen.
 const RESOLVE: &str = "
     UPDATE incoming SET last_seen = coalesce(
-        (SELECT min(next.first_seen) FROM incoming AS next
+        (SELECT max(incoming.first_seen, min(next.first_seen) - 1) FROM incoming AS next
          WHERE next.image = incoming.image AND next.tag = incoming.tag
          AND next.first_seen > incoming.first_seen AND next.digest <> incoming.digest), first_seen)
     WHERE last_seen IS NULL";
@@ -93,7 +93,8 @@ impl Import<'_> {
         let query = sqlx::query(sql).bind(tag.image.to_string()).bind(tag.tag.as_str()).bind(digest.to_string());
         let query = query.bind(first_seen.as_microsecond()).bind(last_seen.map(Timestamp::as_microsecond));
         query.execute(&mut *self.transaction).await.map_err(self.store.write_error())?;
-        if let Some(image) = image {
+        // What says nothing of its platforms would keep the registry from being asked.
+        if let Some(image) = image.as_ref().filter(|image| !image.is_unread()) {
             let query = self.store.new_image(&tag.image, image)?;
             query.execute(&mut *self.transaction).await.map_err(self.store.write_error())?;
         }

@@ -121,7 +121,8 @@ fn three_keys_of_a_line_are_enough_and_empty_lines_none() {
         + &line("dhi.io/nginx:1", "a", "2026-08-01T00:00:00Z");
     assert_eq!(import(&world, &lines).ended(0).stdout, "2 lines: 2 new, 0 merged, 0 unchanged\n");
     let exported = world.refrom(&["ledger", "export"]).ended(0).stdout;
-    let seen = [("2026-08-01T00:00:00Z", "2026-08-02T00:00:00Z"), ("2026-08-02T00:00:00Z", "2026-08-02T00:00:00Z")];
+    let seen =
+        [("2026-08-01T00:00:00Z", "2026-08-01T23:59:59.999999Z"), ("2026-08-02T00:00:00Z", "2026-08-02T00:00:00Z")];
     for (line, (first, last)) in exported.lines().zip(seen) {
         assert!(line.contains(&format!("\"first_seen\":\"{first}\",\"last_seen\":\"{last}\"")), "{line}");
     }

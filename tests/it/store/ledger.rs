@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::digest::Digest;
-use refrom::domain::image::Content;
+use refrom::domain::image::{Content, Image, ManifestKind};
 use refrom::domain::reference::TagRef;
 use refrom::store::{Imported, LedgerEntry, Reach, SqliteReader, SqliteStore, Store};
 
@@ -28,6 +28,11 @@ pub fn entry(name: &str, content: &[u8], first: i64, last: impl Into<Option<i64>
         image: None,
         contents: [].into(),
     }
+}
+
+/// A digest that was seen from one minute to right before another.
+fn right_before(name: &str, content: &[u8], first: i64, next: i64) -> LedgerEntry {
+    LedgerEntry { last_seen: Some(at(next) - SignedDuration::from_micros(1)), ..entry(name, content, first, None) }
 }
 
 pub async fn import(store: &SqliteStore, entries: &[LedgerEntry]) -> Imported {
@@ -106,8 +111,8 @@ async fn without_a_last_sight_a_digest_was_there_until_the_next_one() {
         assert_eq!(
             exported(&path).await,
             [
-                entry("1", b"a", 10, 20),
-                entry("1", b"b", 20, 30),
+                right_before("1", b"a", 10, 20),
+                right_before("1", b"b", 20, 30),
                 entry("1", b"c", 30, 30),
                 entry("2", b"other", 15, 15)
             ]
@@ -116,6 +121,28 @@ async fn without_a_last_sight_a_digest_was_there_until_the_next_one() {
     let history = store.history(&tag("1")).await.unwrap();
     assert_eq!(history.head().unwrap().digest, Digest::of(b"c"));
     assert!(!history.is_withdrawn(&Digest::of(b"b")));
+}
+
+#[tokio::test]
+async fn a_flap_without_last_sights_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let lines = [entry("1", b"a", 10, None), entry("1", b"b", 20, None), entry("1", b"a", 30, None)];
+    import(&store, &lines).await;
+    let history = store.history(&tag("1")).await.unwrap();
+    assert_eq!(history.head().unwrap().digest, Digest::of(b"a"));
+    assert!(history.is_withdrawn(&Digest::of(b"b")));
+}
+
+#[tokio::test]
+async fn an_index_without_its_manifests_is_no_more_known_than_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    for (kind, is_known) in [(ManifestKind::Index, false), (ManifestKind::Image, true)] {
+        let bare = Image::bare(Digest::of(b"a"), kind);
+        import(&store, &[LedgerEntry { image: Some(bare), ..entry("1", b"a", 10, 20) }]).await;
+        assert_eq!(store.image(&tag("1").image, &Digest::of(b"a")).await.unwrap().is_some(), is_known, "{kind:?}");
+    }
 }
 
 #[tokio::test]
