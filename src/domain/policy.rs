@@ -170,9 +170,10 @@ pub enum Pairing {
 }
 
 /// To which tags pins may move.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Follow {
     /// To none: the tag stays, its digest moves.
+    #[default]
     Digest,
     /// To those that differ in the third part of the version and below.
     Patch,

@@ -207,7 +207,7 @@ impl Waves {
         let standings = self.standings(candidate, self.left_for(candidate));
         for (wave, standing) in before.iter().zip(standings.iter()) {
             if let Some(cause) = standing.blocked_at(now) {
-                return wait(wave, cause.clone());
+                return wait(wave, cause);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::domain::policy::DeniedDigest;
+use crate::domain::policy::{DeniedDigest, Follow, Policy};
 use crate::domain::waves::{Advance, UnderWay, Wave, WaveCause, WaveFacts, WaveStanding, Waves};
 use crate::store::{Store, StoreError, WaveBooks};
 
@@ -18,13 +18,15 @@ pub struct Rollout {
     forges: BTreeSet<String>,
     /// What every repository's policy denies.
     denied: Vec<DeniedDigest>,
+    /// How far the policy follows that is everybody's, unless somebody has another one.
+    follow: Follow,
 }
 
 impl Rollout {
     pub fn of(config: &Config) -> Self {
         let forges = config.forges.iter().map(|forge| forge.name.clone()).collect();
-        let denied = config.policy_for_work_tree(None, None).policy.denied;
-        Self { waves: config.waves.clone(), advance: config.advance, forges, denied }
+        let Policy { denied, follow, .. } = config.policy_for_work_tree(None, None).policy;
+        Self { waves: config.waves.clone(), advance: config.advance, forges, denied, follow }
     }
 
     /// The names of the waves, in their order.
@@ -49,7 +51,7 @@ impl Rollout {
     pub fn told(&self, books: WaveBooks, now: Timestamp) -> Vec<UnderWay> {
         let unlisted = books.listings.unlisted(self.forges.iter().map(String::as_str));
         let facts = WaveFacts { unlisted, ..books.facts };
-        Waves::new(self.waves.clone(), self.advance, facts).under_way(&books.ledger, &self.denied, now)
+        Waves::new(self.waves.clone(), self.advance, facts).under_way(&books.ledger, (&self.denied, self.follow), now)
     }
 }
 

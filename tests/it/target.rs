@@ -253,8 +253,14 @@ fn waves(of_canary: &[&str]) -> Waves {
 #[test]
 fn a_higher_tag_waits_for_the_earlier_repositories_that_have_the_tag_of_the_pin() {
     let mut bench = Bench::seen('a', "a").with_higher("x");
-    bench.knowledge.waves = waves(&["3"]);
+    bench.knowledge.waves = waves(&["0.9-alpine"]);
     assert_eq!(bench.goes(), Ok('x'), "what the canary has is left by nobody");
+    bench.knowledge.waves = waves(&["3"]);
+    let Err(Some(Reason::Wave(wait))) = bench.goes() else { panic!("{:?}", bench.goes()) };
+    assert!(
+        matches!(wait.cause, WaveCause::Unknown(_)),
+        "it went past that tag, and nobody knows how that went: {wait}"
+    );
     bench.knowledge.waves = waves(&["1", "3"]);
     let Err(Some(Reason::Wave(wait))) = bench.goes() else { panic!("{:?}", bench.goes()) };
     assert_eq!(wait.cause, WaveCause::Merged { have: 0, of: 1 });

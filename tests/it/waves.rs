@@ -24,6 +24,8 @@ struct Fleet {
     advance: Advance,
     adoptions: Adoptions,
     pipelines: BTreeMap<RepositoryKey, BasePipeline>,
+    /// How the pipelines of their heads stand.
+    heads: BTreeMap<RepositoryKey, Pipeline>,
     /// What each repository pins now.
     pinned: Pinned,
     ledger: Ledger,
@@ -32,6 +34,8 @@ struct Fleet {
     taken_back: Vec<Denial>,
     /// What everybody's policy denies.
     denied: Vec<DeniedDigest>,
+    /// How far everybody follows.
+    follow: Follow,
     /// Where pins are on their way to: the tag, the digest, the tag that they leave.
     sought: Vec<(TagRef, Digest, Option<TagRef>)>,
     now: Timestamp,
@@ -68,11 +72,13 @@ impl Fleet {
             advance: Advance { merged_percent, green_for },
             adoptions: Adoptions::new(),
             pipelines: BTreeMap::new(),
+            heads: BTreeMap::new(),
             pinned: BTreeMap::new(),
             ledger: Ledger::default(),
             unlisted: BTreeMap::new(),
             taken_back: Vec::new(),
             denied: Vec::new(),
+            follow: Follow::Digest,
             sought: Vec::new(),
             now: "2026-11-20T08:00:00Z".parse().unwrap(),
         }
@@ -87,6 +93,8 @@ impl Fleet {
     fn pins(&mut self, names: &[&str], letters: &str) {
         for name in names {
             self.pinned.insert(key(name), BTreeMap::from([(tag("1"), digests(letters))]));
+            // What was merged now has no pipeline yet.
+            self.heads.remove(&key(name));
         }
         self.look();
     }
@@ -99,10 +107,13 @@ impl Fleet {
     }
 
     fn pipeline(&mut self, name: &str, look: Pipeline) {
-        let before = self.pipelines.get(&key(name)).copied();
-        if let Some(after) = BasePipeline::after(before, look, self.now) {
-            self.pipelines.insert(key(name), after);
-        }
+        self.heads.insert(key(name), look);
+        self.look_at_pipeline(&key(name), look);
+    }
+
+    fn look_at_pipeline(&mut self, key: &RepositoryKey, look: Pipeline) {
+        let before = self.pipelines.get(key).copied();
+        self.pipelines.extend(BasePipeline::after(before, look, self.now).map(|after| (key.clone(), after)));
     }
 
     /// Each of these has a pipeline that passes now.
@@ -116,7 +127,16 @@ impl Fleet {
         changes.apply(&mut self.adoptions, self.now);
     }
 
+    /// So many hours later a cycle looks at everybody's pipelines.
     fn hours(&mut self, hours: i64) {
+        self.unseen_hours(hours);
+        for (key, look) in self.heads.clone() {
+            self.look_at_pipeline(&key, look);
+        }
+    }
+
+    /// Nobody looks in between.
+    fn unseen_hours(&mut self, hours: i64) {
         self.now += SignedDuration::from_hours(hours);
     }
 
@@ -136,8 +156,7 @@ impl Fleet {
 
     fn reached(&self, name: &str, letter: char) -> Result<(), WaveWait> {
         let (tag, digest, history) = (&tag("1"), &digest(letter), self.history());
-        let candidate =
-            WaveCandidate { tag, digest, left: None, follow: Follow::Digest, history, denied: &self.denied };
+        let candidate = WaveCandidate { tag, digest, left: None, follow: self.follow, history, denied: &self.denied };
         self.waves().reached(&key(name), candidate, self.now)
     }
 
@@ -156,7 +175,7 @@ impl Fleet {
 
     /// The digests on their way.
     fn under_way(&self) -> Vec<UnderWay> {
-        self.waves().under_way(&self.ledger, &self.denied, self.now)
+        self.waves().under_way(&self.ledger, (&self.denied, self.follow), self.now)
     }
 
     /// What a digest waits for in a repository.

@@ -5,9 +5,10 @@ use super::{Choice, Considered, Rules};
 use crate::domain::candidates::{Candidate, Move, Unknown, UseState};
 use crate::domain::follow;
 use crate::domain::marker::MarkerPin;
-use crate::domain::policy::Follow;
+use crate::domain::policy::{AutoMerge, Follow};
 use crate::domain::proposal::{self, Compared, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
+use crate::domain::waves::{WaveCause, WaveWait};
 
 /// Whether a pull request goes on proposing for a pin what it proposes, in place of what was chosen, and why that is not
 /// something newer.
@@ -33,7 +34,7 @@ pub fn stays(considered: &Considered, held: &MarkerPin, rules: &Rules<'_>) -> Op
         Choice::Propose(pin) if !is_newer(candidate, held, pin, rules) => return None,
         Choice::Propose(_) => Search::of(candidate, rules).stops.told(&candidate.asked)?.reason,
     };
-    (!is_forbidden(candidate, held, rules)).then_some(reason)
+    (!is_forbidden(candidate, held, rules) && !is_stopped(candidate, held, rules)).then_some(reason)
 }
 
 /// The way that a pull request proposes for a pin.
@@ -79,6 +80,22 @@ pub(in crate::domain) fn is_forbidden(candidate: &Candidate, held: &MarkerPin, r
         || history.is_withdrawn(&held.new)
         || candidate.old.is_some_and(|old| history.is_backwards(&old, &held.new))
         || is_disproved(candidate, held, rules)
+}
+
+/// Whether the forge may merge by itself what an earlier wave has failed with since it was proposed. Where people merge, it
+/// stays, and says so.
+fn is_stopped(candidate: &Candidate, held: &MarkerPin, rules: &Rules<'_>) -> bool {
+    let Some(repository) = rules.repository.filter(|_| rules.policy.automerge == AutoMerge::WhenGreen) else {
+        return false;
+    };
+    let asked = asked(candidate, held.new_tag.as_ref());
+    let history = rules.history(&asked);
+    let reached = rules.knowledge.waves.reached(
+        repository,
+        rules.wave_candidate(candidate, (&asked, &history), &held.new),
+        rules.now,
+    );
+    matches!(reached, Err(WaveWait { cause: WaveCause::Failed(_), .. }))
 }
 
 /// Whether the registry says that the digest may not follow the pinned one. A registry that does not answer for the tag

@@ -21,6 +21,8 @@ pub(super) struct Question {
     pub(super) digest: Digest,
     /// The tags that are left for it.
     pub(super) left: Vec<TagRef>,
+    /// The tags that are higher: who has one of those went on from it.
+    pub(super) beyond: Vec<TagRef>,
     /// What the repository's policy denies.
     pub(super) denied: Vec<Digest>,
 }

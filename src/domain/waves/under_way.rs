@@ -27,18 +27,29 @@ pub struct UnderWay {
 
 impl Waves {
     /// The digests that somebody has, is to get or could have, and not everybody who pins the tag: by tag, then newest
-    /// first. `ledger` has the sightings of these tags, at least those of their heads and of these digests; `denied` is
-    /// what everybody's policy denies.
-    pub fn under_way(&self, ledger: &Ledger, denied: &[DeniedDigest], now: Timestamp) -> Vec<UnderWay> {
+    /// first. `ledger` has the sightings of these tags, at least those of their heads and of these digests; `denied`
+    /// and `follow` are what everybody's policy says.
+    pub fn under_way(
+        &self,
+        ledger: &Ledger,
+        (denied, follow): (&[DeniedDigest], Follow),
+        now: Timestamp,
+    ) -> Vec<UnderWay> {
         if self.is_empty() {
             return Vec::new();
         }
         let tags: BTreeSet<&TagRef> = self.facts.adoptions.keys().chain(self.facts.sought.keys()).collect();
-        let of_tag = |tag: &TagRef| ledger.history(tag).map(|history| self.of_tag((tag, history), denied, now));
+        let of_tag =
+            |tag: &TagRef| ledger.history(tag).map(|history| self.of_tag((tag, history), (denied, follow), now));
         tags.into_iter().filter_map(of_tag).flatten().collect()
     }
 
-    fn of_tag(&self, (tag, history): (&TagRef, &History), denied: &[DeniedDigest], now: Timestamp) -> Vec<UnderWay> {
+    fn of_tag(
+        &self,
+        (tag, history): (&TagRef, &History),
+        (denied, follow): (&[DeniedDigest], Follow),
+        now: Timestamp,
+    ) -> Vec<UnderWay> {
         let holding = self.facts.adoptions.get(tag).into_iter().flat_map(BTreeMap::values).flatten();
         let pinned: BTreeSet<Option<Digest>> = holding.filter(|row| row.holds()).map(|row| row.digest).collect();
         let sought = self.facts.sought.get(tag);
@@ -55,14 +66,8 @@ impl Waves {
         };
         let newest_first = history.sightings().iter().rev().filter(|sighting| is_told(&sighting.digest));
         let under_way = newest_first.map(|sighting| {
-            let candidate = WaveCandidate {
-                tag,
-                digest: &sighting.digest,
-                left: None,
-                follow: Follow::Digest,
-                history: Some(history),
-                denied,
-            };
+            let candidate =
+                WaveCandidate { tag, digest: &sighting.digest, left: None, follow, history: Some(history), denied };
             UnderWay {
                 tag: tag.clone(),
                 digest: sighting.digest,
@@ -79,7 +84,7 @@ impl Waves {
         // Who is in the first wave is not known.
         let unlisted = std::iter::once(self.unlisted()).chain(std::iter::repeat(None));
         let at = |(standing, unlisted): (&WaveStanding, Option<WaveCause>)| WaveStanding {
-            blocked: unlisted.or_else(|| standing.blocked_at(now).cloned()),
+            blocked: unlisted.or_else(|| standing.blocked_at(now)),
             ..standing.clone()
         };
         standings.iter().zip(unlisted).map(at).collect()

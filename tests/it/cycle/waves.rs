@@ -28,6 +28,8 @@ const WAVES: &str = "waves: [{ name: canary, match: [acme/canary] }, { name: int
 on_both_forges!(
     a_digest_goes_from_wave_to_wave_as_it_is_merged_and_stays_green,
     a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovered,
+    what_the_forge_would_merge_by_itself_is_closed_when_an_earlier_wave_fails,
+    a_canary_that_moved_past_the_tag_on_which_it_failed_still_stops_it,
     a_merge_whose_pipeline_has_not_begun_proves_nothing,
     a_cycle_over_one_repository_knows_the_others_waves,
     a_fleet_that_was_never_listed_lets_no_later_wave_begin,
@@ -138,6 +140,69 @@ async fn a_failed_pipeline_stops_the_next_wave_and_says_so_until_it_has_recovere
     world.finish();
 }
 
+async fn what_the_forge_would_merge_by_itself_is_closed_when_an_earlier_wave_fails(face: Face) {
+    for (policy, is_closed) in [(&["automerge: when_green"][..], true), (&[], false)] {
+        let (mut world, _) = three_waves(face).await;
+        world.policy(policy);
+        world.run().await;
+        merge(&world, CANARY);
+        checks(&world, CANARY, Pipeline::Passed);
+        world.run().await;
+        world.wait_minutes(6 * 60);
+        world.run().await;
+        assert!(opened(&world, INTERNAL));
+        checks(&world, CANARY, Pipeline::Failed);
+        let report = world.run().await;
+        assert!(waits(&report, INTERNAL)[0].ends_with("acme/canary` failed"), "{:?}", waits(&report, INTERNAL));
+        let expected = if is_closed { PullRequestState::Closed } else { PullRequestState::Open };
+        assert_eq!(world.pull_request(INTERNAL, 1).state, expected, "{policy:?}");
+        assert!(world.run().await.repositories.iter().all(|it| it.plan.actions.is_empty()));
+        checks(&world, CANARY, Pipeline::Passed);
+        world.run().await;
+        world.wait_minutes(6 * 60);
+        world.run().await;
+        let open = world.forge.pull_requests(&name(INTERNAL)).unwrap();
+        assert_eq!(open.iter().filter(|it| it.state == PullRequestState::Open).count(), 1, "it is proved again");
+        world.finish();
+    }
+}
+
+async fn a_canary_that_moved_past_the_tag_on_which_it_failed_still_stops_it(face: Face) {
+    let mut world = World::on(face).await;
+    world.setting(WAVES);
+    world.policy(&["follow: minor"]);
+    let first = world.release(IMAGE, "1.27", "1");
+    for repository in [CANARY, INTERNAL, REST] {
+        world.repository(repository, &[("Dockerfile", &nginx("1.27.1", &first))]);
+        checks(&world, repository, Pipeline::Passed);
+    }
+    world.run().await;
+    world.release(IMAGE, "1.28", "1");
+    world.wait_minutes(60);
+    world.run().await;
+    world.forge.merge(&name(CANARY), 1).unwrap();
+    checks(&world, CANARY, Pipeline::Failed);
+    world.wait_minutes(60);
+    world.run().await;
+    world.release(IMAGE, "1.29", "1");
+    world.wait_minutes(60);
+    world.run().await;
+    world.forge.merge(&name(CANARY), 2).unwrap();
+    for _ in 0..10 {
+        world.wait_minutes(60);
+        let report = world.run().await;
+        assert!(!opened(&world, INTERNAL) && !opened(&world, REST), "{:?}", waits(&report, INTERNAL));
+    }
+    checks(&world, CANARY, Pipeline::Passed);
+    world.run().await;
+    world.wait_minutes(6 * 60);
+    world.run().await;
+    assert!(opened(&world, INTERNAL) && !opened(&world, REST));
+    let hosted = world.pull_request(INTERNAL, 1);
+    assert!(hosted.title.ends_with("1.27 → 1.29"), "{}", hosted.title);
+    world.finish();
+}
+
 async fn a_merge_whose_pipeline_has_not_begun_proves_nothing(face: Face) {
     let (mut world, second) = three_waves(face).await;
     world.run().await;
@@ -166,6 +231,8 @@ async fn a_cycle_over_one_repository_knows_the_others_waves(face: Face) {
     world.run_only(&[CANARY]).await;
     assert!(waits(&world.run_only(&[INTERNAL]).await, INTERNAL)[0].contains("have to stay green"));
     world.wait_minutes(6 * 60);
+    assert!(waits(&world.run_only(&[INTERNAL]).await, INTERNAL)[0].contains("stands is not known"), "nobody looked");
+    world.run_only(&[CANARY]).await;
     world.run_only(&[INTERNAL]).await;
     assert!(opened(&world, INTERNAL) && !opened(&world, REST));
     world.finish();

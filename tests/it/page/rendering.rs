@@ -101,7 +101,10 @@ fn a_repository_says_everything_that_is_known_of_it() {
 
 /// On its way from the canaries, one of which has failed.
 fn under_way() -> UnderWay {
-    let wave = |name: &str, have, of, blocked| WaveStanding { wave: name.to_owned(), have, of, merged: None, blocked };
+    let wave = |name: &str, have, of, blocked| {
+        let (wave, merged, unseen) = (name.to_owned(), None, None);
+        WaveStanding { wave, have, of, merged, blocked, unseen }
+    };
     let failed = RepositoryKey { forge: "github".to_owned(), name: "acme/canary".parse().unwrap() };
     UnderWay {
         tag: TagRef { image: "dhi.io/nginx".parse().unwrap(), tag: "1".parse().unwrap() },

@@ -108,8 +108,8 @@ struct Told {
 }
 
 impl Told {
-    fn new(merged_percent: u8, green_for: i64) -> Self {
-        let fleet = Fleet::new(merged_percent, SignedDuration::from_hours(green_for));
+    fn new(merged_percent: u8, green_for: i64, follow: Follow) -> Self {
+        let fleet = Fleet { follow, ..Fleet::new(merged_percent, SignedDuration::from_hours(green_for)) };
         let mut told = Self {
             noted: fleet.waves(),
             fleet,
@@ -162,7 +162,7 @@ impl Told {
                     Pipeline::Absent | Pipeline::Pending | Pipeline::Unknown => {}
                 }
             }
-            Event::Hours(hours) => self.fleet.hours(hours),
+            Event::Hours(hours) => self.fleet.unseen_hours(hours),
             Event::Deny(of, letter, is_of_all) => {
                 let own = tag(TAGS[of]);
                 self.fleet.taken_back.push(Denial {
@@ -204,7 +204,7 @@ impl Told {
         let (tag, digest, left) = (&tag(TAGS[of]), &digest(LETTERS[of][letter]), left.map(|left| tag(TAGS[left])));
         let (left, history) = (left.as_ref(), self.fleet.ledger.history(tag));
         let candidate =
-            WaveCandidate { tag, digest, left, follow: Follow::Digest, history, denied: &self.fleet.denied };
+            WaveCandidate { tag, digest, left, follow: self.fleet.follow, history, denied: &self.fleet.denied };
         waves.reached(&key(REPOSITORIES[repository]), candidate, self.fleet.now)
     }
 
@@ -228,36 +228,48 @@ impl Told {
         self.fleet.look();
     }
 
-    /// Whether a repository has a pin of the tag, or of the one that is left for it.
-    fn counts(pins: Pins, (of, _, left): Goal) -> bool {
-        pins.into_iter().flatten().any(|(its, _)| its == of || left == Some(its))
+    /// Whether a tag is the goal's, or is left for it by policies that follow so far.
+    fn is_of(&self, its: usize, (of, _, left): Goal) -> bool {
+        match self.fleet.follow {
+            Follow::Digest => its == of || left == Some(its),
+            _ => its == of || left.is_some() && its < of,
+        }
     }
 
-    /// Whether all these pins are at a letter, or at a later one that nobody denies.
+    /// Whether a tag is past the goal's for such policies.
+    fn is_past(&self, its: usize, (of, _, _): Goal) -> bool {
+        self.fleet.follow != Follow::Digest && its > of
+    }
+
+    /// Whether a repository has a pin of the tag, of one that is left for it, or of one that is past it.
+    fn counts(&self, pins: Pins, goal: Goal) -> bool {
+        pins.into_iter().flatten().any(|(its, _)| self.is_of(its, goal) || self.is_past(its, goal))
+    }
+
+    /// Whether all these pins are at a letter, or at a later one that nobody denies; or all are past the tag.
     fn is_at(&self, pins: Pins, goal: Goal) -> bool {
-        let (of, letter, left) = goal;
+        let (of, letter, _) = goal;
         let is_there = |(its, had): Pin| {
             its == of && had.is_some_and(|had| had == letter || had > letter && !self.is_denied(of, had))
         };
-        let mut followers = pins.into_iter().flatten().filter(|(its, _)| *its == of || left == Some(*its));
-        Self::counts(pins, goal) && followers.all(is_there)
+        let mut followers = pins.into_iter().flatten().filter(|(its, _)| self.is_of(*its, goal));
+        self.counts(pins, goal) && followers.all(is_there)
     }
 
-    /// Whether a repository was at this letter or a later one, without a failure, for as long as is asked for, and its
-    /// pipeline passed since it is there, or there never was one.
+    /// Whether a repository was at this letter or a later one, without a failure, for as long as is asked for until its
+    /// pipeline was seen to have passed, or there never was one, and has been since.
     fn has_proved(&self, repository: usize, goal: Goal) -> bool {
         let is_good = |seen: &Seen| self.is_at(seen.pins, goal) && !seen.has_failed;
-        let from = self.fleet.now - self.fleet.advance.green_for;
         let log = &self.log[repository];
-        // What held when that time began, and everything since.
-        let first = log.iter().rposition(|seen| seen.at <= from);
-        let was_good = first.is_some_and(|first| log[first..].iter().all(is_good));
-        let stay = log.iter().rev().take_while(|seen| self.is_at(seen.pins, goal));
         let has_any =
             log.iter().any(|seen| !matches!(seen.pipeline, None | Some(Pipeline::Absent | Pipeline::Unknown)));
         let proof = if has_any { Pipeline::Passed } else { Pipeline::Absent };
-        let has_proof = stay.into_iter().any(|seen| seen.pipeline == Some(proof));
-        was_good && has_proof
+        log.iter().filter(|seen| seen.pipeline == Some(proof)).any(|proved| {
+            let from = proved.at - self.fleet.advance.green_for;
+            // What held when that time began, and everything since.
+            let first = log.iter().rposition(|seen| seen.at <= from);
+            first.is_some_and(|first| log[first..].iter().all(is_good))
+        })
     }
 
     /// Every way that the pins of a repository may go, and that of one which somebody adds.
@@ -294,10 +306,10 @@ impl Told {
         Ok(())
     }
 
-    /// The repositories of a wave that have the tag, or the one that is left for it.
+    /// The repositories of a wave that have the tag, one that is left for it, or one that is past it.
     fn followers(&self, wave: usize, goal: Goal) -> Vec<usize> {
         let members = (0..REPOSITORIES.len()).filter(|index| wave_of(*index) == wave);
-        members.filter(|index| Self::counts(self.pins[*index], goal)).collect()
+        members.filter(|index| self.counts(self.pins[*index], goal)).collect()
     }
 
     fn check_reached(&self, repository: usize, goal: Goal) -> Result<(), TestCaseError> {
@@ -325,9 +337,10 @@ proptest! {
     fn waves_never_overtake(
         percent in prop::sample::select(vec![1, 34, 50, 100, 100]),
         green_for in 0..30_i64,
+        follow in prop::sample::select(vec![Follow::Digest, Follow::Major]),
         events in prop::collection::vec(event(), 1..80),
     ) {
-        let mut told = Told::new(percent, green_for);
+        let mut told = Told::new(percent, green_for, follow);
         for event in &events {
             told.happen(event);
             told.check()?;
@@ -343,7 +356,7 @@ proptest! {
     /// With pipelines that pass and people who merge, what stays eligible reaches everybody, however often the tag moves.
     #[test]
     fn nobody_starves_behind_a_tag_that_moves(hours_between_moves in 1..40_i64, green_for in 0..30_i64) {
-        let mut told = Told::new(100, green_for);
+        let mut told = Told::new(100, green_for, Follow::Digest);
         let mut last_move = 0;
         for hour in 0..168 {
             if hour - last_move >= hours_between_moves {

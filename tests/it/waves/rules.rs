@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use refrom::domain::policy::{DeniedDigest, Follow};
 use refrom::domain::pull_request::Pipeline;
-use refrom::domain::waves::{BasePipeline, WaveCandidate, Waves};
+use refrom::domain::waves::{BasePipeline, WaveCandidate, WaveCause, Waves};
 
 use super::{Fleet, digest, digests, key, tag};
 
@@ -43,7 +43,7 @@ fn a_wave_is_reached_when_those_before_have_merged_and_stayed_green() {
     assert_eq!(fleet.waits("b1", 'b'), format!("wave `canary`: 0 of its 2 repositories have merged {b}"));
     fleet.pins(&["a1"], "b");
     assert_eq!(fleet.waits("c1", 'b'), format!("wave `canary`: 1 of its 2 repositories have merged {b}"));
-    fleet.hours(1);
+    fleet.unseen_hours(1);
     fleet.pins(&["a2"], "b");
     fleet.green(&["a1"]);
     assert_eq!(
@@ -184,7 +184,7 @@ fn all_pins_of_a_repository_have_to_follow() {
     let mut fleet = fleet();
     fleet.pins(&["a1", "a2"], "ab");
     fleet.green(&["a1", "a2"]);
-    fleet.hours(24);
+    fleet.unseen_hours(24);
     assert!(fleet.waits("b1", 'b').contains("0 of its 2"));
     fleet.pins(&["a1", "a2"], "b");
     assert!(fleet.waits("b1", 'b').contains("has not passed with"), "since both are there");
@@ -217,6 +217,7 @@ fn some_percent_are_rounded_up() {
 fn repositories_without_pipelines_are_green_and_unknown_ones_are_told() {
     let mut fleet = fleet();
     fleet.pipelines.clear();
+    fleet.heads.clear();
     fleet.pins(&["a1", "a2"], "b");
     fleet.pipeline("a1", Pipeline::Absent);
     fleet.pipeline("a2", Pipeline::Unknown);
@@ -296,8 +297,77 @@ fn another_tag_waits_for_all_from_which_the_policy_follows_to_it() {
     }
     fleet.look();
     let waits = fleet.waits_following("b1", 'x', ("1", Follow::Major));
-    assert!(waits.contains("0 of its 1 repositories"), "`0` goes to `2` as `1` does, and `3` does not: {waits}");
+    assert!(waits.contains("1 of its 2 repositories"), "`0` goes to `2` as `1` does, and `3` is past it: {waits}");
     assert_eq!(fleet.waits_following("b1", 'x', ("1", Follow::Minor)), "", "nobody goes from `0` to `2`");
+}
+
+#[test]
+fn who_went_on_from_a_tag_speaks_for_it() {
+    let of = |text: &str, letter: &str| BTreeMap::from([(tag(text), digests(letter))]);
+    for look in [Pipeline::Failed, Pipeline::Passed] {
+        let mut fleet = fleet();
+        let waits = |fleet: &Fleet| fleet.waits_following("b1", 'x', ("1", Follow::Major));
+        for (name, text) in [("a1", "2"), ("a2", "2")] {
+            fleet.pinned.insert(key(name), of(text, "x"));
+        }
+        fleet.look();
+        fleet.pipeline("a1", look);
+        fleet.green(&["a2"]);
+        fleet.hours(20);
+        // A canary moves past the tag, and nobody of the first wave has it any more.
+        for name in ["a1", "a2"] {
+            fleet.pinned.insert(key(name), of("3", "y"));
+        }
+        fleet.look();
+        let expected = if look == Pipeline::Failed { "a1` failed" } else { "have to stay green" };
+        assert!(waits(&fleet).contains(expected), "{look:?}: {}", waits(&fleet));
+        fleet.hours(4);
+        let expected = if look == Pipeline::Failed { "a1` failed" } else { "" };
+        assert!(waits(&fleet).contains(expected), "{look:?}: {}", waits(&fleet));
+        assert_eq!(waits(&fleet).is_empty(), look == Pipeline::Passed);
+        fleet.hours(48);
+        fleet.adoptions.retain(|held, _| *held != tag("2"));
+        assert_eq!(waits(&fleet).is_empty(), look == Pipeline::Passed, "what they left is forgotten");
+    }
+}
+
+#[test]
+fn the_own_tag_of_those_who_stay_waits_for_those_who_went_on_from_it() {
+    let mut fleet = fleet();
+    fleet.ledger.note(tag("1"), digest('c'), fleet.now);
+    for name in ["a1", "a2"] {
+        fleet.pinned.insert(key(name), BTreeMap::from([(tag("2"), digests("x"))]));
+    }
+    fleet.look();
+    fleet.green(&["a2"]);
+    fleet.pipeline("a1", Pipeline::Failed);
+    assert_eq!(fleet.waits("b1", 'c'), "", "nobody of that wave has the tag, and this policy follows to none");
+    fleet.follow = Follow::Major;
+    assert!(fleet.waits("b1", 'c').contains("a1` failed"), "{}", fleet.waits("b1", 'c'));
+    let told = fleet.under_way().into_iter().find(|it| it.tag == tag("1")).unwrap();
+    assert!(matches!(told.waves[0].blocked, Some(WaveCause::Failed(_))), "{told:?}");
+}
+
+#[test]
+fn green_is_what_was_seen_to_be_so_when_the_time_was_over() {
+    let mut fleet = fleet();
+    fleet.hours(1);
+    fleet.moves('c');
+    fleet.pins(&["a1", "a2"], "c");
+    fleet.green(&["a1", "a2"]);
+    fleet.unseen_hours(24);
+    assert!(fleet.waits("b1", 'c').contains("a1` stands is not known"), "{}", fleet.waits("b1", 'c'));
+    fleet.pipeline("a1", Pipeline::Unknown);
+    assert!(fleet.waits("b1", 'c').contains("a1` stands is not known"), "a forge that says nothing any more");
+    fleet.pipeline("a1", Pipeline::Failed);
+    assert!(fleet.waits("b1", 'c').contains("a1` failed"), "{}", fleet.waits("b1", 'c'));
+    let mut fleet = self::fleet();
+    fleet.hours(1);
+    fleet.moves('c');
+    fleet.pins(&["a1", "a2"], "c");
+    fleet.green(&["a1", "a2"]);
+    fleet.hours(24);
+    assert_eq!(fleet.waits("b1", 'c'), "");
 }
 
 #[test]
@@ -310,6 +380,7 @@ fn a_tag_is_left_once_no_pin_has_it_any_more() {
     fleet.green(&["a1", "a2"]);
     fleet.hours(24);
     assert!(fleet.waits_leaving("b1", 'x', "1").contains("1 of its 2"), "another file has not followed");
+    fleet.unseen_hours(1);
     fleet.pinned.insert(key("a1"), of(&["2"]));
     fleet.look();
     assert!(
