@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cycle::{DeniedPin, Report};
+use crate::cycle::{DeniedPin, Report, RepositoryReport};
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::denial::{Denial, pins_of};
 use crate::domain::digest::Digest;
@@ -27,17 +27,30 @@ pub struct PinOn {
     pub waits: Option<String>,
 }
 
+/// Whether a cycle left a pin at the digest where it stays until somebody does something.
+pub(super) fn stays(report: &Report, denial: &Denial, mirrors: &Mirrors) -> bool {
+    let mut denied = report.repositories.iter().flat_map(|repository| denied_pins(repository, denial, mirrors));
+    denied.any(|pin| pin.waits.as_ref().is_some_and(|wait| wait.needs_person))
+}
+
 /// The pins at the digest, as a cycle left them.
 pub(super) fn read_pins(report: &Report, denial: &Denial, mirrors: &Mirrors) -> impl Iterator<Item = PinOn> {
     report.repositories.iter().flat_map(move |repository| {
         let (key, vocabulary) = (&repository.plan.repository, repository.plan.vocabulary);
-        let denied = repository.denied.iter().filter(|pin| is_of(denial, mirrors, &pin.tag, &pin.digest));
-        denied.map(move |pin| {
+        denied_pins(repository, denial, mirrors).map(move |pin| {
             let DeniedPin { path, line, tag, to, to_tag, pull_request, waits, .. } = pin.clone();
             let waits = waits.map(|wait| wait.why);
             PinOn { repository: key.clone(), vocabulary, path, line, tag, to, to_tag, pull_request, waits }
         })
     })
+}
+
+fn denied_pins<'a>(
+    repository: &'a RepositoryReport,
+    denial: &'a Denial,
+    mirrors: &'a Mirrors,
+) -> impl Iterator<Item = &'a DeniedPin> {
+    repository.denied.iter().filter(|pin| is_of(denial, mirrors, &pin.tag, &pin.digest))
 }
 
 /// The pins at the digest of repositories that the cycle could not read, as they were read last.

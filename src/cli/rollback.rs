@@ -14,7 +14,7 @@ use super::Failure;
 use super::arguments::{Format, Rollback, RollbackWish};
 use super::exit::Outcome;
 use super::output::Output;
-use super::pins_on::{PinOn, pins_on, read_pins, unread_pins};
+use super::pins_on::{PinOn, pins_on, read_pins, stays, unread_pins};
 use super::progress::Progress;
 use super::rollback_record::{DenialList, RollbackRecord};
 use super::run::{self, assembly_failure};
@@ -174,7 +174,8 @@ async fn alone(
         Ok(parts) => parts,
         // An emergency waits for no secret: whoever can read it goes on from what is recorded.
         Err(failure) => {
-            let mut notes = vec![format!("nothing was looked at or done, the next cycle does it: {:#}", failure.error)];
+            let then = if arguments.dry_run { "" } else { ", the next cycle does it" };
+            let mut notes = vec![format!("nothing was looked at or done{then}: {:#}", failure.error)];
             notes.extend(denial.to.map(|_| NOT_LOOKED_UP.to_owned()));
             let done = at_once(arguments, (config, store.as_ref()), denial, notes).await?;
             return Ok(Done { outcome: Outcome::Incomplete, ..done });
@@ -203,7 +204,8 @@ async fn alone(
         (&one.repository, &one.path, one.line).cmp(&(&other.repository, &other.path, other.line))
     });
     notes.extend(FleetRead::of(&after).note());
-    let outcome = if report.is_incomplete() { Outcome::Incomplete } else { Outcome::Done };
+    let is_done = !report.is_incomplete() && !stays(&report, &denial, &config.mirrors);
+    let outcome = if is_done { Outcome::Done } else { Outcome::Incomplete };
     let fleet = FleetRead::of(&after);
     Ok(Done { denial, recorded, holder: None, report: Some(report), pins, fleet, notes, outcome })
 }

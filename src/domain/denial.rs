@@ -101,7 +101,8 @@ impl Denials {
 
     /// Where a pin at a digest that was taken back goes; `None`: it was not.
     ///
-    /// To the digest that was named, and to nothing else while that one is not denied itself. Else to what the repository
+    /// To the digest that was named, and to nothing else while that one is not denied itself; with the lower tag from which
+    /// the repository came, where it had it there and this tag was never seen to have it. Else to what the repository
     /// had before, the last one first, with the tag that it had then; else to what the tag had before, as far as the
     /// ledger saw it.
     pub fn way_back(
@@ -113,11 +114,15 @@ impl Denials {
     ) -> Option<WayBack<'_>> {
         let denial = self.of(tag, pinned)?;
         let is_good = |way: &Way| way.digest != *pinned && self.of(&way.asked(tag), &way.digest).is_none();
+        let merged = self.merged_before(repository, tag, (pinned, follow));
         if let Some(to) = denial.to.map(Way::of_own_tag).filter(is_good) {
-            return Some(WayBack { denial, ways: vec![to] });
+            // With the tag that the repository had it with; who cannot get that one goes all the same.
+            let is_own = history.is_some_and(|history| history.sighting(&to.digest).is_some());
+            let known = merged.into_iter().find(|way| !is_own && way.digest == to.digest && is_good(way));
+            let of_lower_tag = known.filter(|way| way.new_tag.is_some());
+            return Some(WayBack { denial, ways: of_lower_tag.into_iter().chain([to]).collect() });
         }
         let seen = history.map(|history| seen_before(history, pinned)).unwrap_or_default();
-        let merged = self.merged_before(repository, tag, (pinned, follow));
         let all = merged.into_iter().chain(seen.into_iter().map(Way::of_own_tag));
         let mut ways = Vec::new();
         for way in all.filter(is_good) {
@@ -126,6 +131,15 @@ impl Denials {
             }
         }
         Some(WayBack { denial, ways })
+    }
+
+    /// When the newest digest of a tag was first seen that a repository had and that was taken back: what the tag had before
+    /// that is no way forward for it, whatever it is at now. `None`: it had none.
+    pub fn had_until(&self, repository: &RepositoryKey, tag: &TagRef, history: &History) -> Option<Timestamp> {
+        let rows = self.merged.get(repository)?.get(tag)?;
+        let had = |denial: &&Denial| rows.iter().any(|row| row.digest == Some(denial.digest));
+        let taken_back = self.denials.iter().filter(|denial| denial.scope().covers(tag)).filter(had);
+        taken_back.filter_map(|denial| history.sighting(&denial.digest)).map(|seen| seen.first_seen).max()
     }
 
     /// What a repository had before it came to a digest of a tag for the last time, the last one first: of this tag, and of
@@ -354,6 +368,20 @@ mod tests {
             assert_eq!(ways(&[(other, 'x'), ("1.28", 'd')]), "e", "{why}");
         }
         assert_eq!(ways(&[("1.28", 'd'), ("1.27", 'x'), ("1.27", 'y')]), "e", "where it went from there");
+    }
+
+    #[test]
+    fn the_named_digest_comes_with_the_tag_that_the_repository_had_it_with() {
+        let ways = |to: char, seen: &str| {
+            let mut denials = denials(&[Denial { to: Some(digest(to)), ..denial("dhi.io/nginx", 'd') }], "");
+            stays(&mut denials, &[("1.27", 'x'), ("1.28", 'd')]);
+            let seen = history(seen);
+            let back = denials.way_back(&web(), &tag("1.28"), (&digest('d'), Follow::Digest), Some(&seen)).unwrap();
+            back.ways.iter().map(|way| way.new_tag.as_ref().map(ToString::to_string)).collect::<Vec<_>>()
+        };
+        assert_eq!(ways('x', "ed"), [Some("1.27".to_owned()), None], "or with its own, where no tag can be written");
+        assert_eq!(ways('x', "xed"), [None], "its own tag had it, too");
+        assert_eq!(ways('y', "ed"), [None], "somebody knows better");
     }
 
     #[test]

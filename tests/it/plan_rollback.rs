@@ -1,5 +1,7 @@
 //! Ways back: what they pass, what holds them, and what is said of pins that have nowhere to go.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{Days, Edge, Freeze, Span, TimeOfDay, Window};
 use refrom::domain::candidates::{RepositoryKey, Unknown};
@@ -220,6 +222,26 @@ fn what_the_taken_back_one_has_more_is_said_unless_it_is_in_use() {
     world.denials.denials.clear();
     deny(&mut world, 'b');
     assert!(says(&world.plan()).iter().any(|line| line.contains("line 1 waits: ")), "nobody named it");
+}
+
+#[test]
+fn who_went_back_waits_for_what_comes_after_the_digest_that_was_taken_back() {
+    let mut world = World::new();
+    world.pin(WEB, "Dockerfile", NGINX, 'a');
+    world.moves(NGINX, 'd');
+    world.saw(NGINX, "abcd");
+    deny(&mut world, 'd');
+    assert_eq!(says(&world.plan())[0], "open refrom/base-images: Dockerfile:1 nginx a→c", "it never had the digest");
+    let row = |letter, since: i64| Adoption { digest: Some(digest(letter)), since: at(since), until: None };
+    let rows = BTreeMap::from([(tag(NGINX), vec![row('a', 1), row('d', 2), row('a', 3)])]);
+    world.denials.merged.insert(world.facts()[0].key(), rows);
+    let said = says(&world.plan());
+    assert!(said.len() == 1 && said[0].contains("denied"), "{said:?}");
+    world.moves(NGINX, 'e');
+    assert_eq!(says(&world.plan()), ["open refrom/base-images: Dockerfile:1 nginx a→e"]);
+    world.moves(NGINX, 'c');
+    world.look();
+    assert_eq!(says(&world.plan()), ["open refrom/base-images: Dockerfile:1 nginx a→c"], "the vendor went back to it");
 }
 
 /// The tag went back from `b`, at which `acme/web` is, to `a`.

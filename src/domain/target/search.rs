@@ -168,7 +168,7 @@ impl Search {
         (sightings, urgency): (&[&Sighting], Option<&Urgency>),
     ) -> Next {
         let mut looks = Looks::default();
-        for sighting in sightings {
+        for sighting in sightings.iter().filter(|sighting| !rules.is_left_behind(trail, sighting)) {
             let refused = rules.refusals().filter(|_| trail.new_tag.is_some());
             if let Some(number) = refused.and_then(|refusals| refusals.of_digest(&sighting.digest)) {
                 self.stop(&trail.asked, Some(sighting.digest), Reason::Refused(number));
@@ -272,6 +272,15 @@ impl<'a> Rules<'a> {
             (None, Some(head)) => Cow::Owned(History::default().with_look(*head, self.now).into_owned()),
             (None, None) => Cow::Owned(History::default()),
         }
+    }
+
+    /// Whether the repository had a later digest of this tag, which was taken back: it went past this one, and has not come
+    /// back for it. What the tag points to now is the vendor's own way back.
+    fn is_left_behind(&self, trail: &Trail<'_>, sighting: &Sighting) -> bool {
+        let had_until =
+            self.repository.and_then(|it| self.knowledge.denials.had_until(it, &trail.asked, &trail.history));
+        let is_head = || trail.history.head().is_some_and(|head| head.digest == sighting.digest);
+        had_until.is_some_and(|until| sighting.first_seen < until) && !is_head()
     }
 
     /// Why a digest is never proposed.
