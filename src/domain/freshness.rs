@@ -69,11 +69,20 @@ pub fn in_turn(digests: BTreeSet<(ImageName, Digest)>, now: Timestamp) -> Vec<(I
     digests
 }
 
+/// Whether a pinned digest may be gone although its tag answers. What the tag points to is where that was asked, and
+/// nothing shows that the mirror has it still which the pin is written with.
+pub fn may_be_gone(pin: &Candidate) -> bool {
+    match pin.state {
+        UseState::Behind { .. } => true,
+        UseState::Current => pin.tag.image != pin.asked.image,
+        UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) | UseState::Ambiguous => false,
+    }
+}
+
 /// What is to be said of a pin whose digest is gone from its registry; `None`: nothing is known of that.
 pub fn digest_gone(pin: &Candidate, knowledge: &Knowledge) -> Option<TagFinding> {
-    knowledge.urgency_of(pin)?;
-    let digest = pin.old?;
-    let missing = knowledge.missing.get(&(pin.tag.image.clone(), digest))?;
+    let digest = pin.old.filter(|_| may_be_gone(pin))?;
+    let missing = knowledge.missing.get(&(pin.tag.image.clone(), digest)).filter(|missing| missing.is_gone())?;
     Some(TagFinding { tag: pin.tag.clone(), trouble: TagTrouble::DigestGone { digest, since: missing.since } })
 }
 
