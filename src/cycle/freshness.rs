@@ -1,7 +1,7 @@
 //! What is known of the digests that are pinned, and of those that their tags point to, whether or not something moves:
 //! for what is to be said of tags, and for pairs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -10,10 +10,11 @@ use super::poll::Pinned;
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::freshness;
+use crate::domain::image::Image;
 use crate::domain::pair;
 use crate::domain::plan::Knowledge;
 use crate::domain::policy::Pairing;
-use crate::domain::reference::TagRef;
+use crate::domain::reference::{ImageName, TagRef};
 use crate::registry::{Failure, Session};
 use crate::store::{Store, StoreError};
 
@@ -21,16 +22,20 @@ use crate::store::{Store, StoreError};
 /// What is left over has its turn in the next cycles, and what was looked up is kept while a tag points to it.
 const LOOKED_UP_MAX: usize = 20;
 
-/// What the store knows of them, and histories into the ledger where they are wanted and not there. Where the policy wants
-/// to know what is stale, a few of the images that it does not know are looked up, of the tags that were asked for in this
-/// cycle.
+/// A digest, by the name that a registry is asked for.
+type Place = (ImageName, Digest);
+
+/// What the store knows of them, and histories into the ledger where they are wanted and not there. Of the tags that were
+/// asked for in this cycle a few of the images that nobody knows are looked up: where the policy wants to know what is
+/// stale, and where the tag may be at the end of its life.
 pub async fn remember(
     session: &Session,
     store: &dyn Store,
     (fleet, asked): (&[RepositoryFacts], &Pinned),
     (knowledge, now): (&mut Knowledge, Timestamp),
 ) -> Result<(), StoreError> {
-    let (mut tags, mut digests, mut aged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut tags, mut digests) = (BTreeSet::new(), BTreeSet::new());
+    let (mut aged, mut heads) = (BTreeSet::new(), BTreeMap::new());
     for facts in fleet {
         let pins = candidates::of_repository(facts, &knowledge.observations);
         let is_aged = facts.policy.stale_after.is_some();
@@ -41,9 +46,10 @@ pub async fn remember(
         for pin in pins {
             let name = &pin.asked.image;
             digests.extend(pin.old.map(|old| (name.clone(), old)));
-            let head = head(&pin).map(|head| (name.clone(), head));
-            aged.extend(head.clone().filter(|_| is_aged && asked.contains_key(&pin.asked)));
-            digests.extend(head);
+            let Some(head) = head(&pin).map(|head| (name.clone(), head)) else { continue };
+            digests.insert(head.clone());
+            aged.extend(Some(&head).filter(|_| is_aged && asked.contains_key(&pin.asked)).cloned());
+            heads.insert(pin.asked, head);
         }
     }
     for tag in tags {
@@ -52,15 +58,43 @@ pub async fn remember(
             knowledge.ledger.insert(tag, history);
         }
     }
-    let images = &mut knowledge.images;
     for (name, digest) in digests {
         if let Some(image) = store.image(&name, &digest).await? {
-            images.insert((name, digest), image);
+            knowledge.images.insert((name, digest), image);
         }
     }
-    aged.retain(|of| !images.contains_key(of));
+    heads.retain(|tag, head| {
+        let is_unknown = asked.contains_key(tag) && !knowledge.images.contains_key(head);
+        is_unknown && freshness::may_tell_its_end(&tag.image)
+    });
+    aged.extend(standing_still(store, heads, (knowledge, now)).await?);
+    aged.retain(|of| !knowledge.images.contains_key(of));
+    look_up((session, store), freshness::in_turn(aged, now), &mut knowledge.images).await;
+    Ok(())
+}
+
+/// The heads of the tags that do not move. Histories are read of those alone of which nobody knows the image: each tag
+/// has thousands of rows where it moves every hour.
+async fn standing_still(
+    store: &dyn Store,
+    heads: BTreeMap<TagRef, Place>,
+    (knowledge, now): (&Knowledge, Timestamp),
+) -> Result<Vec<Place>, StoreError> {
+    let mut standing = Vec::new();
+    for (tag, head) in heads {
+        let stands_still = match knowledge.ledger.history(&tag) {
+            Some(history) => freshness::stands_still(history, now),
+            None => freshness::stands_still(&store.history(&tag).await?, now),
+        };
+        standing.extend(stands_still.then_some(head));
+    }
+    Ok(standing)
+}
+
+/// Looks up the first of these.
+async fn look_up((session, store): (&Session, &dyn Store), places: Vec<Place>, images: &mut BTreeMap<Place, Image>) {
     let (mut looked_up, mut limited) = (0, BTreeSet::new());
-    for (name, digest) in freshness::in_turn(aged, now) {
+    for (name, digest) in places {
         if looked_up == LOOKED_UP_MAX {
             break;
         }
@@ -79,7 +113,6 @@ pub async fn remember(
             }
         }
     }
-    Ok(())
 }
 
 /// What its tag points to, where that is known.

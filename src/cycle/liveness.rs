@@ -1,8 +1,9 @@
 //! Whether pinned digests still are at their registry: what is built on one that is gone cannot be built any more.
 //!
-//! Asked about pins that the last cycle left waiting, when their tag is asked and once an hour at most: what is current is
-//! there, and what stands in a pull request is on its way. A registry that does not answer, or refuses, or does not know
-//! the name, changes nothing.
+//! Asked about pins that the last cycle left waiting, and about those that are current by the upstream of the mirror that
+//! they are written with, when their tag is asked and once an hour at most: what else is current is there, and what stands
+//! in a pull request is on its way. A registry that does not answer, or refuses, or does not know the name, changes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::poll::{self, Pinned};
 use super::{Parts, Request};
-use crate::domain::candidates::{self, Observations, RepositoryFacts, RepositoryKey, UseState};
+use crate::domain::candidates::{self, Candidate, Observations, RepositoryFacts, RepositoryKey, UseState};
 use crate::domain::digest::Digest;
+use crate::domain::freshness;
 use crate::domain::plan::Missing;
 use crate::domain::reference::TagRef;
 use crate::domain::status::PinState;
@@ -68,7 +70,7 @@ pub async fn missing(
     store.record_not_missing(&[found.as_slice(), &unknown].concat(), now).await?;
     let mut forgotten = found;
     if looked.reach == Reach::Fleet {
-        let pinned = not_current(&looked);
+        let pinned = not_there(&looked);
         forgotten.extend(store.missing().await?.into_keys().filter(|place| !pinned.contains(place)));
     }
     store.forget_missing(&forgotten).await?;
@@ -81,42 +83,40 @@ async fn wanted(
     looked: &Looked<'_>,
     now: Timestamp,
 ) -> Result<BTreeSet<Place>, StoreError> {
-    let behind = behind(looked);
-    if behind.is_empty() {
+    let pins = doubtful(looked);
+    if pins.is_empty() {
         return Ok(BTreeSet::new());
     }
     let (waiting, missing) = (waiting(parts).await?, parts.store.missing().await?);
     let not_missing = parts.store.not_missing().await?;
     let mut wanted = BTreeSet::new();
-    for (key, tag, digest, asked) in behind {
-        let place = (tag.image.clone(), digest);
+    for (key, pin) in pins {
+        let Some(digest) = pin.old else { continue };
+        let place = (pin.tag.image.clone(), digest);
         let is_recent = not_missing.get(&place).is_some_and(|at| poll::is_short_ago(*at, ASKED_AGAIN_AFTER, now));
-        let is_due = !is_recent || missing.contains_key(&place) || poll::is_wanted_now(request, &asked.image);
-        if is_due && looked.asked.contains_key(&asked) && waiting.contains(&(key, tag, digest)) {
+        let is_due = !is_recent || missing.contains_key(&place) || poll::is_wanted_now(request, &pin.asked.image);
+        let stays = pin.state == UseState::Current || waiting.contains(&(key, pin.tag, digest));
+        if is_due && stays && looked.asked.contains_key(&pin.asked) {
             wanted.insert(place);
         }
     }
     Ok(wanted)
 }
 
-/// A pin: its repository, its tag as written, its digest, and its tag as asked.
-type Pin = (RepositoryKey, TagRef, Digest, TagRef);
-
-fn behind(looked: &Looked<'_>) -> Vec<Pin> {
+/// The pins whose digest may be gone although their tag answers.
+fn doubtful(looked: &Looked<'_>) -> Vec<(RepositoryKey, Candidate)> {
     let pins = looked.fleet.iter().flat_map(|facts| {
         let pins = candidates::of_repository(facts, looked.observations).into_iter();
-        pins.filter_map(|pin| match pin.state {
-            UseState::Behind { .. } => Some((facts.key(), pin.tag, pin.old?, pin.asked)),
-            _ => None,
-        })
+        pins.filter(freshness::may_be_gone).map(|pin| (facts.key(), pin))
     });
     pins.collect()
 }
 
-/// What pins have that may be missing still: all but what their tag points to. A tag that does not answer says nothing.
-fn not_current(looked: &Looked<'_>) -> BTreeSet<Place> {
+/// What pins have that may be missing still: all but what their tag points to, where that shows that it is there. A tag
+/// that does not answer says nothing.
+fn not_there(looked: &Looked<'_>) -> BTreeSet<Place> {
     let pins = looked.fleet.iter().flat_map(|facts| candidates::of_repository(facts, looked.observations));
-    let others = pins.filter(|pin| pin.state != UseState::Current);
+    let others = pins.filter(|pin| pin.state != UseState::Current || freshness::may_be_gone(pin));
     others.filter_map(|pin| Some((pin.tag.image.clone(), pin.old?))).collect()
 }
 

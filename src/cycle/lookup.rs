@@ -13,7 +13,7 @@ use crate::domain::policy::Policy;
 use crate::domain::proposal::{Evidence, EvidenceByMove, NoImage};
 use crate::domain::reference::{ImageName, TagRef};
 use crate::registry::{Failure, RegistryError, Session};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// Questions under way at once, over all registries; each registry has a limit of its own.
 pub(super) const CONCURRENCY: usize = 64;
@@ -111,7 +111,8 @@ where
     with_evidence.collect()
 }
 
-/// What a digest holds, from the store or else from its registry; the store keeps it.
+/// What a digest holds, from the store or else from its registry; the store keeps it, with what was read on the way of
+/// what its manifests are made of.
 pub async fn image(
     session: &Session,
     store: Option<&dyn Store>,
@@ -128,11 +129,19 @@ pub async fn image(
     }
     let image = session.image(name, digest).await?;
     if let Some(store) = store
-        && let Err(error) = store.put_image(name, &image).await
+        && let Err(error) = keep(session, store, name, &image).await
     {
         tracing::warn!(%error, "an image could not be stored");
     }
     Ok(image)
+}
+
+async fn keep(session: &Session, store: &dyn Store, name: &ImageName, image: &Image) -> Result<(), StoreError> {
+    store.put_image(name, image).await?;
+    for (manifest, content) in session.contents_read(name, image) {
+        store.put_content(name, &manifest, &content).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn unanswered(error: &RegistryError) -> Unanswered {

@@ -178,6 +178,9 @@ async fn know(
 ) -> Result<Knowledge, StoreError> {
     let (session, store) = (parts.registries.session(), parts.store.as_ref());
     let reach = reach(request, gathered, report);
+    for (name, upstream) in store.move_to_upstreams(&parts.config.mirrors).await? {
+        tracing::info!(image.name = %name, %upstream, "what was seen of a mirror counts as its upstream's from now on");
+    }
     // What is there is noted before it is asked what was.
     let waves = adoption::waves(parts, request, gathered, report, now).await?;
     let denials = denials::know(store, request).await?;

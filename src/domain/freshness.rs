@@ -10,11 +10,16 @@ use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use super::candidates::{Candidate, UseState};
 use super::digest::Digest;
+use super::ledger::{History, Sighting};
 use super::plan::{Knowledge, turn};
-use super::reference::{ImageName, TagRef};
+use super::reference::{DOCKER_HUB, ImageName, TagRef};
 
 /// How many days before its end of life a tag is told: a quarter, in which another version can be planned and tried.
 const END_OF_LIFE_NOTICE_DAYS: i64 = 90;
+
+/// How long a tag stands still before somebody looks up whether it is at the end of its life. One that its vendor rebuilds
+/// moves within days and is looked up when that is proposed; one at its end moves no more, and nothing is ever proposed.
+const STANDS_STILL: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Something to be said of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,11 +74,37 @@ pub fn in_turn(digests: BTreeSet<(ImageName, Digest)>, now: Timestamp) -> Vec<(I
     digests
 }
 
+/// Whether an image may say when its life ends. Docker Hub counts each look as a pull, and there hardened images have it in
+/// their name.
+pub fn may_tell_its_end(image: &ImageName) -> bool {
+    image.registry() != DOCKER_HUB || image.last_segment().starts_with("dhi-")
+}
+
+/// Whether a tag has not moved for so long that it may be at the end of its life.
+pub fn stands_still(history: &History, now: Timestamp) -> bool {
+    history.head().is_some_and(|head| now.duration_since(came(history, head)) >= STANDS_STILL)
+}
+
+/// When a tag came to its head, as far as it was seen: where it came back to it, when it was last seen elsewhere.
+fn came(history: &History, head: &Sighting) -> Timestamp {
+    let elsewhere = history.sightings().iter().filter(|it| it.digest != head.digest).map(|it| it.last_seen);
+    elsewhere.fold(head.first_seen, Timestamp::max)
+}
+
+/// Whether a pinned digest may be gone although its tag answers. What the tag points to is where that was asked, and
+/// nothing shows that the mirror has it still which the pin is written with.
+pub fn may_be_gone(pin: &Candidate) -> bool {
+    match pin.state {
+        UseState::Behind { .. } => true,
+        UseState::Current => pin.tag.image != pin.asked.image,
+        UseState::TagGone | UseState::HeldBack(_) | UseState::Unknown(_) | UseState::Ambiguous => false,
+    }
+}
+
 /// What is to be said of a pin whose digest is gone from its registry; `None`: nothing is known of that.
 pub fn digest_gone(pin: &Candidate, knowledge: &Knowledge) -> Option<TagFinding> {
-    knowledge.urgency_of(pin)?;
-    let digest = pin.old?;
-    let missing = knowledge.missing.get(&(pin.tag.image.clone(), digest))?;
+    let digest = pin.old.filter(|_| may_be_gone(pin))?;
+    let missing = knowledge.missing.get(&(pin.tag.image.clone(), digest)).filter(|missing| missing.is_gone())?;
     Some(TagFinding { tag: pin.tag.clone(), trouble: TagTrouble::DigestGone { digest, since: missing.since } })
 }
 
@@ -123,11 +154,10 @@ fn stale(pin: &Candidate, knowledge: &Knowledge, after: SignedDuration, now: Tim
     let head = history.head()?;
     let image = knowledge.images.get(&(pin.asked.image.clone(), head.digest));
     // Where the tag was seen to move to it, that is when it came, whatever date it bears.
+    let came = came(history, head);
     let is_first = history.sightings().first().is_some_and(|first| first.digest == head.digest);
-    let created = image.and_then(|image| image.created).filter(|_| is_first);
-    let since = created.map_or(head.first_seen, |created| created.min(head.first_seen));
-    let elsewhere = history.sightings().iter().filter(|it| it.digest != head.digest).map(|it| it.last_seen);
-    let since = elsewhere.filter(|seen| *seen > head.first_seen).fold(since, Timestamp::max);
+    let created = image.and_then(|image| image.created).filter(|_| is_first && came == head.first_seen);
+    let since = created.map_or(came, |created| created.min(came));
     (now.duration_since(since) >= after).then_some(TagTrouble::Stale { since })
 }
 
@@ -153,6 +183,19 @@ impl fmt::Display for TagTrouble {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_pull_of_docker_hubs_is_used_up_for_images_that_are_not_hardened() {
+        for (name, expected) in [
+            ("dhi.io/nginx", true),
+            ("acme/dhi-nginx", true),
+            ("harbor.acme.internal/dhi/nginx", true),
+            ("nginx", false),
+            ("acme/app", false),
+        ] {
+            assert_eq!(may_tell_its_end(&name.parse().unwrap()), expected, "{name}");
+        }
+    }
 
     #[test]
     fn every_digest_comes_first_some_hour() {

@@ -18,6 +18,11 @@ impl Mirrors {
         prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
     }
 
+    /// Whether no name is a mirror's.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The upstream's name of an image that is written with a mirror's.
     pub fn upstream(&self, image: &ImageName) -> Option<ImageName> {
         let prefixes = self.0.get(image.registry())?;

@@ -26,6 +26,12 @@ impl<K: Ord, V: Clone> Memo<K, V> {
         cells.iter().any(|(question, cell)| is_it(question) && matches!(cell.get(), Some(Ok(_))))
     }
 
+    /// The kept answer, where there is one by now that is no failure.
+    pub(super) fn kept(&self, question: &K) -> Option<V> {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.get(question)?.get()?.as_ref().ok().cloned()
+    }
+
     /// The kept answer, or the one of the first who asks; all others wait for it. Where the first gives up waiting, the
     /// next one asks.
     pub(super) async fn get(

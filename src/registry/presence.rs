@@ -4,10 +4,12 @@
 //! Registries disagree (distribution specification, "Error codes"): some say `MANIFEST_UNKNOWN` for repositories that
 //! they never had, some say nothing that a client could read.
 
+use std::collections::BTreeMap;
+
 use super::error::{Failure, RegistryError};
 use super::session::{At, Session};
 use crate::domain::digest::Digest;
-use crate::domain::image::Content;
+use crate::domain::image::{Content, Image};
 use crate::domain::reference::ImageName;
 use crate::net::Transient as _;
 
@@ -43,6 +45,15 @@ impl Session {
     pub async fn contents(&self, name: &ImageName, digest: &Digest) -> Result<Content, RegistryError> {
         let manifest = self.manifest(name, digest).await?;
         manifest.content().map_err(|failure| failure.about(At(name, digest)))
+    }
+
+    /// The same of the manifests of an image that were read by now, for nothing: to tell the image itself takes one.
+    pub fn contents_read(&self, name: &ImageName, image: &Image) -> BTreeMap<Digest, Content> {
+        let read = image.manifests.values().filter_map(|digest| {
+            let manifest = self.0.manifests.kept(&(name.clone(), *digest))?;
+            Some((*digest, manifest.content().ok()?))
+        });
+        read.collect()
     }
 
     /// What a 404 for a tag comes to, in view of what the registry lists of the repository.

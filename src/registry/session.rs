@@ -29,7 +29,7 @@ pub struct Session(pub(super) Arc<State>);
 pub(super) struct State {
     pub registries: Registries,
     pub digests: Memo<TagRef, Digest>,
-    manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
+    pub manifests: Memo<(ImageName, Digest), Arc<Manifest>>,
     images: Memo<(ImageName, Digest), Image>,
     pub found: Memo<(ImageName, Digest), bool>,
     pub versions: Memo<ImageName, Arc<BTreeSet<Tag>>>,

@@ -16,6 +16,7 @@ use crate::domain::denial::{Merged, RecordedDenial};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::mirror::Mirrors;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -177,6 +178,11 @@ pub trait Store: WaveStore + PresenceStore + Send + Sync + std::fmt::Debug {
     /// What a tag pointed to when it was last asked for, and when that was. `None` where it never answered, or did not
     /// answer the last time.
     async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError>;
+
+    /// Moves what is noted under a name that is a mirror's to the name of its upstream; which names these were. What was
+    /// seen under both counts as in an import: with the earlier first sight and the later last one. The tags are asked for
+    /// before anything is decided: what a mirror had is no look at its upstream.
+    async fn move_to_upstreams(&self, mirrors: &Mirrors) -> Result<BTreeMap<ImageName, ImageName>, StoreError>;
 
     /// The digests that pins had when their tag was last asked for.
     async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError>;

@@ -12,6 +12,7 @@ mod images;
 mod import;
 mod ledger;
 mod looks;
+mod mirrors;
 mod missing;
 mod openings;
 mod pull_requests;
@@ -42,6 +43,7 @@ use crate::domain::denial::{Merged, RecordedDenial};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image};
 use crate::domain::ledger::History;
+use crate::domain::mirror::Mirrors;
 use crate::domain::pull_request::{BranchName, CommitId, RepoName};
 use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::{CycleStatus, FleetStatus, RepositoryStatus};
@@ -206,6 +208,10 @@ impl Store for SqliteStore {
 
     async fn last_sighting(&self, tag: &TagRef) -> Result<Option<(Digest, Timestamp)>, StoreError> {
         self.last_look(tag).await
+    }
+
+    async fn move_to_upstreams(&self, mirrors: &Mirrors) -> Result<BTreeMap<ImageName, ImageName>, StoreError> {
+        self.move_names(mirrors).await
     }
 
     async fn pinned(&self, tag: &TagRef) -> Result<BTreeSet<Digest>, StoreError> {

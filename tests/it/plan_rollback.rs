@@ -1,6 +1,7 @@
 //! Ways back: what they pass, what holds them, and what is said of pins that have nowhere to go.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use refrom::domain::cadence::{Days, Edge, Freeze, Span, TimeOfDay, Window};
@@ -287,6 +288,43 @@ fn a_lost_digest_with_nothing_to_go_to_is_told_until_a_pull_request_leads_away()
     let mut world = withdrawn();
     deny(&mut world, 'b');
     assert!(says(&plan_with(&world, gone(2)))[0].contains(BACK), "by which a person ends it");
+}
+
+#[test]
+fn what_a_mirror_lost_is_told_although_the_upstreams_tag_points_to_it() {
+    const OF_MIRROR: &str = "harbor.acme.internal/dhi/app:1";
+    let mirrored = |tag_text: &str| {
+        let mut world = World::new();
+        Arc::make_mut(&mut world.web().policy.mirrors).insert("harbor.acme.internal", "dhi/", "dhi.io/");
+        world.pin(WEB, "Dockerfile", tag_text, 'b');
+        world.moves("dhi.io/app:1", 'b');
+        world
+    };
+    let lost = |tag_text, looks| {
+        move |knowledge: &mut Knowledge| {
+            let missing = Missing { since: Timestamp::UNIX_EPOCH, looks };
+            knowledge.missing.insert((tag(tag_text).image, digest('b')), missing);
+        }
+    };
+    let world = mirrored(OF_MIRROR);
+    let plan = plan_with(&world, lost(OF_MIRROR, 2));
+    let trouble = TagTrouble::DigestGone { digest: digest('b'), since: Timestamp::UNIX_EPOCH };
+    assert_eq!(plan.repositories[0].findings, [TagFinding { tag: tag(OF_MIRROR), trouble }]);
+    assert!(plan.is_empty(), "there is nothing to go to: {:?}", says(&plan));
+    assert_eq!(plan_with(&world, lost(OF_MIRROR, 1)).repositories[0].findings, [], "it may be back in the next look");
+    let upstream = "dhi.io/app:1";
+    let plan = plan_with(&mirrored(upstream), lost(upstream, 2));
+    assert_eq!(plan.repositories[0].findings, [], "its own tag points to it");
+    // A higher tag leads away.
+    let mut world = mirrored(OF_MIRROR);
+    world.web().policy.follow = Follow::Major;
+    world.moves("dhi.io/app:2", 'c');
+    let plan = plan_with(&world, lost(OF_MIRROR, 2));
+    assert!(says(&plan)[0].starts_with("open "), "{:?}", says(&plan));
+    assert_eq!(plan.repositories[0].findings, []);
+    let (image, digest, at) = (tag(upstream).image, digest('c'), world.now());
+    world.denials.denials.push(Denial { image, tag: None, digest, to: None, reason: "it is slow".to_owned(), at });
+    assert_eq!(plan_with(&world, lost(OF_MIRROR, 2)).repositories[0].findings.len(), 1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod denials;
 mod laws;
 mod ledger;
+mod mirrors;
 mod presence;
 mod racing;
 mod reader;

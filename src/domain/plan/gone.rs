@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::kept::held_by;
 use super::seen::Seen;
 use super::{Action, Knowledge, RepositoryPlan};
-use crate::domain::candidates::{self, Candidate, RepositoryFacts};
+use crate::domain::candidates::{self, Candidate, RepositoryFacts, UseState};
 use crate::domain::freshness::{self, TagFinding};
 
 /// Adds what is to be said of them to what is said of their tags. Nothing where the pull requests cannot be read, which
@@ -14,12 +14,10 @@ pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge:
     if knowledge.missing.is_empty() {
         return;
     }
-    let waiting: BTreeSet<(&str, usize)> =
-        plan.not_proposed.iter().map(|pin| (pin.path.as_str(), pin.use_index)).collect();
-    let pins = candidates::of_repository(facts, &knowledge.observations).into_iter();
-    let waiting = pins.filter(|pin| waiting.contains(&(pin.path.as_str(), pin.use_index)));
+    let stays = stays(plan);
+    let pins = candidates::of_repository(facts, &knowledge.observations).into_iter().filter(stays);
     let lost: Vec<(Candidate, TagFinding)> =
-        waiting.filter_map(|pin| freshness::digest_gone(&pin, knowledge).map(|finding| (pin, finding))).collect();
+        pins.filter_map(|pin| freshness::digest_gone(&pin, knowledge).map(|finding| (pin, finding))).collect();
     let read = match knowledge.pull_requests.get(&plan.repository) {
         _ if lost.is_empty() => return,
         Some(Err(_)) => return,
@@ -36,4 +34,20 @@ pub(super) fn add(plan: &mut RepositoryPlan, facts: &RepositoryFacts, knowledge:
     plan.findings.extend(lost.into_iter().filter(|(pin, _)| !is_held(pin)).map(|(_, finding)| finding));
     plan.findings.sort();
     plan.findings.dedup();
+}
+
+/// Whether a pin waits, or is current and is not brought to a higher tag.
+fn stays(plan: &RepositoryPlan) -> impl Fn(&Candidate) -> bool {
+    let waiting = plan.not_proposed.iter().map(|pin| (pin.path.clone(), pin.use_index));
+    let waiting: BTreeSet<(String, usize)> = waiting.collect();
+    let proposals = plan.actions.iter().filter_map(|action| match action {
+        Action::Open { proposal, .. } | Action::Update { proposal, .. } => Some(proposal),
+        Action::AutoMerge { .. } | Action::Close(_) | Action::DeleteBranch { .. } => None,
+    });
+    let pins = proposals.flat_map(|proposal| proposal.changes.values().flatten());
+    let proposed: BTreeSet<(String, usize)> = pins.map(|pin| (pin.path.clone(), pin.use_index)).collect();
+    move |pin| {
+        let place = (pin.path.clone(), pin.use_index);
+        waiting.contains(&place) || pin.state == UseState::Current && !proposed.contains(&place)
+    }
 }

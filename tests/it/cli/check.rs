@@ -246,3 +246,23 @@ async fn a_pinned_digest_that_is_lost_is_a_finding_beside_the_reason() {
     let words = format!("the pinned digest {} is gone from its registry since 1970-01-01: ", lost.short());
     assert!(table.contains(&words), "{table}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_current_digest_that_its_mirror_lost_is_a_finding() {
+    let shop = Shop::open(&[]).await;
+    let head = shop.publish("dhi.io/nginx", "1", "head");
+    shop.world.write("a/Dockerfile", pin("harbor.acme.internal/dhi/nginx:1", head).as_bytes());
+    let state = shop.world.folder.path().join("state");
+    shop.configure(&format!(
+        "  harbor.acme.internal: {{ mirrors: {{ 'dhi/': 'dhi.io/' }} }}\nstate_dir: '{}'\n",
+        state.display()
+    ));
+    let at = |minutes: i64| Timestamp::from_second(minutes * 60).unwrap();
+    let store = SqliteStore::open(&state.join("refrom.db"), at(0)).await.unwrap();
+    let place = ("harbor.acme.internal/dhi/nginx".parse().unwrap(), head);
+    for (minutes, findings) in [(10, json!([])), (20, json!(["digest-gone"]))] {
+        store.record_missing(std::slice::from_ref(&place), at(minutes)).await.unwrap();
+        let checked = shop.refrom(&["check", "--format", "json", "a"]).ended(0).json()["uses"][0].clone();
+        assert_eq!((&checked["findings"], &checked["state"]), (&findings, &json!("current")));
+    }
+}

@@ -104,6 +104,35 @@ async fn a_mirrors_pin_is_resolved_at_the_upstream_and_waits_until_the_mirror_ha
 }
 
 #[tokio::test]
+async fn a_name_that_becomes_a_mirrors_keeps_what_was_seen_under_it() {
+    let of_mirror = |text: String| text.replace(IMAGE, &format!("{MIRROR_HOST}/dhi/nginx"));
+    let mut world = World::new().await;
+    world.use_unnamed_mirror();
+    let release = |world: &World, build| {
+        let digest = world.release(IMAGE, "1.27", build);
+        world.copy_to_mirror(IMAGE, "dhi/nginx");
+        world.wait_minutes(HOUR);
+        digest
+    };
+    let first = release(&world, "1");
+    world.repository(WEB, &[("Dockerfile", &of_mirror(nginx("1.27.1", &first)))]);
+    world.run().await;
+    let second = release(&world, "2");
+    world.commit(WEB, "main", &[("Dockerfile", &of_mirror(nginx("1.27.2", &second)))]);
+    world.run().await;
+    release(&world, "1");
+    assert!(waits(&world.run().await).contains("older digest than the pinned one"));
+    world.use_mirror();
+    world.wait_minutes(HOUR);
+    assert!(waits(&world.run().await).contains("older digest than the pinned one"));
+    world.expect_pull_requests(WEB, &[]);
+    let third = release(&world, "3");
+    world.run().await;
+    world.expect_proposal(WEB, 1, &of_mirror(nginx("1.27.3", &third)));
+    world.finish();
+}
+
+#[tokio::test]
 async fn a_denied_digest_is_not_proposed_and_what_proposes_it_is_closed() {
     let mut world = World::new().await;
     let first = world.release(IMAGE, "1.27", "1");

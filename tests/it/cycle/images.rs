@@ -3,6 +3,8 @@
 use refrom::demo::registry::ImageSpec;
 use refrom::domain::image_use::Finding;
 use refrom::domain::pull_request::Vocabulary;
+use refrom::domain::reference::TagRef;
+use refrom::store::SqliteReader;
 
 use super::world::{World, image_spec, nginx};
 
@@ -80,5 +82,24 @@ async fn a_pin_that_nobody_knows_the_tag_of_is_not_compared_with_anything() {
     let report = world.run().await;
     assert_eq!((world.costs().registry, world.costs().writes), (0, 0));
     assert_eq!(report.repositories[0].pins.behind, 0);
+    world.finish();
+}
+
+#[tokio::test]
+async fn what_was_read_of_a_platforms_manifest_is_in_the_ledger() {
+    let mut world = World::new().await;
+    let first = world.release(IMAGE, "1.27", "1");
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    world.release(IMAGE, "1.27", "2");
+    world.run().await;
+    assert_eq!(world.registry_asked("/manifests/sha256:"), 4, "of each build the index and one platform's");
+    let reader = SqliteReader::open(&world.state().join("refrom.db")).await.unwrap();
+    let tag = TagRef { image: IMAGE.parse().unwrap(), tag: "1.27".parse().unwrap() };
+    let entry = reader.entries(&tag).await.unwrap().remove(0);
+    let manifests = entry.image.unwrap().manifests;
+    let read = manifests.iter().filter(|(_, manifest)| entry.contents.contains_key(manifest));
+    let read: Vec<String> = read.map(|(platform, _)| platform.to_string()).collect();
+    assert_eq!((read, manifests.len()), (vec!["linux/amd64".to_owned()], 2));
+    assert!(entry.contents.values().all(|content| !content.layers.is_empty()));
     world.finish();
 }

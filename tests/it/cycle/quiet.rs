@@ -5,7 +5,7 @@ use refrom::demo::forge::Face;
 use refrom::demo::registry::{Fault, FaultKind};
 use refrom::domain::digest::Digest;
 
-use super::world::{World, nginx};
+use super::world::{World, image_spec, nginx};
 
 const WEB: &str = "acme/web";
 const IMAGE: &str = "dhi.io/nginx";
@@ -239,5 +239,30 @@ async fn the_age_of_an_image_is_asked_for_when_its_tag_is() {
     world.run().await;
     assert!(world.registry_asked(&manifest) > 0);
     world.registry.clear_faults();
+    world.finish();
+}
+
+#[tokio::test]
+async fn the_end_of_life_of_a_tag_that_stands_still_is_told_whatever_the_policy_says_of_its_age() {
+    let mut world = World::new().await;
+    let mut spec = image_spec(IMAGE, "1.27", "1");
+    spec.labels.insert("com.docker.dhi.date.end-of-life".to_owned(), "2026-11-01".to_owned());
+    let first = world.registry.publish(IMAGE, "1.27", &spec);
+    world.repository(WEB, &[("Dockerfile", &nginx("1.27.1", &first))]);
+    let manifest = format!("/v2/{IMAGE}/manifests/sha256:");
+    for days in [0, 3, 3] {
+        world.wait_minutes(days * DAY);
+        let report = world.run().await;
+        assert!(report.repositories[0].plan.findings.is_empty());
+        assert_eq!(world.registry_asked(&manifest), 0, "it may move yet, and is looked up then");
+    }
+    for (days, asked) in [(1, 2), (1, 0)] {
+        world.wait_minutes(days * DAY);
+        let report = world.run().await;
+        let said: Vec<String> =
+            report.repositories[0].plan.findings.iter().map(|finding| finding.trouble.to_string()).collect();
+        assert_eq!(said, ["end of life: its vendor has stopped to rebuild it on 2026-11-01"]);
+        assert_eq!(world.registry_asked(&manifest), asked, "an index and one of its platforms, once");
+    }
     world.finish();
 }

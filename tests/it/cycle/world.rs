@@ -254,10 +254,17 @@ impl World {
 
     /// From now on [`MIRROR_HOST`] is a mirror of `dhi.io`, below `dhi/`.
     pub fn use_mirror(&mut self) {
-        self.mirrors = format!(
-            "  {MIRROR_HOST}: {{ endpoint: \"http://{}/{MIRROR_HOST}\", mirrors: {{ \"dhi/\": \"dhi.io/\" }} }}\n",
-            self.other_host
-        );
+        self.mirror_with(", mirrors: { \"dhi/\": \"dhi.io/\" }");
+    }
+
+    /// From now on [`MIRROR_HOST`] is asked as if it were any registry.
+    pub fn use_unnamed_mirror(&mut self) {
+        self.mirror_with("");
+    }
+
+    fn mirror_with(&mut self, setting: &str) {
+        self.mirrors =
+            format!("  {MIRROR_HOST}: {{ endpoint: \"http://{}/{MIRROR_HOST}\"{setting} }}\n", self.other_host);
     }
 
     /// The mirror catches up with this image.

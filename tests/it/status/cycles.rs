@@ -12,7 +12,7 @@ use refrom::net::Tally;
 use refrom::serve::metrics::Metrics;
 use refrom::store::{SqliteReader, StoreFacts};
 
-use crate::cycle::world::{BRANCH, World, name, nginx};
+use crate::cycle::world::{BRANCH, MIRROR_HOST, World, name, nginx};
 
 const WEB: &str = "acme/web";
 const NGINX: &str = "dhi.io/nginx";
@@ -324,5 +324,37 @@ async fn a_lost_digest_with_nothing_to_go_to_needs_a_person_and_is_counted() {
     ] {
         assert!(text.contains(line), "no `{line}` in {text}");
     }
+    world.finish();
+}
+
+#[tokio::test]
+async fn a_current_digest_that_its_mirror_lost_needs_a_person_and_is_asked_for_once_an_hour() {
+    let of_mirror = |text: String| text.replace(NGINX, &format!("{MIRROR_HOST}/dhi/nginx"));
+    let mut world = World::new().await;
+    world.use_mirror();
+    let first = world.release(NGINX, "1.27", "1");
+    world.copy_to_mirror(NGINX, "dhi/nginx");
+    world.repository(WEB, &[("Dockerfile", &of_mirror(nginx("1.27.1", &first)))]);
+    let place = format!("HEAD /v2/{MIRROR_HOST}/dhi/nginx/manifests/{first}");
+    for (minutes, asked) in [(0, 1), (30, 0), (30, 1)] {
+        world.wait_minutes(minutes);
+        world.run().await;
+        assert_eq!(world.registry_asked(&place), asked, "after {minutes} minutes");
+    }
+    let mirror = world.other_registry.as_ref().unwrap();
+    mirror.delete_manifest(&format!("{MIRROR_HOST}/dhi/nginx"), &first);
+    // What is missing is asked for in each cycle.
+    for (minutes, findings) in [(60, 0), (10, 1), (10, 1)] {
+        world.wait_minutes(minutes);
+        world.run().await;
+        let kept = only(&world).await;
+        let told: Vec<&str> = kept.findings.iter().map(|finding| finding.trouble.as_str()).collect();
+        assert_eq!((told, world.registry_asked(&place)), (vec!["digest-gone"; findings], 1));
+        assert_eq!(kept.standing() == Standing::NeedsPerson, findings > 0);
+    }
+    world.copy_to_mirror(NGINX, "dhi/nginx");
+    world.wait_minutes(10);
+    world.run().await;
+    assert_eq!(only(&world).await.findings, []);
     world.finish();
 }
