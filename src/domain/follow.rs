@@ -16,7 +16,7 @@ pub const HIGHER_TAGS_MAX: usize = 3;
 ///
 /// The number of parts, a leading `v` and everything after the version stay as they are: the variant, the libc, the
 /// distribution with its release, `-dev`, `-fips`. Numbers of a package's release (`22.23.2-0`, `3.13.9-r2`) belong to the
-/// version. A tag without a version has none that are higher.
+/// version, but for a bare one behind a single part (`1-20-bookworm`). A tag without a version has none that are higher.
 pub fn higher(tag: &Tag, tags: &BTreeSet<Tag>, follow: Follow) -> Vec<Tag> {
     let Some(version) = TagVersion::read(tag).filter(|version| can_change(version, follow)) else { return Vec::new() };
     let read = tags.iter().filter_map(|other| Some((TagVersion::read(other)?, other)));
@@ -156,6 +156,28 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_number_behind_a_single_part_is_no_release_and_stays() {
+        for (from, tags, patch, major) in [
+            // Microsoft's development containers: the number is that of Node.js, of Java, of Python.
+            ("1-20-bookworm", "1-22-bookworm 1-24-bookworm 2-20-bookworm 2-24-bookworm", "", "2-20-bookworm"),
+            ("v1-20", "v1-22 v2-20 v2-22", "", "v2-20"),
+            // Of PostGIS behind PostgreSQL's.
+            ("16-3", "16-4 16-5 17-3 17-5 17", "", "17-3"),
+            ("16-3-alpine", "16-5-alpine 17-3-alpine", "", "17-3-alpine"),
+            ("21_35-jdk", "21_36-jdk 22_35-jdk 22_36-jdk", "", "22_35-jdk"),
+            ("17rc1-2", "17rc1-3 17rc2-2 17rc2-3", "17rc2-2", "17rc2-2"),
+            // What says that it is a release is one, with all that follows it.
+            ("1-r2", "1-r3 2-r0", "1-r3", "2-r0 1-r3"),
+            ("9-r2-20260101000000", "9-r2-20260218175623", "9-r2-20260218175623", "9-r2-20260218175623"),
+            // And behind more parts each of them is.
+            ("1.2-20-bookworm", "1.2-22-bookworm", "1.2-22-bookworm", "1.2-22-bookworm"),
+        ] {
+            assert_eq!(of(from, tags, Follow::Patch), patch, "{from}");
+            assert_eq!(of(from, tags, Follow::Major), major, "{from}");
+        }
+    }
+
+    #[test]
     fn dates_and_years_are_compared_with_their_like_alone() {
         for (from, tags, expected) in [
             ("20250419-debian13", "20260218-debian13 202602181200-debian13 3-debian13", "20260218-debian13"),
@@ -225,6 +247,8 @@ mod tests {
             ("22", Follow::Minor, false),
             ("22", Follow::Major, true),
             ("9.6-1754000177", Follow::Patch, true),
+            ("1-20-bookworm", Follow::Minor, false),
+            ("1-r2", Follow::Patch, true),
             ("latest", Follow::Major, false),
         ] {
             assert_eq!(has_higher(&tag(from), follow), expected, "{from} {follow:?}");
@@ -256,6 +280,10 @@ mod tests {
                 prop_assert!(!higher(other, &all, Follow::Major).contains(&from), "{} and {}", from, other);
                 prop_assert_eq!(from.as_str().starts_with('v'), other.as_str().starts_with('v'));
                 prop_assert_eq!(from.as_str().matches('.').count(), other.as_str().matches('.').count());
+                if !from.as_str().contains(['.', 'r', 'b']) {
+                    let suffix = |tag: &Tag| tag.as_str().split_once(['-', '_']).map(|(_, rest)| rest.to_owned());
+                    prop_assert_eq!(suffix(&from), suffix(other), "{} to {}", from, other);
+                }
                 if !from.as_str().contains("rc") && !from.as_str().contains("beta") {
                     prop_assert_eq!(variant(&from), variant(other));
                 }
