@@ -1,29 +1,23 @@
 //! The tags that a pin may move to besides its own: higher versions of the same shape.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use super::policy::Follow;
 use super::reference::Tag;
 use super::tag_version::TagVersion;
 
-/// How many higher tags are looked up for a tag. The highest one is nearly always the one; the next ones are there for the
-/// days on which it is too young, or not yet in the mirror.
-pub const HIGHER_TAGS_MAX: usize = 3;
-
-/// The tags of the same shape that are higher than this one, as far as `follow` goes: the highest first, and not more than
-/// [`HIGHER_TAGS_MAX`].
+/// The tags of the same shape that are higher than this one, as far as `follow` goes: the highest first.
 ///
 /// The number of parts, a leading `v` and everything after the version stay as they are: the variant, the libc, the
 /// distribution with its release, `-dev`, `-fips`. Numbers of a package's release (`22.23.2-0`, `3.13.9-r2`) belong to the
 /// version, but for a bare one behind a single part (`1-20-bookworm`). A tag without a version has none that are higher.
-pub fn higher(tag: &Tag, tags: &BTreeSet<Tag>, follow: Follow) -> Vec<Tag> {
+pub fn higher<'t>(tag: &Tag, tags: impl IntoIterator<Item = &'t Tag>, follow: Follow) -> Vec<Tag> {
     let Some(version) = TagVersion::read(tag).filter(|version| can_change(version, follow)) else { return Vec::new() };
-    let read = tags.iter().filter_map(|other| Some((TagVersion::read(other)?, other)));
+    let read = tags.into_iter().filter_map(|other| Some((TagVersion::read(other)?, other)));
     let mut higher: Vec<_> = read.filter(|(other, _)| is_allowed(&version, other, follow)).collect();
     // Of two that say the same (`1.2` and `1.02`) always the same one is taken.
     higher.sort_by(|(one, text), (other, other_text)| other.compare(one).then(Reverse(text).cmp(&Reverse(other_text))));
-    higher.into_iter().take(HIGHER_TAGS_MAX).map(|(_, tag)| tag.clone()).collect()
+    higher.into_iter().map(|(_, tag)| tag.clone()).collect()
 }
 
 /// Whether a tag is one of those that are higher than this one, as far as `follow` goes.
@@ -60,6 +54,8 @@ fn highest_part(follow: Follow) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -72,7 +68,7 @@ mod tests {
     }
 
     fn of(from: &str, tags: &str, follow: Follow) -> String {
-        let tags = tags.split_whitespace().map(tag).collect();
+        let tags: BTreeSet<Tag> = tags.split_whitespace().map(tag).collect();
         higher(&tag(from), &tags, follow).iter().map(Tag::as_str).collect::<Vec<_>>().join(" ")
     }
 
@@ -85,7 +81,7 @@ mod tests {
     fn follow_says_which_part_may_change() {
         let tags = "1 2 1.27 1.28 2.0 1.27.3 1.27.4 1.27.10 1.28.0 2.0.0 latest mainline";
         for (from, patch, minor, major) in [
-            ("1.27.3", "1.27.10 1.27.4", "1.28.0 1.27.10 1.27.4", "2.0.0 1.28.0 1.27.10"),
+            ("1.27.3", "1.27.10 1.27.4", "1.28.0 1.27.10 1.27.4", "2.0.0 1.28.0 1.27.10 1.27.4"),
             ("1.27", "", "1.28", "2.0 1.28"),
             ("1", "", "", "2"),
             ("2.0.0", "", "", ""),
@@ -272,7 +268,8 @@ mod tests {
             from in some_tag(), tags in prop::collection::btree_set(some_tag(), 0..30), follow in some_follow()
         ) {
             let found = higher(&from, &tags, follow);
-            prop_assert!(found.len() <= HIGHER_TAGS_MAX && (found.is_empty() || has_higher(&from, follow)));
+            let are_all = tags.iter().all(|tag| found.contains(tag) == is_higher(&from, tag, follow));
+            prop_assert!(are_all && (found.is_empty() || has_higher(&from, follow)));
             let variant = |tag: &Tag| tag.as_str().trim_start_matches(|c: char| c != '-').replace(|c: char| c.is_ascii_digit(), "");
             let all: BTreeSet<Tag> = tags.iter().cloned().chain([from.clone()]).collect();
             for other in &found {
@@ -295,7 +292,7 @@ mod tests {
 
         #[test]
         fn no_tag_is_too_strange(from in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}", to in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}") {
-            let tags = [tag(&from), tag(&to)].into();
+            let tags = [tag(&from), tag(&to)];
             prop_assert!(!higher(&tag(&from), &tags, Follow::Major).contains(&tag(&from)));
         }
     }
