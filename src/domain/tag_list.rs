@@ -27,8 +27,10 @@ pub struct TagList {
     tags: Arc<BTreeSet<Tag>>,
     /// When those were first seen that were ever asked for.
     first_seen: Arc<BTreeMap<Tag, Timestamp>>,
-    higher: Arc<Mutex<BTreeMap<(Tag, Follow), Arc<HigherTags>>>>,
+    higher: Arc<Mutex<HigherByTag>>,
 }
+
+type HigherByTag = BTreeMap<(Tag, Follow), Arc<HigherTags>>;
 
 /// The tags that are higher than one, the highest first.
 #[derive(Debug, Default)]
