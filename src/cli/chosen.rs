@@ -26,37 +26,50 @@ pub async fn pins(
     (files, depth): (&[(&Policy, &FileUses)], Depth<'_>),
     watcher: Watcher<'_>,
 ) -> Result<(Knowledge, Vec<Vec<Considered>>), Failure> {
+    let (store, now) = (open(config).await?, Timestamp::now());
     let followed = files.iter().flat_map(|(policy, file)| tags::followed([*file], policy)).collect();
-    let lists = tags::ask(session, tags::images(&followed)).await;
+    let mut lists = tags::ask(session, followed).await;
+    for (image, list) in &mut lists {
+        if let (Ok(list), Some(store)) = (list, &store) {
+            tags::see(list, store.first_sights(image).await.map_err(Failure::usage)?);
+        }
+    }
+    let mut knowledge = Knowledge { tags: lists, ..Knowledge::default() };
+    let higher = tags::higher(&groups(files, &knowledge), &knowledge, now);
     let tracked = files.iter().flat_map(|(policy, file)| lookup::tracked([*file], policy));
-    let observations =
-        lookup::observe(session, tracked.chain(tags::higher(&followed, &lists)).collect(), watcher).await;
-    let mut knowledge = Knowledge { observations, tags: lists, ..Knowledge::default() };
-    let groups: Vec<Group<'_>> = files
-        .iter()
-        .map(|(policy, file)| {
-            let pins = candidates::pins(std::slice::from_ref(*file), policy, &knowledge.observations);
-            Group { repository: None, policy, pins }
-        })
-        .collect();
-    let now = Timestamp::now();
-    remember(config, &groups, (&mut knowledge, now)).await?;
+    knowledge.observations = lookup::observe(session, tracked.chain(higher).collect(), watcher).await;
+    let groups = groups(files, &knowledge);
+    if let Some(store) = &store {
+        remember(store, &groups, (&mut knowledge, now)).await?;
+    }
     targets::look_up(session, depth, &groups, (&mut knowledge, now), watcher).await;
     let considered =
         groups.iter().map(|group| target::choose_all(group.pins.clone(), &group.rules(&knowledge, now))).collect();
     Ok((knowledge, considered))
 }
 
+fn groups<'a>(files: &[(&'a Policy, &'a FileUses)], knowledge: &Knowledge) -> Vec<Group<'a>> {
+    let of_file = |(policy, file): &(&'a Policy, &'a FileUses)| {
+        let pins = candidates::pins(std::slice::from_ref(*file), policy, &knowledge.observations);
+        Group { repository: None, policy, pins }
+    };
+    files.iter().map(of_file).collect()
+}
+
+/// The store, where it is there.
+async fn open(config: &Config) -> Result<Option<SqliteReader>, Failure> {
+    match SqliteReader::open(&config.store).await {
+        Ok(store) => Ok(Some(store)),
+        Err(StoreError::Missing { .. }) => Ok(None),
+        Err(error) => Err(Failure::usage(error)),
+    }
+}
+
 async fn remember(
-    config: &Config,
+    store: &SqliteReader,
     groups: &[Group<'_>],
     (knowledge, now): (&mut Knowledge, Timestamp),
 ) -> Result<(), Failure> {
-    let store = match SqliteReader::open(&config.store).await {
-        Ok(store) => store,
-        Err(StoreError::Missing { .. }) => return Ok(()),
-        Err(error) => return Err(Failure::usage(error)),
-    };
     let recorded = store.denials().await.map_err(Failure::usage)?;
     knowledge.denials.denials = denial::in_force(recorded).collect();
     knowledge.missing = store.missing().await.map_err(Failure::usage)?;

@@ -42,9 +42,10 @@ use crate::domain::target;
 use crate::forge::Forge;
 use crate::git::Git;
 use crate::net::Tally;
-use crate::registry::Registries;
+use crate::registry::{Registries, Session};
 use crate::store::{Reach, Store, StoreError};
 use liveness::Looked;
+use poll::Pinned;
 use targets::{Depth, Group};
 use turns::Turns;
 
@@ -186,14 +187,10 @@ async fn know(
     let denials = denials::know(store, request).await?;
     let waves = waves.denying(denials.denials.clone());
     let mut knowledge = Knowledge { denials, waves, ..Knowledge::default() };
-    let followed = tags::followed_by(gathered);
-    knowledge.tags = tags::list(parts, (&session, request), &followed, now, report).await?;
-    let higher = tags::higher(&followed, &knowledge.tags);
-    let (known, asked) = poll::known(parts, request, poll::pinned_and(higher, gathered), now).await?;
-    knowledge.observations = lookup::observe(&session, asked.keys().cloned().collect(), watcher).await;
-    poll::record(store, (&asked, reach), &knowledge.observations, now).await?;
-    session.knows(known.keys().map(|tag| tag.image.clone()));
-    knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
+    knowledge.tags = tags::list(parts, (&session, request), tags::followed_by(gathered), now, report).await?;
+    let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
+    let pinned = poll::pinned_and(tags::higher(&groups, &knowledge, now), gathered);
+    let asked = look((parts, request), &session, (pinned, reach), (&mut knowledge, now), watcher).await?;
     let looked = Looked { fleet: gathered, observations: &knowledge.observations, asked: &asked, reach };
     knowledge.missing = liveness::missing((parts, request), &session, looked, now).await?;
     let groups: Vec<Group<'_>> = gathered.iter().map(|facts| Group::of(facts, &knowledge)).collect();
@@ -212,8 +209,13 @@ async fn know(
     patch_times::follow(store, &open, &knowledge.pull_requests, now).await?;
     let read = knowledge.pull_requests.iter().filter_map(|(key, read)| Some((key.clone(), read.as_ref().ok()?)));
     knowledge.refused = read.map(|(key, read)| (key, Refusals::of(read))).collect();
-    // A refused version leaves the way to what is below it.
+    // A refused version leaves the way to what is below it, which nobody asked for yet.
     if knowledge.refused.values().any(|refused| !refused.is_empty()) {
+        let mut below = tags::higher(&groups, &knowledge, now);
+        below.retain(|tag| !knowledge.observations.contains_key(tag));
+        let below = below.into_iter().map(|tag| (tag, BTreeSet::new())).collect();
+        look((parts, request), &session, (below, reach), (&mut knowledge, now), watcher).await?;
+        targets::remember(store, &groups, &mut knowledge).await?;
         targets::look_up(&session, Depth::Images(Some(store)), &groups, (&mut knowledge, now), watcher).await;
     }
     for (repository, result) in &knowledge.pull_requests {
@@ -231,6 +233,24 @@ async fn know(
     knowledge.turns = store.turns().await?;
     knowledge.last_opened = own::last_opened(parts, gathered, &knowledge.pull_requests).await?;
     Ok(knowledge)
+}
+
+/// What these tags point to: as it was short ago, else they are asked for, and what they answer is noted. The tags that
+/// were asked for.
+async fn look(
+    (parts, request): (&Parts, &Request),
+    session: &Session,
+    (pinned, reach): (Pinned, Reach),
+    (knowledge, now): (&mut Knowledge, Timestamp),
+    watcher: Watcher<'_>,
+) -> Result<Pinned, StoreError> {
+    let (known, asked) = poll::known(parts, request, pinned, now).await?;
+    let observations = lookup::observe(session, asked.keys().cloned().collect(), watcher).await;
+    poll::record(parts.store.as_ref(), (&asked, reach), &observations, now).await?;
+    session.knows(known.keys().map(|tag| tag.image.clone()));
+    knowledge.observations.extend(observations);
+    knowledge.observations.extend(known.into_iter().map(|(tag, digest)| (tag, Ok(digest))));
+    Ok(asked)
 }
 
 /// What is not in the report by now was read.

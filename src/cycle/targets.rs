@@ -66,11 +66,13 @@ pub fn tags(groups: &[Group<'_>], knowledge: &Knowledge) -> BTreeSet<TagRef> {
     of_pins.chain(knowledge.observations.keys().filter(is_listed).cloned()).collect()
 }
 
-/// Adds what was seen of these tags before.
+/// Adds what was seen of these tags before, where that is not there yet.
 pub async fn remember(store: &dyn Store, groups: &[Group<'_>], knowledge: &mut Knowledge) -> Result<(), StoreError> {
     for tag in tags(groups, knowledge) {
-        let history = store.history(&tag).await?;
-        knowledge.ledger.insert(tag, history);
+        if knowledge.ledger.history(&tag).is_none() {
+            let history = store.history(&tag).await?;
+            knowledge.ledger.insert(tag, history);
+        }
     }
     Ok(())
 }

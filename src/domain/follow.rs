@@ -1,29 +1,23 @@
 //! The tags that a pin may move to besides its own: higher versions of the same shape.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use super::policy::Follow;
 use super::reference::Tag;
 use super::tag_version::TagVersion;
 
-/// How many higher tags are looked up for a tag. The highest one is nearly always the one; the next ones are there for the
-/// days on which it is too young, or not yet in the mirror.
-pub const HIGHER_TAGS_MAX: usize = 3;
-
-/// The tags of the same shape that are higher than this one, as far as `follow` goes: the highest first, and not more than
-/// [`HIGHER_TAGS_MAX`].
+/// The tags of the same shape that are higher than this one, as far as `follow` goes: the highest first.
 ///
 /// The number of parts, a leading `v` and everything after the version stay as they are: the variant, the libc, the
 /// distribution with its release, `-dev`, `-fips`. Numbers of a package's release (`22.23.2-0`, `3.13.9-r2`) belong to the
-/// version. A tag without a version has none that are higher.
-pub fn higher(tag: &Tag, tags: &BTreeSet<Tag>, follow: Follow) -> Vec<Tag> {
+/// version, but for a bare one behind a single part (`1-20-bookworm`). A tag without a version has none that are higher.
+pub fn higher<'t>(tag: &Tag, tags: impl IntoIterator<Item = &'t Tag>, follow: Follow) -> Vec<Tag> {
     let Some(version) = TagVersion::read(tag).filter(|version| can_change(version, follow)) else { return Vec::new() };
-    let read = tags.iter().filter_map(|other| Some((TagVersion::read(other)?, other)));
+    let read = tags.into_iter().filter_map(|other| Some((TagVersion::read(other)?, other)));
     let mut higher: Vec<_> = read.filter(|(other, _)| is_allowed(&version, other, follow)).collect();
     // Of two that say the same (`1.2` and `1.02`) always the same one is taken.
     higher.sort_by(|(one, text), (other, other_text)| other.compare(one).then(Reverse(text).cmp(&Reverse(other_text))));
-    higher.into_iter().take(HIGHER_TAGS_MAX).map(|(_, tag)| tag.clone()).collect()
+    higher.into_iter().map(|(_, tag)| tag.clone()).collect()
 }
 
 /// Whether a tag is one of those that are higher than this one, as far as `follow` goes.
@@ -60,6 +54,8 @@ fn highest_part(follow: Follow) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -72,7 +68,7 @@ mod tests {
     }
 
     fn of(from: &str, tags: &str, follow: Follow) -> String {
-        let tags = tags.split_whitespace().map(tag).collect();
+        let tags: BTreeSet<Tag> = tags.split_whitespace().map(tag).collect();
         higher(&tag(from), &tags, follow).iter().map(Tag::as_str).collect::<Vec<_>>().join(" ")
     }
 
@@ -85,7 +81,7 @@ mod tests {
     fn follow_says_which_part_may_change() {
         let tags = "1 2 1.27 1.28 2.0 1.27.3 1.27.4 1.27.10 1.28.0 2.0.0 latest mainline";
         for (from, patch, minor, major) in [
-            ("1.27.3", "1.27.10 1.27.4", "1.28.0 1.27.10 1.27.4", "2.0.0 1.28.0 1.27.10"),
+            ("1.27.3", "1.27.10 1.27.4", "1.28.0 1.27.10 1.27.4", "2.0.0 1.28.0 1.27.10 1.27.4"),
             ("1.27", "", "1.28", "2.0 1.28"),
             ("1", "", "", "2"),
             ("2.0.0", "", "", ""),
@@ -152,6 +148,28 @@ mod tests {
             ("10.0-26.04_edge", "10.1-26.04_edge 10.0-26.10_edge", ""),
         ] {
             assert_eq!(of(from, tags, Follow::Patch), expected, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_behind_a_single_part_is_no_release_and_stays() {
+        for (from, tags, patch, major) in [
+            // Microsoft's development containers: the number is that of Node.js, of Java, of Python.
+            ("1-20-bookworm", "1-22-bookworm 1-24-bookworm 2-20-bookworm 2-24-bookworm", "", "2-20-bookworm"),
+            ("v1-20", "v1-22 v2-20 v2-22", "", "v2-20"),
+            // Of PostGIS behind PostgreSQL's.
+            ("16-3", "16-4 16-5 17-3 17-5 17", "", "17-3"),
+            ("16-3-alpine", "16-5-alpine 17-3-alpine", "", "17-3-alpine"),
+            ("21_35-jdk", "21_36-jdk 22_35-jdk 22_36-jdk", "", "22_35-jdk"),
+            ("17rc1-2", "17rc1-3 17rc2-2 17rc2-3", "17rc2-2", "17rc2-2"),
+            // What says that it is a release is one, with all that follows it.
+            ("1-r2", "1-r3 2-r0", "1-r3", "2-r0 1-r3"),
+            ("9-r2-20260101000000", "9-r2-20260218175623", "9-r2-20260218175623", "9-r2-20260218175623"),
+            // And behind more parts each of them is.
+            ("1.2-20-bookworm", "1.2-22-bookworm", "1.2-22-bookworm", "1.2-22-bookworm"),
+        ] {
+            assert_eq!(of(from, tags, Follow::Patch), patch, "{from}");
+            assert_eq!(of(from, tags, Follow::Major), major, "{from}");
         }
     }
 
@@ -225,6 +243,8 @@ mod tests {
             ("22", Follow::Minor, false),
             ("22", Follow::Major, true),
             ("9.6-1754000177", Follow::Patch, true),
+            ("1-20-bookworm", Follow::Minor, false),
+            ("1-r2", Follow::Patch, true),
             ("latest", Follow::Major, false),
         ] {
             assert_eq!(has_higher(&tag(from), follow), expected, "{from} {follow:?}");
@@ -248,7 +268,8 @@ mod tests {
             from in some_tag(), tags in prop::collection::btree_set(some_tag(), 0..30), follow in some_follow()
         ) {
             let found = higher(&from, &tags, follow);
-            prop_assert!(found.len() <= HIGHER_TAGS_MAX && (found.is_empty() || has_higher(&from, follow)));
+            let are_all = tags.iter().all(|tag| found.contains(tag) == is_higher(&from, tag, follow));
+            prop_assert!(are_all && (found.is_empty() || has_higher(&from, follow)));
             let variant = |tag: &Tag| tag.as_str().trim_start_matches(|c: char| c != '-').replace(|c: char| c.is_ascii_digit(), "");
             let all: BTreeSet<Tag> = tags.iter().cloned().chain([from.clone()]).collect();
             for other in &found {
@@ -256,6 +277,10 @@ mod tests {
                 prop_assert!(!higher(other, &all, Follow::Major).contains(&from), "{} and {}", from, other);
                 prop_assert_eq!(from.as_str().starts_with('v'), other.as_str().starts_with('v'));
                 prop_assert_eq!(from.as_str().matches('.').count(), other.as_str().matches('.').count());
+                if !from.as_str().contains(['.', 'r', 'b']) {
+                    let suffix = |tag: &Tag| tag.as_str().split_once(['-', '_']).map(|(_, rest)| rest.to_owned());
+                    prop_assert_eq!(suffix(&from), suffix(other), "{} to {}", from, other);
+                }
                 if !from.as_str().contains("rc") && !from.as_str().contains("beta") {
                     prop_assert_eq!(variant(&from), variant(other));
                 }
@@ -267,7 +292,7 @@ mod tests {
 
         #[test]
         fn no_tag_is_too_strange(from in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}", to in "[A-Za-z0-9_][A-Za-z0-9_.-]{0,60}") {
-            let tags = [tag(&from), tag(&to)].into();
+            let tags = [tag(&from), tag(&to)];
             prop_assert!(!higher(&tag(&from), &tags, Follow::Major).contains(&tag(&from)));
         }
     }

@@ -6,11 +6,17 @@ use std::fmt;
 
 use super::digest::Digest;
 use super::image::{Configuration, Image};
+use super::reference::ImageName;
 
 /// Variables that are told of one image; more are counted as one change.
 const VARIABLES_MAX: usize = 20;
 /// The largest number that is a major version; above are dates: `20261120`.
 const MAJOR_MAX: u32 = 9999;
+/// Images that are a distribution themselves, and how many parts of their version name a release of it: `12.8` is a build
+/// of Debian's release 12.
+const DISTRIBUTIONS: [(&str, usize); 3] = [("alpine", 2), ("debian", 1), ("ubuntu", 2)];
+/// The namespace of Docker Hub's official images, and of copies of them.
+const OFFICIAL: &str = "library";
 /// How the names of variables end that every release changes: `NODE_VERSION`, `PYTHON_SHA256`.
 const RELEASE_SUFFIXES: [&str; 8] =
     ["_VERSION", "_SHA", "_SHA256", "_SHA512", "_CHECKSUM", "_DIGEST", "_DOWNLOAD_URL", "_REVISION"];
@@ -43,18 +49,23 @@ pub enum Changed {
     MoreVariables(usize),
 }
 
-/// What changes from one image to another, the gravest first. What is not known of one of them is no change.
-pub fn changes(old: &Image, new: &Image) -> Vec<HiddenChange> {
+/// What changes from one image of this name to another, the gravest first. What is not known of one of them is no change.
+pub fn changes(name: &ImageName, old: &Image, new: &Image) -> Vec<HiddenChange> {
     let mut changes = Vec::new();
     let mut note = |what: Changed, before: &str, after: &str| {
         if before != after {
             changes.push(HiddenChange { what, old: before.to_owned(), new: after.to_owned() });
         }
     };
-    if let (Some(before), Some(after)) = (distribution(old), distribution(new)) {
-        note(Changed::Distribution, before, after);
+    let is_unsaid = distribution(old).is_none() && distribution(new).is_none();
+    let own_releases = own_release(name, old).zip(own_release(name, new)).filter(|_| is_unsaid);
+    match (distribution(old), distribution(new), &own_releases) {
+        (Some(before), Some(after), _) => note(Changed::Distribution, before, after),
+        (_, _, Some((before, after))) => note(Changed::Distribution, before, after),
+        _ => {}
     }
-    if let (Some(before), Some(after)) = (major(old), major(new)) {
+    // That of a distribution's own image is told above.
+    if let Some((before, after)) = majors(name, old, new).filter(|_| own_releases.is_none()) {
         note(Changed::MajorVersion, &before.to_string(), &after.to_string());
     }
     if let (Some(before), Some(after)) = (libc(old), libc(new)) {
@@ -125,9 +136,42 @@ fn distribution(image: &Image) -> Option<&str> {
     image.configuration.as_ref()?.distribution.as_deref()
 }
 
-/// The first number of the resolved version, where that is one.
-fn major(image: &Image) -> Option<u32> {
-    let version = image.version.as_deref()?;
+/// The release of a distribution whose own image this is: `debian-12`.
+fn own_release(name: &ImageName, image: &Image) -> Option<String> {
+    let (distribution, parts) =
+        DISTRIBUTIONS.into_iter().find(|(distribution, _)| *distribution == name.last_segment())?;
+    // Somebody else's image of that name has a version of its own.
+    let namespace = name.repository().rsplit('/').nth(1)?;
+    if namespace != OFFICIAL && namespace != distribution {
+        return None;
+    }
+    let numbers: Vec<&str> = image.version.as_deref()?.split('.').take(parts).collect();
+    let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (numbers.len() == parts && numbers.iter().all(is_number)).then(|| format!("{distribution}-{}", numbers.join(".")))
+}
+
+/// The major versions of both: of the resolved versions, or where neither image has one of the variable that is named after
+/// it, `NODE_VERSION` of `node`. A version and a variable may tell of different things.
+fn majors(name: &ImageName, old: &Image, new: &Image) -> Option<(u32, u32)> {
+    match (&old.version, &new.version) {
+        (Some(before), Some(after)) => Some((major(before)?, major(after)?)),
+        (None, None) => {
+            let variable = version_variable(name);
+            let version = |image: &Image| major(image.configuration.as_ref()?.environment.get(&variable)?);
+            Some((version(old)?, version(new)?))
+        }
+        (Some(_), None) | (None, Some(_)) => None,
+    }
+}
+
+/// `NODE_VERSION` of `docker.io/library/node`
+fn version_variable(name: &ImageName) -> String {
+    let word = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    name.last_segment().chars().map(word).chain("_VERSION".chars()).collect()
+}
+
+/// The first number of a version, where that is one.
+fn major(version: &str) -> Option<u32> {
     let digits = version.strip_prefix('v').unwrap_or(version);
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits.get(..end)?.parse().ok().filter(|major| *major <= MAJOR_MAX)
@@ -218,7 +262,12 @@ mod tests {
     }
 
     fn told(old: &Image, new: &Image) -> Vec<String> {
-        changes(old, new).iter().map(|change| format!("{}: {} → {}", change.what, change.old, change.new)).collect()
+        told_of("dhi.io/nginx", old, new)
+    }
+
+    fn told_of(name: &str, old: &Image, new: &Image) -> Vec<String> {
+        let changes = changes(&name.parse().unwrap(), old, new);
+        changes.iter().map(|change| format!("{}: {} → {}", change.what, change.old, change.new)).collect()
     }
 
     fn between(old: Configuration, new: Configuration) -> Vec<String> {
@@ -243,6 +292,62 @@ mod tests {
         for (old, new) in [("1.2.3", "1.3.0"), ("20261119", "20261120"), ("noble", "plucky"), ("", "1")] {
             assert_eq!(major(old, new), [""; 0], "{old} → {new}");
         }
+    }
+
+    #[test]
+    fn without_a_version_the_variable_that_is_named_after_the_image_tells_it() {
+        let of = |name: &str, value: &str| Image { version: None, ..image("", with(&[(name, value)])) };
+        for (name, variable) in [
+            ("node", "NODE_VERSION"),
+            ("cgr.dev/chainguard/node", "NODE_VERSION"),
+            ("acme/my-app.x", "MY_APP_X_VERSION"),
+        ] {
+            let (old, new) = (of(variable, "20.1.0"), of(variable, "v22.1.0"));
+            assert_eq!(told_of(name, &old, &new), ["major version: 20 → 22"], "{name}");
+            assert_eq!(told_of(name, &old, &of(variable, "20.2.0")), [""; 0], "{name}");
+        }
+        let (old, new) = (of("NODE_VERSION", "20.1.0"), of("NODE_VERSION", "22.1.0"));
+        assert_eq!(told_of("python", &old, &new), [""; 0], "named after something else");
+        assert_eq!(told_of("node", &old, &of("NODE_VERSION", "lts")), [""; 0], "no number");
+        // Where there is a version, that counts; one alone is compared with nothing.
+        let versioned = |variable| image("1.2.3", with(&[("NODE_VERSION", variable)]));
+        assert_eq!(told_of("node", &versioned("20.1.0"), &versioned("22.1.0")), [""; 0]);
+        assert_eq!(told_of("node", &old, &versioned("22.1.0")), [""; 0]);
+    }
+
+    #[test]
+    fn another_release_of_an_image_that_is_a_distribution_is_told() {
+        let told = |name, old, new| {
+            told_of(name, &image(old, Configuration::default()), &image(new, Configuration::default()))
+        };
+        for (name, old, new, expected) in [
+            ("alpine", "3.21.3", "3.22.1", "alpine-3.21 → alpine-3.22"),
+            ("alpine", "3.22.1", "4.0.0", "alpine-3.22 → alpine-4.0"),
+            ("debian", "12.8", "13", "debian-12 → debian-13"),
+            ("ubuntu", "25.04", "25.10", "ubuntu-25.04 → ubuntu-25.10"),
+            ("public.ecr.aws/docker/library/alpine", "3.21.3", "3.22.1", "alpine-3.21 → alpine-3.22"),
+            ("public.ecr.aws/ubuntu/ubuntu", "25.04", "25.10", "ubuntu-25.04 → ubuntu-25.10"),
+        ] {
+            assert_eq!(told(name, old, new), [format!("distribution: {expected}")], "{name} {old} → {new}");
+        }
+        for (name, old, new) in [
+            ("alpine", "3.21.3", "3.21.4"),
+            ("debian", "12.7", "12.8"),
+            ("debian", "bookworm", "trixie"),
+            ("alpine", "3", "3.22"),
+            ("ubuntu", "24.04", "noble"),
+            ("acme/alpine", "1.0", "1.1"),
+            ("cgr.dev/chainguard/wolfi-base", "1.0", "1.1"),
+            ("debian-tools", "12", "12.1"),
+        ] {
+            assert_eq!(told(name, old, new), [""; 0], "{name} {old} → {new}");
+        }
+        assert_eq!(told("acme/debian", "12", "13"), ["major version: 12 → 13"], "by its own word");
+        // What it says itself counts before its name.
+        let bare = image("13", Configuration::default());
+        let stated = told_of("debian", &image("12", on("debian:12")), &image("13", on("debian:12")));
+        assert_eq!(stated, ["major version: 12 → 13"]);
+        assert_eq!(told_of("debian", &image("13", on("debian:13")), &bare), [""; 0], "said in two ways");
     }
 
     #[test]
@@ -299,7 +404,8 @@ mod tests {
     fn a_title_says_the_grave_ones_in_short() {
         let old = Configuration { user: "0".into(), entrypoint: vec!["a".into()], ..on("debian-12") };
         let new = Configuration { user: "65532".into(), working_directory: "/srv".into(), ..on("debian-13") };
-        let changes = changes(&image("1.0", old), &image("2.0", new));
+        let name = "dhi.io/nginx".parse().unwrap();
+        let changes = changes(&name, &image("1.0", old), &image("2.0", new));
         let short: Vec<String> =
             changes.iter().filter(|change| change.is_grave()).map(HiddenChange::in_short).collect();
         let expected = ["debian-12 → debian-13", "major version 1 → 2", "user 0 → 65532", "another entrypoint"];

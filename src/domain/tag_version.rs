@@ -59,7 +59,9 @@ const PRE_RELEASES: [&str; 5] = ["alpha", "beta", "preview", "pre", "rc"];
 /// The short forms of the first two, which Python has: `3.15.0a4`.
 const SHORT_PRE_RELEASES: [&str; 2] = ["a", "b"];
 /// What may stand between the parts of a version and the number of a package's release.
-const RELEASE_SEPARATORS: [&str; 3] = ["-r", "-", "_"];
+const RELEASE_SEPARATORS: [&str; 3] = [EXPLICIT_RELEASE, "-", "_"];
+/// What says that a release follows: that of a package of Alpine's.
+const EXPLICIT_RELEASE: &str = "-r";
 
 /// A tag that begins with a version, taken apart: `v` `1.27.3` `rc1` `-r2` `-alpine3.22-dev`.
 ///
@@ -73,8 +75,9 @@ pub struct TagVersion<'a> {
     parts: Vec<Number>,
     pre_release: Option<PreRelease>,
     /// The releases of the package, each with what stands before it: `22.23.2-0`, `3.13.9-r2-20260218175623`, `21.0.5_11`.
+    /// **Invariant**: behind a single part the first of them is explicit, as in `1-r2`.
     releases: Vec<(&'static str, Number)>,
-    /// What is left, with the character that parts it: `-debian13-dev`.
+    /// What is left, with the character that parts it: `-debian13-dev`, and `-20-bookworm` of `1-20-bookworm`.
     variant: &'a str,
 }
 
@@ -109,6 +112,10 @@ impl<'a> TagVersion<'a> {
         }
         let mut releases = Vec::new();
         while let Some((separator, found, after)) = release(rest) {
+            // Behind a single part a bare number may count anything: the Node.js in `1-20-bookworm`, the PostGIS in `16-3`.
+            if parts.len() == 1 && releases.is_empty() && separator != EXPLICIT_RELEASE {
+                break;
+            }
             releases.push((separator, found));
             rest = after;
         }

@@ -36,9 +36,12 @@ impl Replay<'_> {
                 let Some(Followed { asked, track }) = self.tracks.get(index) else { continue };
                 let Some(digest) = track.head(look) else { continue };
                 self.knowledge.observations.insert(asked.clone(), Ok(digest));
-                self.knowledge.ledger.insert(asked.clone(), track.history(look, &self.grid));
+                let history = track.history(look, &self.grid);
+                let first_seen = history.sightings().first().map(|first| first.first_seen);
+                self.knowledge.ledger.insert(asked.clone(), history);
                 if let Ok(tags) = self.knowledge.tags.entry(asked.image.clone()).or_insert(Ok(TagList::default())) {
                     tags.insert(asked.tag.clone());
+                    first_seen.iter().for_each(|at| tags.see(&asked.tag, *at));
                 }
             }
         }

@@ -199,6 +199,9 @@ pub trait Store: WaveStore + PresenceStore + Send + Sync + std::fmt::Debug {
     /// Everything that was seen of a tag, and since when pins have the digests that they have.
     async fn history(&self, tag: &TagRef) -> Result<History, StoreError>;
 
+    /// The tags of an image that were ever seen, each with its first sight.
+    async fn first_sights(&self, image: &ImageName) -> Result<BTreeMap<Tag, Timestamp>, StoreError>;
+
     /// When this digest was first seen for this tag.
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError>;
 

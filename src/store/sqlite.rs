@@ -231,6 +231,10 @@ impl Store for SqliteStore {
         self.read_history(tag).await
     }
 
+    async fn first_sights(&self, image: &ImageName) -> Result<BTreeMap<Tag, Timestamp>, StoreError> {
+        self.view().first_sights(image).await
+    }
+
     async fn first_seen(&self, tag: &TagRef, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
         self.read_first_seen(tag, digest).await
     }

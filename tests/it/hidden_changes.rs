@@ -120,6 +120,21 @@ fn the_version_of_a_higher_tag_hides_nothing() {
 }
 
 #[test]
+fn a_variable_and_the_name_of_a_distribution_tell_what_no_version_and_no_base_do() {
+    let node = |text: &str, version: &str| {
+        let environment = BTreeMap::from([("NODE_VERSION".to_owned(), version.to_owned())]);
+        let configuration = Configuration { environment, ..Configuration::default() };
+        Image { version: None, ..image(text, "", configuration) }
+    };
+    let title = |pin| texts(&[pin], &Policy::default()).0.title;
+    let told = title(pin("node", node("a", "20.1.0"), node("b", "22.1.0")));
+    assert!(told.ends_with("(major version 20 → 22)"), "{told}");
+    let alpine = |text, version| image(text, version, Configuration::default());
+    let told = title(pin("alpine", alpine("a", "3.21.3"), alpine("b", "3.22.1")));
+    assert!(told.ends_with("(alpine-3.21 → alpine-3.22)"), "{told}");
+}
+
+#[test]
 fn what_an_image_says_cannot_leave_its_place() {
     let evil = "`|\n--> <!-- @all [x](https://evil.example)\u{202e}\u{1b}[0m";
     let old = Configuration { user: "0".into(), ..debian(12) };

@@ -84,6 +84,26 @@ fn image(content: &[u8]) -> Image {
 }
 
 #[tokio::test]
+async fn the_first_sights_of_an_images_tags_are_those_of_their_first_digests() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("refrom.db")).await;
+    let tag = |image: &str, tag: &str| TagRef { image: image.parse().unwrap(), tag: tag.parse().unwrap() };
+    let hours = |hours| now() + SignedDuration::from_hours(hours);
+    for (seen, digest, hour) in [
+        (tag("dhi.io/nginx", "1.27"), b"a", 0),
+        (tag("dhi.io/nginx", "1.28"), b"b", 1),
+        (tag("dhi.io/nginx", "1.27"), b"c", 2),
+        (tag("dhi.io/nginx-dev", "1.29"), b"d", 3),
+    ] {
+        store.record_sightings(&[(seen, Digest::of(digest))], hours(hour)).await.unwrap();
+    }
+    let expected = [("1.27", hours(0)), ("1.28", hours(1))].map(|(tag, at)| (tag.parse().unwrap(), at));
+    assert_eq!(store.first_sights(&nginx()).await.unwrap(), expected.into());
+    assert!(store.first_sights(&"dhi.io/node".parse().unwrap()).await.unwrap().is_empty());
+    store.close().await;
+}
+
+#[tokio::test]
 async fn the_last_list_of_tags_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("refrom.db");

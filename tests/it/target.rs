@@ -17,7 +17,7 @@ use refrom::domain::pull_request::{Mergeable, Pipeline, PullRequest, PullRequest
 use refrom::domain::reference::{Tag, TagRef};
 use refrom::domain::tag_list::TagList;
 use refrom::domain::target::{
-    BACK_LOOKED_UP_MAX, Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, stays, wanted,
+    BACK_LOOKED_UP_MAX, Choice, Considered, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, Rules, choose, higher_tags, stays, wanted,
 };
 use refrom::domain::waves::{Adoption, Advance, Wave, WaveCause, WaveFacts, Waves};
 
@@ -108,6 +108,38 @@ impl Bench {
         if let Ok(tags) = self.knowledge.tags.entry(asked().image).or_insert(Ok(TagList::default())) {
             tags.insert(tag.clone());
         }
+    }
+
+    /// The registry lists another tag of the image.
+    pub fn lists(&mut self, tag: Tag) {
+        let tags = self.knowledge.tags.entry(asked().image).or_insert(Ok(TagList::default()));
+        tags.as_mut().unwrap().insert(tag);
+    }
+
+    /// Asks for the higher tags that the pin tries, and no others; each has one digest, [`Bench::only`]. How many they are.
+    pub fn asks_for_higher_tags(&mut self) -> usize {
+        let (own, key, candidate) = (self.asked(), repository(), self.candidate());
+        let (ledger, tags) = (&self.knowledge.ledger, self.knowledge.tags.get_mut(&own.image));
+        let Some(Ok(tags)) = tags else { return 0 };
+        for tag in tags.tags().clone() {
+            let history = ledger.history(&TagRef { tag: tag.clone(), ..own.clone() });
+            if let Some(first) = history.and_then(|history| history.sightings().first()) {
+                tags.see(&tag, first.first_seen);
+            }
+        }
+        let rules = Rules { repository: Some(&key), policy: &self.policy, knowledge: &self.knowledge, now: self.now };
+        let higher = higher_tags(&candidate, &rules);
+        self.knowledge.observations.retain(|tag, _| *tag == own);
+        for tag in &higher {
+            self.knowledge.ledger.note(tag.clone(), Self::only(&tag.tag), self.now);
+            self.knowledge.observations.insert(tag.clone(), Ok(Self::only(&tag.tag)));
+        }
+        higher.len()
+    }
+
+    /// The digest of a tag that has one.
+    pub fn only(tag: &Tag) -> Digest {
+        Digest::of(tag.as_str().as_bytes())
     }
 
     pub fn asked(&self) -> TagRef {
@@ -543,6 +575,25 @@ fn a_refused_version_is_refused_with_every_digest_and_its_own_pins_go_on() {
     assert_eq!(after(&[closed(Some("3"), 'z')], "ab").goes(), Ok('b'), "by its digest, as before");
     assert_eq!(after(&[closed(None, 'w')], "ab").goes(), Ok('z'), "a digest of the own tag says nothing of versions");
     assert!(Refusals::of(&[proposed(PullRequestState::Merged, Some("2"), 'z')]).is_empty());
+}
+
+#[test]
+fn below_the_versions_that_people_refused_is_the_next_lower_one() {
+    let mut bench = Bench::seen('a', "a");
+    bench.policy.follow = Follow::Major;
+    for version in 2..=7 {
+        bench.lists(version.to_string().parse().unwrap());
+    }
+    let mut refused = Vec::new();
+    for expected in ["7", "6", "5", "4", "3", "2"] {
+        bench.knowledge.refused.insert(repository(), Refusals::of(&refused));
+        bench.asks_for_higher_tags();
+        let pin = bench.target().unwrap();
+        assert_eq!(pin.new_tag.as_ref().map(Tag::as_str), Some(expected));
+        refused.push(proposed(PullRequestState::Closed, Some(expected), 'w'));
+    }
+    bench.knowledge.refused.insert(repository(), Refusals::of(&refused));
+    assert_eq!((bench.asks_for_higher_tags(), bench.goes()), (0, Err(Some(Reason::Refused(1)))));
 }
 
 #[test]

@@ -293,6 +293,37 @@ proptest! {
         }
     }
 
+    /// The highest tags are always too young, or have not settled: the highest of those that are old enough is proposed,
+    /// whatever comes above it, and few of them are asked for.
+    #[test]
+    fn a_pin_that_follows_starves_by_no_tags_that_come_all_the_time(
+        (min_age, settle) in (0..30_i64, 0..30_i64),
+        looks in prop::collection::vec((0..=2_i64, any::<bool>()), 48)
+    ) {
+        let version = |number: i64| format!("9.6-{}", 1_754_000_000 + number).parse::<Tag>().unwrap();
+        let mut bench = Bench::at('a');
+        bench.tag = version(0);
+        (bench.policy.follow, bench.policy.min_age, bench.policy.settle) = (Follow::Patch, hours(min_age), hours(settle));
+        let (mut at, mut published) = (0, Vec::new());
+        for (new, merge) in looks {
+            bench.after(LOOK_HOURS, bench.pinned.unwrap());
+            for _ in 0..new {
+                published.push(bench.now);
+                bench.lists(version(i64::try_from(published.len()).unwrap()));
+            }
+            prop_assert!(bench.asks_for_higher_tags() <= 6);
+            let is_old_enough = |seen: &Timestamp| bench.now.duration_since(*seen) >= hours(min_age.max(settle));
+            let expected = published.iter().rposition(is_old_enough).map_or(0, |index| i64::try_from(index).unwrap() + 1);
+            let expected = Some(version(expected)).filter(|_| expected > at).ok_or(());
+            let found = bench.target().map(|pin| pin.new_tag.unwrap());
+            prop_assert_eq!(found.as_ref().map_err(drop), expected.as_ref().map_err(drop), "{:?}", found);
+            if let Ok(tag) = found.as_ref().ok().filter(|_| merge).ok_or(()) {
+                at = (1..).find(|number| version(*number) == *tag).unwrap();
+                (bench.tag, bench.pinned) = (tag.clone(), Some(Bench::only(tag)));
+            }
+        }
+    }
+
     #[test]
     fn a_mirror_that_copies_at_night_starves_nobody_under_a_tag_that_moves_every_hour(
         min_age in 0..24_i64, days in 2..5_i64, merges in prop::collection::vec(any::<bool>(), 5)

@@ -131,7 +131,7 @@ impl Row {
     fn new(pin: &Pin, text: fn(&str) -> String) -> Self {
         // The version of another tag stands in its name.
         let is_hidden = |change: &HiddenChange| pin.new_tag.is_none() || change.what != Changed::MajorVersion;
-        let changes = pin.old_image.iter().flat_map(|old| hidden::changes(old, &pin.new_image));
+        let changes = pin.old_image.iter().flat_map(|old| hidden::changes(&pin.asked.image, old, &pin.new_image));
         let kinds = pin.old_image.as_ref().map(|old| (old.kind, pin.new_image.kind)).filter(|(old, new)| old != new);
         let name = pin.tag.image.familiar();
         let version = |image: Option<&Image>| image.and_then(|image| image.version.clone()).unwrap_or_default();

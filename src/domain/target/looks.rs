@@ -1,6 +1,6 @@
 //! How much is looked up for one pin.
 
-use crate::domain::follow;
+use crate::domain::tag_list;
 
 /// How many digests of one tag are looked up for one pin in one cycle: where four in a row may not be proposed, the cause
 /// is none that an older one is free of.
@@ -17,7 +17,7 @@ pub const NOT_IN_MIRROR_MAX: usize = 50;
 /// How often something may be looked up until the target of a pin can be told: for the way back, for each higher tag, and
 /// for its own tag, of which a pin that has to leave takes what is old enough before anything else.
 pub const ROUNDS_MAX: usize =
-    BACK_LOOKED_UP_MAX + NOT_IN_MIRROR_MAX + (LOOKED_UP_MAX + NOT_IN_MIRROR_MAX) * (follow::HIGHER_TAGS_MAX + 2);
+    BACK_LOOKED_UP_MAX + NOT_IN_MIRROR_MAX + (LOOKED_UP_MAX + NOT_IN_MIRROR_MAX) * (tag_list::TRIED_MAX + 2);
 
 /// What was looked up along the digests of one tag, in vain.
 #[derive(Debug, Default)]

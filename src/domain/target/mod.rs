@@ -41,6 +41,7 @@ use super::reference::{Tag, TagRef};
 use search::Search;
 
 pub use looks::{BACK_LOOKED_UP_MAX, LOOKED_UP_MAX, NOT_IN_MIRROR_MAX, ROUNDS_MAX};
+pub use search::higher_tags;
 pub use sought::sought;
 pub use stays::stays;
 pub(super) use stays::{asked, held_move, is_forbidden};

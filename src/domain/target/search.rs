@@ -1,6 +1,7 @@
 //! The search along the digests of a pin's tags, from the newest to the oldest that may be proposed.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::domain::plan::Refusals;
 use crate::domain::policy::Unchanged;
 use crate::domain::proposal::{self, Evidence, Pin, Reason, Urgency};
 use crate::domain::reference::{Tag, TagRef};
+use crate::domain::tag_list::{HigherTags, Tried};
 use crate::domain::unchanged;
 
 /// What a search came to.
@@ -87,15 +89,16 @@ impl Search {
             }
             None => return Next::Trail,
         };
-        for tag in tags.higher(candidate.tag(), follow).iter().cloned() {
-            let asked = TagRef { image: image.clone(), tag: tag.clone() };
+        let higher = tags.higher(candidate.tag(), follow);
+        for tried in rules.tried(candidate, &higher) {
+            let (Tried::Open(tag) | Tried::Refused(tag, _)) = tried;
+            let (asked, tag) = (TagRef { image: image.clone(), tag: tag.clone() }, tag.clone());
             if !candidate.can_change_tag {
                 self.stop(&asked, None, Reason::TagNotEditable(tag));
                 return Next::Trail;
             }
-            let refused = rules.refusals().and_then(|refusals| refusals.of_version(candidate.image(), &tag));
             let answer = rules.knowledge.observations.get(&asked);
-            if let Some(number) = refused {
+            if let Tried::Refused(_, number) = tried {
                 let head = answer.and_then(|answer| answer.as_ref().ok()).copied();
                 self.stop(&asked, head, Reason::Refused(number));
                 continue;
@@ -251,6 +254,18 @@ impl Search {
     }
 }
 
+/// The higher tags, as a registry is asked for them, that a search comes to: what they point to has to be known.
+pub fn higher_tags(candidate: &Candidate, rules: &Rules<'_>) -> BTreeSet<TagRef> {
+    let image = &candidate.asked.image;
+    let Some(Ok(tags)) = rules.knowledge.tags.get(image) else { return BTreeSet::new() };
+    let higher = tags.higher(candidate.tag(), rules.policy.follow);
+    let open = rules.tried(candidate, &higher).into_iter().filter_map(|tried| match tried {
+        Tried::Open(tag) => Some(TagRef { image: image.clone(), tag: tag.clone() }),
+        Tried::Refused(..) => None,
+    });
+    open.collect()
+}
+
 impl<'a> Trail<'a> {
     pub(super) fn of(rules: &Rules<'a>, asked: TagRef, new_tag: Option<Tag>) -> Self {
         let history = rules.history(&asked);
@@ -294,6 +309,14 @@ impl<'a> Rules<'a> {
     /// What people of this repository refused.
     fn refusals(&self) -> Option<&'a Refusals> {
         self.knowledge.refused.get(self.repository?)
+    }
+
+    /// Which of the higher tags a search comes to.
+    fn tried<'h>(&self, candidate: &Candidate, higher: &'h HigherTags) -> Vec<Tried<'h>> {
+        let refusals = self.refusals();
+        let refused = |tag: &Tag| refusals.and_then(|refusals| refusals.of_version(candidate.image(), tag));
+        let age = self.policy.min_age.max(self.policy.settle);
+        higher.tried(self.now.saturating_sub(age).unwrap_or(Timestamp::MIN), refused)
     }
 
     /// Whether the rules that need no registry let a digest pass.

@@ -8,7 +8,7 @@ use super::view::View;
 use super::{SqliteStore, StoreError};
 use crate::domain::digest::Digest;
 use crate::domain::ledger::{History, Sighting};
-use crate::domain::reference::TagRef;
+use crate::domain::reference::{ImageName, Tag, TagRef};
 
 /// Two looks at a tag by two programs with one store can be as far apart and be noted in the other order: a cycle reads
 /// the clock once, when it begins. In microseconds.
@@ -98,6 +98,14 @@ impl View<'_> {
     pub(super) async fn history(self, tag: &TagRef) -> Result<History, StoreError> {
         let pinned = self.pinned_since(tag).await?;
         Ok(History::new(self.sightings(tag).await?, pinned))
+    }
+
+    pub(super) async fn first_sights(self, image: &ImageName) -> Result<BTreeMap<Tag, Timestamp>, StoreError> {
+        let sql = "SELECT tag, min(first_seen) FROM sighting WHERE image = ? GROUP BY tag";
+        let query = sqlx::query_as::<_, (String, i64)>(sql).bind(image.to_string());
+        let rows = query.fetch_all(self.pool).await.map_err(self.read_error())?;
+        let seen = |(tag, at): (String, i64)| Ok((tag.parse().map_err(|error| self.damaged(error))?, self.time(at)?));
+        rows.into_iter().map(seen).collect()
     }
 
     /// In no order.

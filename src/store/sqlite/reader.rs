@@ -15,7 +15,7 @@ use crate::domain::digest::Digest;
 use crate::domain::image::Image;
 use crate::domain::ledger::History;
 use crate::domain::plan::Missing;
-use crate::domain::reference::{ImageName, TagRef};
+use crate::domain::reference::{ImageName, Tag, TagRef};
 use crate::domain::status::FleetStatus;
 use crate::store::{LedgerEntry, StoreError, WaveBooks};
 
@@ -79,6 +79,12 @@ impl SqliteReader {
     /// Everything that was seen of a tag; nothing where the last cycle was an older refrom's.
     pub async fn history(&self, tag: &TagRef) -> Result<History, StoreError> {
         if self.format < LEDGER_SINCE { Ok(History::default()) } else { self.view().history(tag).await }
+    }
+
+    /// The tags of an image that were ever seen, each with its first sight; nothing where the last cycle was an older
+    /// refrom's.
+    pub async fn first_sights(&self, image: &ImageName) -> Result<BTreeMap<Tag, Timestamp>, StoreError> {
+        if self.format < LEDGER_SINCE { Ok(BTreeMap::new()) } else { self.view().first_sights(image).await }
     }
 
     /// What is known of a digest; nothing where the last cycle was an older refrom's.

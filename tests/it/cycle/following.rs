@@ -176,6 +176,54 @@ async fn a_refused_version_is_not_proposed_again_whatever_its_digest_and_the_nex
 }
 
 #[tokio::test]
+async fn after_every_version_that_is_refused_the_next_lower_one_is_proposed() {
+    let mut world = World::new().await;
+    world.policy(&["follow: major"]);
+    world.setting("poll: 1h");
+    let own = world.release("dhi.io/node", "20", "1");
+    for version in ["21", "22", "23", "24", "25"] {
+        world.release("dhi.io/node", version, "1");
+    }
+    world.repository(WEB, &[("Dockerfile", &format!("FROM dhi.io/node:20@{own}\n"))]);
+    for (number, version) in (1..).zip(["25", "24", "23", "22", "21"]) {
+        world.run().await;
+        let title = format!("build(deps): update dhi.io/node 20 → {version}");
+        assert_eq!(world.pull_request(WEB, number).title, title);
+        world.forge.close(&name(WEB), number).unwrap();
+        world.wait_minutes(61);
+    }
+    let report = world.run().await;
+    assert_eq!(world.costs().writes, 0);
+    assert_eq!(report.repositories[0].plan.not_proposed.len(), 1);
+    world.finish();
+}
+
+#[tokio::test]
+async fn with_a_new_tag_each_day_the_highest_that_is_old_enough_is_proposed() {
+    let mut world = World::new().await;
+    world.policy(&["follow: patch", "min_age: 5d"]);
+    world.setting("poll: 1h");
+    let version = |day: u64| format!("9.6-{}", 1_754_000_000 + day);
+    let own = world.release("dhi.io/ubi", &version(0), "1");
+    world.repository(WEB, &[("Dockerfile", &format!("FROM dhi.io/ubi:{}@{own}\n", version(0)))]);
+    for day in 1..=9 {
+        let tag = version(day);
+        world.release("dhi.io/ubi", &tag, "1");
+        world.run().await;
+        if day > 5 {
+            let title = format!("build(deps): update dhi.io/ubi {} → {}", version(0), version(day - 5));
+            assert_eq!(world.pull_request(WEB, 1).title, title);
+        } else {
+            world.expect_pull_requests(WEB, &[]);
+        }
+        world.wait_minutes(24 * 60);
+    }
+    // The list, its own tag, the three highest, and three that are old enough.
+    assert_eq!(world.registry_asked("HEAD /v2/dhi.io/ubi/manifests/9.6-"), 7);
+    world.finish();
+}
+
+#[tokio::test]
 async fn a_refused_version_comes_back_when_its_pull_request_does() {
     let (mut world, _, _) = following(Face::GitHub).await;
     world.run().await;

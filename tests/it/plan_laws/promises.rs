@@ -203,7 +203,7 @@ impl View<'_> {
         }
         if let Some(new_tag) = &pin.new_tag {
             let tags = self.world.tags.keys().filter(|tag| tag.image == pin.asked.image).map(|tag| tag.tag.clone());
-            let higher = follow::higher(&pin.tag.tag, &tags.collect(), policy.follow);
+            let higher = follow::higher(&pin.tag.tag, &tags.collect::<BTreeSet<_>>(), policy.follow);
             prop_assert!(policy.follow != Follow::Digest && higher.contains(new_tag), "not followed: {:?}", pin);
             prop_assert_eq!(&pin.urgency, &None, "what is urgent tries no other version");
         }

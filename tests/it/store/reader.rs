@@ -28,6 +28,7 @@ async fn the_ledger_can_be_read_while_somebody_writes_it() {
     let history = reader.history(&tag).await.unwrap();
     assert_eq!(history, store.history(&tag).await.unwrap());
     assert_eq!(history.head().map(|head| head.digest), Some(full.digest));
+    assert_eq!(reader.first_sights(&nginx()).await.unwrap(), [(tag.tag.clone(), now())].into());
     assert_eq!(history.known_since(&pinned), Some(now()));
     assert_eq!(reader.image(&nginx(), &full.digest).await.unwrap(), Some(full));
 }
@@ -43,5 +44,6 @@ async fn the_ledger_of_an_older_format_is_empty_for_those_who_only_look() {
     let tag = TagRef { image: nginx(), tag: "1".parse().unwrap() };
     let reader = SqliteReader::open(&path).await.unwrap();
     assert!(reader.history(&tag).await.unwrap().sightings().is_empty());
+    assert!(reader.first_sights(&nginx()).await.unwrap().is_empty());
     assert_eq!(reader.image(&nginx(), &Digest::of(b"full")).await.unwrap(), None);
 }
