@@ -31,7 +31,7 @@ pub struct Setup {
 pub enum Planning {
     /// Those for which something may have changed since they were planned the last time.
     WhereSomethingChanged,
-    /// All of them: the same pull requests, and slow. It is what the other one is held against.
+    /// All of them, and between two looks what is due then: the same pull requests, and slow. It is what the other one is held against.
     Everything,
 }
 

@@ -123,6 +123,25 @@ fn a_schedule_puts_moves_together_and_says_what_waits() {
 }
 
 #[test]
+fn what_waits_is_planned_when_it_is_due_also_between_two_looks() {
+    let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (90, NODE, 'a')];
+    let fleet = fleet(&[("acme/web", &[NGINX])]);
+    let window = "policy: { window: [{ days: weekdays, from: '09:00', to: '17:00' }] }";
+    let outcome = run(&format!("poll: 1d\n{window}"), &recording(&moves), &fleet);
+    // Seen on the second day at midnight.
+    assert_eq!(told(&outcome, &fleet), ["33 open web#1", "57 merge web#1"]);
+    assert_eq!(outcome.waits["waits"], SignedDuration::from_hours(9));
+}
+
+#[test]
+fn a_turn_for_which_nothing_waits_is_not_used_up_before_the_next_look() {
+    let moves = [(0, NGINX, 'a'), (20, NGINX, 'b'), (90, NODE, 'a')];
+    let fleet = fleet(&[("acme/web", &[NGINX])]);
+    let outcome = run("poll: 18h\npolicy: { schedule: daily, jitter: 0s }", &recording(&moves), &fleet);
+    assert_eq!(told(&outcome, &fleet), ["36 open web#1", "60 merge web#1"]);
+}
+
+#[test]
 fn the_hourly_cap_holds_over_the_fleet_and_everybody_has_a_turn() {
     let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (30, NODE, 'a')];
     let names = ["acme/a", "acme/b", "acme/c"];
