@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::days::Days;
 use super::fleet::Listed;
 use super::forge::{Desk, Forge};
 use super::know::followed;
@@ -119,7 +120,7 @@ impl<'a> Replay<'a> {
             put_off: BTreeSet::new(),
             waiting: Vec::new(),
             waits: BTreeMap::new(),
-            samples: Samples::default(),
+            samples: Samples::new(Days { from, to }),
             left_out: BTreeSet::new(),
             notes: BTreeSet::new(),
             plans: 0,
@@ -277,7 +278,7 @@ impl<'a> Replay<'a> {
             for moved in repository.merge(&changes, |tag| self.tags.get(&mirrors.asked(tag)).copied(), at)? {
                 let Some(Followed { track, .. }) = self.tracks.get(moved.before.track) else { continue };
                 let name = format!("{} {}", repository.facts.head.name, moved.index);
-                self.samples.stretch(&name, &moved.before, track, (self.grid.from, at));
+                self.samples.stretch(&name, &moved.before, track, Some(at));
             }
             merged.insert(index);
         }
@@ -344,7 +345,7 @@ impl<'a> Replay<'a> {
             for (index, pin) in repository.pins.iter().enumerate() {
                 let Some(Followed { track, .. }) = self.tracks.get(pin.track) else { continue };
                 let name = format!("{} {index}", repository.facts.head.name);
-                self.samples.stretch(&name, pin, track, (self.grid.from, to));
+                self.samples.stretch(&name, pin, track, None);
             }
         }
         let pins = self.repositories.iter().flat_map(|repository| &repository.pins);

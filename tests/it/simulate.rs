@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use refrom::config::{Config, Secrets};
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
-use refrom::simulate::{Deed, DeedKind, Figures, Listed, Outcome, Planning, Recording, Setup, replay};
+use refrom::simulate::{DayFigures, Deed, DeedKind, Figures, Listed, Outcome, Planning, Recording, Setup, replay};
 use serde_json::{Value, json};
 
 /// A replay begins then.
@@ -169,10 +169,38 @@ fn pins_are_sampled_once_a_day_and_their_ages_are_those_of_the_recording() {
     let outcome = run("policy: {}", &recording(&moves), &fleet);
     let figures = Figures::of(&outcome);
     assert_eq!(figures.days.len(), 11);
-    // Two pins on each of ten days, half a day old on average on the first one.
+    // Two pins on each of ten days, half a day old on average on the first one; and as the last one begins.
     let medians: Vec<f64> = figures.days.iter().map(|day| day.age.median.floor()).collect();
-    assert_eq!(medians[..10], (0..10).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(medians, (0..11).map(f64::from).collect::<Vec<_>>());
     assert_eq!((figures.share_behind, figures.behind.p90), (0.0, 0.0));
+}
+
+#[test]
+fn days_have_their_own_dates_and_no_part_of_one_is_a_cliff() {
+    // Wednesday evening to Wednesday morning; Monday begins after 120 hours.
+    let moves = [(18, NGINX, 'a'), (40, NGINX, 'b'), (19, NODE, 'a'), (173, NODE, 'b')];
+    let names: Vec<String> = (0..20).map(|number| format!("acme/app-{number}")).collect();
+    let fleet: Vec<Listed> = names.iter().flat_map(|name| fleet(&[(name, &[NGINX])])).collect();
+    let outcome = run("policy: { schedule: weekly, jitter: 0s }", &recording(&moves), &fleet);
+    let days = Figures::of(&outcome).days;
+    let told = |day: &DayFigures| (day.date.to_string(), day.opened, day.merged);
+    let [first, .., monday, tuesday, last] = days.as_slice() else { panic!("{days:?}") };
+    assert_eq!(told(first), ("2026-07-01".to_owned(), 0, 0));
+    assert_eq!([told(monday), told(tuesday)], [("2026-07-06".to_owned(), 20, 0), ("2026-07-07".to_owned(), 0, 20)]);
+    assert_eq!(told(last), ("2026-07-08".to_owned(), 0, 0));
+    let ages: Vec<f64> = days.iter().map(|day| day.age.p90).collect();
+    // Every pin is in each of them: until they move all are behind, and a day older.
+    assert!(ages[..6].windows(2).all(|pair| pair[1] > pair[0] + 0.4), "{ages:?}");
+    assert!(ages[7] > ages[6], "{ages:?}");
+    let behind: Vec<f64> = days.iter().map(|day| day.share_behind).collect();
+    assert_eq!((behind[0], &behind[2..6], behind[7]), (0.0, &[1.0; 4][..], 0.0));
+    // Of a replay of an hour, and of one moment, there is a day.
+    for hours in [1, 0] {
+        let moves = [(18, NGINX, 'a'), (18 + hours, NODE, 'a')];
+        let figures = Figures::of(&run("policy: {}", &recording(&moves), &fleet));
+        assert_eq!(figures.days.len(), 1);
+        assert!((0.0..0.05).contains(&figures.days[0].age.p90));
+    }
 }
 
 #[test]
