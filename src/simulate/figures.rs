@@ -54,7 +54,7 @@ pub struct Quantiles {
 }
 
 /// One day of the replay, from midnight to midnight by UTC; of the first and the last one what is in the replay.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DayFigures {
     pub date: Date,
     pub opened: usize,
@@ -124,10 +124,6 @@ fn by_day(outcome: &Outcome) -> Vec<DayFigures> {
     }
     let figures = |(day, samples): (usize, &Vec<Sample>)| DayFigures {
         date: days.date(day),
-        opened: 0,
-        updated: 0,
-        merged: 0,
-        pipelines: 0,
         age: Quantiles::of(samples.iter().map(|sample| (sample.age, sample.seconds))),
         share_behind: share_behind(samples),
     };
