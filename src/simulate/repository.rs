@@ -116,10 +116,14 @@ impl Repository {
         Ok(moved)
     }
 
-    /// Reads the Dockerfile as the program reads every file.
+    /// Reads the Dockerfile as the program reads every file. It has all stages from the beginning, so that the last one is
+    /// always the same: those whose tags were not seen yet begin from nothing.
     fn read(&mut self) {
-        let pins = self.pins.iter().filter_map(|pin| Some((&pin.tag, pin.at?.0)));
-        let text: String = pins.map(|(tag, digest)| format!("FROM {tag}@{digest}\n")).collect();
+        let line = |pin: &Pinned| match pin.at {
+            Some((digest, _)) => format!("FROM {}@{digest}\n", pin.tag),
+            None => "FROM scratch\n".to_owned(),
+        };
+        let text: String = self.pins.iter().map(line).collect();
         let uses = source_file::read(DOCKERFILE, text.as_bytes(), &self.facts.policy);
         self.facts.files = vec![FileUses { path: DOCKERFILE.to_owned(), uses }];
     }

@@ -142,6 +142,14 @@ fn a_turn_for_which_nothing_waits_is_not_used_up_before_the_next_look() {
 }
 
 #[test]
+fn the_final_stage_is_the_last_pin_also_before_its_tag_was_seen() {
+    let moves = [(0, NODE, 'a'), (10, NODE, 'b'), (50, NGINX, 'a'), (60, NGINX, 'b'), (120, NODE, 'c')];
+    let fleet = fleet(&[("acme/web", &[NODE, NGINX])]);
+    let outcome = run("policy: { stages: final }", &recording(&moves), &fleet);
+    assert_eq!(told(&outcome, &fleet), ["60 open web#1", "84 merge web#1"]);
+}
+
+#[test]
 fn the_hourly_cap_holds_over_the_fleet_and_everybody_has_a_turn() {
     let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (30, NODE, 'a')];
     let names = ["acme/a", "acme/b", "acme/c"];
