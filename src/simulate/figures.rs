@@ -18,6 +18,7 @@ pub struct Figures {
     pub from: Timestamp,
     pub to: Timestamp,
     pub repositories: usize,
+    /// Those that the policies follow.
     pub pins: usize,
     pub opened: usize,
     pub updated: usize,
@@ -30,7 +31,8 @@ pub struct Figures {
     /// One for each opening and each update.
     pub pipelines: usize,
     pub pipelines_per_repository_and_week: f64,
-    /// Days since the tag of a pin first pointed to its digest, over all pins and days.
+    /// Days since the tag of a pin first pointed to its digest, over all pins and days. This and what follows is over the
+    /// pins that the policies follow.
     pub age: Quantiles,
     /// Days from when a tag left a pinned digest until the pin moved, over all of these stretches.
     pub behind: Quantiles,

@@ -341,19 +341,20 @@ impl<'a> Replay<'a> {
         for index in 0..self.repositories.len() {
             self.wait(index, Vec::new(), to);
         }
+        let mut pins = 0;
         for repository in &self.repositories {
-            for (index, pin) in repository.pins.iter().enumerate() {
+            for (index, pin) in repository.pins.iter().enumerate().filter(|(index, _)| repository.follows(*index)) {
+                pins += 1;
                 let Some(Followed { track, .. }) = self.tracks.get(pin.track) else { continue };
                 let name = format!("{} {index}", repository.facts.head.name);
                 self.samples.stretch(&name, pin, track, None);
             }
         }
-        let pins = self.repositories.iter().flat_map(|repository| &repository.pins);
         Outcome {
             from: self.grid.from,
             to,
             repositories: self.repositories.len(),
-            pins: pins.filter(|pin| pin.at.is_some()).count(),
+            pins,
             left_out: self.left_out,
             notes: self.notes,
             open: self.forge.open_count(),

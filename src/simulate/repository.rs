@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::track::Look;
 use crate::domain::candidates::{FileUses, RepositoryFacts};
 use crate::domain::digest::Digest;
+use crate::domain::image_use::ImageUse;
 use crate::domain::marker::MarkerPin;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::{
@@ -114,6 +115,13 @@ impl Repository {
         self.facts.head.head = Some(self.facts.base_commit.clone());
         self.read();
         Ok(moved)
+    }
+
+    /// Whether the policy follows a pin, which is in its own line of the Dockerfile.
+    pub fn follows(&self, index: usize) -> bool {
+        let is_it = |found: &ImageUse| usize::try_from(found.line).is_ok_and(|line| line == index + 1);
+        let mut uses = self.facts.files.iter().flat_map(|file| &file.uses);
+        self.facts.policy.enabled && uses.any(|found| is_it(found) && found.tracked().is_some())
     }
 
     /// Reads the Dockerfile as the program reads every file. It has all stages from the beginning, so that the last one is

@@ -64,7 +64,7 @@ pub struct Outcome {
     pub from: Timestamp,
     pub to: Timestamp,
     pub repositories: usize,
-    /// Those that came into being: their tag was seen.
+    /// Those that the policies follow and that came into being: their tag was seen.
     pub pins: usize,
     /// Tags that the recording does not know; pins of them are left out.
     pub left_out: BTreeSet<TagRef>,

@@ -142,6 +142,22 @@ fn a_turn_for_which_nothing_waits_is_not_used_up_before_the_next_look() {
 }
 
 #[test]
+fn what_is_not_followed_is_not_behind() {
+    let moves = [(0, NGINX, 'a'), (0, NODE, 'a'), (10, NGINX, 'b'), (10, NODE, 'b'), (240, NGINX, 'c')];
+    let fleet = fleet(&[("acme/web", &[NODE, NGINX])]);
+    let figures = |text: &str| Figures::of(&run(text, &recording(&moves), &fleet));
+    let (both, none) = (figures("policy: {}"), figures("policy: { enabled: false }"));
+    assert_eq!((both.pins, both.opened, both.behind.p90), (2, 2, 1.0));
+    assert_eq!((none.pins, none.opened), (0, 0));
+    assert_eq!((none.behind.p90, none.share_behind, none.age.p90), (0.0, 0.0, 0.0));
+    for one in ["policy: { images: ['dhi.io/nginx'] }", "policy: { stages: final }"] {
+        let one = figures(one);
+        assert_eq!((one.pins, one.opened, one.behind.p90), (1, 2, 1.0));
+        assert!((0.05..0.2).contains(&one.share_behind), "{}", one.share_behind);
+    }
+}
+
+#[test]
 fn the_final_stage_is_the_last_pin_also_before_its_tag_was_seen() {
     let moves = [(0, NODE, 'a'), (10, NODE, 'b'), (50, NGINX, 'a'), (60, NGINX, 'b'), (120, NODE, 'c')];
     let fleet = fleet(&[("acme/web", &[NODE, NGINX])]);
