@@ -34,7 +34,7 @@ pub struct Figures {
     /// Days since the tag of a pin first pointed to its digest, over all pins and days. This and what follows is over the
     /// pins that the policies follow.
     pub age: Quantiles,
-    /// Days from when a tag left a pinned digest until the pin moved, over all of these stretches.
+    /// Days from when a tag left a pinned digest until the pin moved, or the replay ended, over all of these stretches.
     pub behind: Quantiles,
     /// How much of their time pins were behind, from 0 to 1.
     pub share_behind: f64,
@@ -128,6 +128,7 @@ fn by_day(outcome: &Outcome) -> Vec<DayFigures> {
         date: days.date(day),
         age: Quantiles::of(samples.iter().map(|sample| (sample.age, sample.seconds))),
         share_behind: share_behind(samples),
+        ..DayFigures::default()
     };
     let mut all: Vec<DayFigures> = samples.iter().enumerate().map(figures).collect();
     for deed in &outcome.deeds {
