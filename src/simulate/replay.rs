@@ -128,6 +128,9 @@ impl<'a> Replay<'a> {
         fleet.iter().try_for_each(|listed| replay.add(listed))?;
         replay.check(fleet)?;
         replay.notes = notes::notes(&replay.repositories, recording, |repository| replay.tracks_of(repository));
+        if !replay.knowledge.waves.is_empty() {
+            replay.notes.extend(notes::of_waves(&replay.repositories));
+        }
         Ok(replay)
     }
 
