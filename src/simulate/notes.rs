@@ -96,6 +96,9 @@ impl fmt::Display for Note {
             Self::Mirrors => f.write_str("`mirrors`: every digest is taken to be in its mirror at once"),
             Self::StaleAfter => f.write_str("`stale_after`: what it tells is no pull request, and in no figure"),
             Self::Pin => f.write_str("`pin: digest`: every pin is taken to have a digest from the beginning"),
+            Self::Denied { unknown: 1 } => {
+                f.write_str("`denied`: 1 of the digests is not in the history, and keeps nothing back in it")
+            }
             Self::Denied { unknown } => {
                 write!(f, "`denied`: {unknown} of the digests are not in the history, and keep nothing back in it")
             }

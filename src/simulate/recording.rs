@@ -56,8 +56,11 @@ impl Recording {
     pub fn read(file: &Path) -> Result<Self, InputError> {
         let (mut seen, mut recording): (BTreeMap<TagRef, Vec<Seen>>, _) = (BTreeMap::new(), Self::default());
         lines::each(file, |mut line: Seen| {
-            let Reference { image, tag, .. } = line.reference.clone();
+            let Reference { image, tag, digest, .. } = line.reference.clone();
             let tag = tag.ok_or_else(|| format!("`{image}` has no tag"))?;
+            if digest.is_some_and(|written| written != line.digest) {
+                return Err(format!("the `reference` has another digest than `digest`, which is `{}`", line.digest));
+            }
             recording.last_seen = recording.last_seen.max(line.last_seen);
             if let Some(record) = line.image.take() {
                 recording.note(&image, record.image(line.digest));
@@ -183,6 +186,10 @@ mod tests {
         assert!(broken.starts_with("h.jsonl:1:26: "), "{broken}");
         let good = read(&line("dhi.io/nginx:1", "2026-07-01T00:00:00Z")).unwrap();
         assert_eq!(good.tags().map(ToString::to_string).collect::<Vec<_>>(), ["dhi.io/nginx:1"]);
+        let pinned = |digest: Digest| read(&line(&format!("dhi.io/nginx:1@{digest}"), "2026-07-01T00:00:00Z"));
+        assert_eq!(pinned(digest).unwrap(), good);
+        let told = format!("h.jsonl:1:1: the `reference` has another digest than `digest`, which is `{digest}`");
+        assert_eq!(pinned(Digest::of(b"b")), Err(told));
     }
 
     #[test]

@@ -44,8 +44,10 @@ const BEYOND_DAYS_MAX: i64 = 366;
 pub enum ReplayError {
     #[error("the replay ends at {to}, before it begins at {from}")]
     Backwards { from: Timestamp, to: Timestamp },
-    #[error("the history goes from {first} to {last}: there is nothing from {from} to {to}")]
-    Outside { first: Timestamp, last: Timestamp, from: Timestamp, to: Timestamp },
+    #[error("the history goes from {first} to {last}: there is nothing from {from} on")]
+    After { first: Timestamp, last: Timestamp, from: Timestamp },
+    #[error("the history goes from {first} to {last}: there is nothing until {to}")]
+    Before { first: Timestamp, last: Timestamp, to: Timestamp },
     #[error(
         "the history goes from {first} to {last}: a replay goes at most {BEYOND_DAYS_MAX} days beyond that, and not from {from} to {to}"
     )]
@@ -88,10 +90,12 @@ impl Setup {
         let (first, last) = recording.span().unwrap_or_default();
         let (from, to) = (self.from.unwrap_or(first), self.to.unwrap_or(last));
         let most = SignedDuration::from_hours(24 * BEYOND_DAYS_MAX);
-        if to < from {
+        if last < from {
+            Err(ReplayError::After { first, last, from })
+        } else if to < first {
+            Err(ReplayError::Before { first, last, to })
+        } else if to < from {
             Err(ReplayError::Backwards { from, to })
-        } else if to < first || last < from {
-            Err(ReplayError::Outside { first, last, from, to })
         } else if first.duration_since(from) > most || to.duration_since(last) > most {
             Err(ReplayError::Beyond { first, last, from, to })
         } else {

@@ -181,9 +181,12 @@ fn what_a_history_cannot_tell_is_said() {
             "`mirrors`: every digest is taken to be in its mirror at once",
             "`stale_after`: what it tells is no pull request, and in no figure",
             "`pin: digest`: every pin is taken to have a digest from the beginning",
-            "`denied`: 1 of the digests are not in the history, and keep nothing back in it",
+            "`denied`: 1 of the digests is not in the history, and keeps nothing back in it",
         ]
     );
+    let two = text.replace("denied: [", &format!("denied: [{{ digest: '{}' }}, ", digest("of a third one")));
+    let note = "`denied`: 2 of the digests are not in the history, and keep nothing back in it";
+    assert_eq!(notes(&run(&two, &recording_of(&builds()), &fleet))[3], note);
     // The denied one that is in it is not proposed.
     assert_eq!(opened(&outcome), 3);
     let off = format!("{text}\nrepositories: [{{ match: '**', policy: {{ enabled: false }} }}]");
