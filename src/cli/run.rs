@@ -33,6 +33,9 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
         cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
     };
+    if config.forges.is_empty() {
+        output.note("the configuration has no `forges`: no repository is looked at");
+    }
     let started = Timestamp::now();
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
