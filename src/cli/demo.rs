@@ -26,6 +26,8 @@ pub async fn run(arguments: &Demo, output: &mut Output) -> Result<Outcome, Failu
         None => temporary.path().to_owned(),
     };
     let fleet = Fleet::start(&folder).await?;
+    // What is kept is looked at by the clock of the world: `refrom status` tells when its pull requests were opened.
+    fleet.forge.set_clock(Timestamp::now());
     let demo = Showing { fleet: &fleet };
     output.line("Three repositories on an embedded forge pin images of an embedded registry; every tag has moved.")?;
 

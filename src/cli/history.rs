@@ -20,7 +20,7 @@ use crate::domain::ledger::{self, Sighting};
 use crate::domain::mirror::Mirrors;
 use crate::domain::policy::DeniedDigest;
 use crate::domain::reference::TagRef;
-use crate::domain::status::{FleetStatus, duration, plural};
+use crate::domain::status::{FleetStatus, duration, plural, size};
 use crate::store::{LedgerEntry, SqliteReader, StoreError};
 
 /// What was seen of a tag.
@@ -142,7 +142,7 @@ impl Seen {
         let facts = [
             image.version.clone(),
             image.created.map(|at| format!("built {}", minute(at))),
-            image.size_bytes.map(megabytes),
+            image.size_bytes.map(size),
             image.end_of_life.map(|day| format!("end of life {day}")),
         ];
         let facts: Vec<String> = facts.into_iter().flatten().collect();
@@ -196,10 +196,4 @@ fn pinned_by(repositories: &[String]) -> String {
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%MZ").to_string()
-}
-
-/// `11.8 MB`, as registries show sizes.
-fn megabytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_add(50_000) / 100_000;
-    format!("{}.{} MB", tenths / 10, tenths % 10)
 }

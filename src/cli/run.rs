@@ -22,7 +22,7 @@ use crate::domain::freshness::TagFinding;
 use crate::domain::plan::Action;
 use crate::domain::proposal::{NotProposed, Reason};
 use crate::domain::pull_request::{RepoName, Vocabulary};
-use crate::domain::status::Wait;
+use crate::domain::status::{Wait, plural};
 
 /// Runs the cycle and prints the plan with what became of it. 3 where something could not be looked up or done.
 pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failure> {
@@ -33,6 +33,9 @@ pub async fn run(arguments: &Run, output: &mut Output) -> Result<Outcome, Failur
         cadence: if arguments.now { CadenceMode::Ignore } else { CadenceMode::Honour },
         ..Request::default()
     };
+    if config.forges.is_empty() {
+        output.note("the configuration has no `forges`: no repository is looked at");
+    }
     let started = Timestamp::now();
     let parts = cycle::assemble(config, Timestamp::now()).await.map_err(assembly_failure)?;
     let progress = Progress::new(output);
@@ -84,9 +87,9 @@ pub fn print(report: &Report, now: Timestamp, output: &mut Output) -> anyhow::Re
     }
     let total = |count: fn(&PinCounts) -> usize| report.repositories.iter().map(|it| count(&it.pins)).sum::<usize>();
     output.line(format!(
-        "{} repositories: {} pins behind, {} current, {} unknown, {} skipped, {} unpinned",
-        report.repositories.len(),
-        total(|pins| pins.behind),
+        "{}: {} behind, {} current, {} unknown, {} skipped, {} unpinned",
+        plural(report.repositories.len(), "repository", "repositories"),
+        plural(total(|pins| pins.behind), "pin", "pins"),
         total(|pins| pins.current),
         total(|pins| pins.unknown),
         total(|pins| pins.skipped),

@@ -153,8 +153,8 @@ fn rows(figures: &Figures) -> Vec<(String, String)> {
         decimal("  per repository and week", figures.pipelines_per_repository_and_week),
         decimal("age of the pinned digests in days, median", figures.age.median),
         decimal("  90th percentile", figures.age.p90),
-        decimal("behind until moved in days, median", figures.behind.median),
-        decimal("  90 % of moves within", figures.behind.p90),
+        decimal("behind until moved, or the end, in days, median", figures.behind.median),
+        decimal("  90 % of them within", figures.behind.p90),
         ("pins behind, share of the time".to_owned(), format!("{:.1} %", 100.0 * figures.share_behind)),
     ];
     rows.extend(figures.waits.iter().map(|(word, days)| (format!("waited: {word}, pin-days"), format!("{days:.0}"))));

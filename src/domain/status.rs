@@ -16,7 +16,7 @@ use super::waves::{UnderWay, WaveCause, WaveWait};
 
 pub use figures::{Figures, OldestStale};
 pub use filter::{Filter, FilterError, Sort, StateFilter};
-pub use words::{due, duration, error_count, plural};
+pub use words::{due, duration, error_count, plural, size};
 
 /// Everything that is known of the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -35,8 +35,8 @@ impl Replay<'_> {
         for repository in wanted.iter().filter_map(|index| self.repositories.get(*index)) {
             let policy = &repository.facts.policy;
             let tags = pinned.entry(repository.facts.key()).or_default();
-            let followed = repository.pins.iter().filter(|pin| policy.enabled && policy.follows(&pin.tag.image));
-            for (pin, (digest, _)) in followed.filter_map(|pin| Some((pin, pin.at?))) {
+            let followed = repository.pins.iter().enumerate().filter(|(index, _)| repository.follows(*index));
+            for (pin, (digest, _)) in followed.filter_map(|(_, pin)| Some((pin, pin.at?))) {
                 tags.entry(policy.mirrors.asked(&pin.tag)).or_default().insert(Some(digest));
             }
         }

@@ -1,9 +1,9 @@
 //! What a replay came to, in figures.
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp};
 
+use super::days::Days;
 use super::forge::DeedKind;
 use super::notes::Note;
 use super::samples::Sample;
@@ -18,6 +18,7 @@ pub struct Figures {
     pub from: Timestamp,
     pub to: Timestamp,
     pub repositories: usize,
+    /// Those that the policies follow.
     pub pins: usize,
     pub opened: usize,
     pub updated: usize,
@@ -30,9 +31,10 @@ pub struct Figures {
     /// One for each opening and each update.
     pub pipelines: usize,
     pub pipelines_per_repository_and_week: f64,
-    /// Days since the tag of a pin first pointed to its digest, over all pins and days.
+    /// Days since the tag of a pin first pointed to its digest, over all pins and days. This and what follows is over the
+    /// pins that the policies follow.
     pub age: Quantiles,
-    /// Days from when a tag left a pinned digest until the pin moved, over all of these stretches.
+    /// Days from when a tag left a pinned digest until the pin moved, or the replay ended, over all of these stretches.
     pub behind: Quantiles,
     /// How much of their time pins were behind, from 0 to 1.
     pub share_behind: f64,
@@ -53,10 +55,9 @@ pub struct Quantiles {
     pub p90: f64,
 }
 
-/// One day of the replay, which begins at the time of day at which the replay did.
-#[derive(Debug, Clone, PartialEq)]
+/// One day of the replay, from midnight to midnight by UTC; of the first and the last one what is in the replay.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct DayFigures {
-    /// On which it begins, by UTC.
     pub date: Date,
     pub opened: usize,
     pub updated: usize,
@@ -88,8 +89,8 @@ impl Figures {
             per_repository_and_week: per_repository_and_week(opened),
             pipelines: opened + updated,
             pipelines_per_repository_and_week: per_repository_and_week(opened + updated),
-            age: Quantiles::of(outcome.samples.iter().map(|sample| sample.age)),
-            behind: Quantiles::of(outcome.lags.iter().copied()),
+            age: Quantiles::of(outcome.samples.iter().map(|sample| (sample.age, sample.seconds))),
+            behind: Quantiles::of(outcome.lags.iter().map(|lag| (*lag, 1))),
             share_behind: share_behind(&outcome.samples),
             waits,
             notes: outcome.notes.iter().copied().collect(),
@@ -100,39 +101,38 @@ impl Figures {
 }
 
 impl Quantiles {
-    /// By nearest rank; zero where there is nothing.
-    fn of(lengths: impl Iterator<Item = SignedDuration>) -> Self {
-        let mut lengths: Vec<SignedDuration> = lengths.collect();
+    /// By nearest rank, each length counted so many times; zero where there is nothing.
+    fn of(lengths: impl Iterator<Item = (SignedDuration, i64)>) -> Self {
+        let mut lengths: Vec<(SignedDuration, i64)> = lengths.collect();
         lengths.sort_unstable();
-        let rank = |percent: usize| {
-            let rank = (lengths.len() * percent).div_ceil(100).saturating_sub(1);
-            lengths.get(rank).copied().map(days).unwrap_or_default()
+        let total: i64 = lengths.iter().map(|(_, times)| times).sum();
+        let rank = |percent: i64| {
+            let up_to = lengths.iter().scan(0, |up_to, (length, times)| {
+                *up_to += times;
+                Some((*up_to, *length))
+            });
+            let mut beyond = up_to.skip_while(|(up_to, _)| up_to * 100 < total * percent);
+            beyond.next().map(|(_, length)| days(length)).unwrap_or_default()
         };
         Self { median: rank(50), p90: rank(90) }
     }
 }
 
 fn by_day(outcome: &Outcome) -> Vec<DayFigures> {
-    let day_of = |at: Timestamp| (days(at.duration_since(outcome.from))) as usize;
-    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); day_of(outcome.to) + 1];
+    let days = Days { from: outcome.from, to: outcome.to };
+    let mut samples: Vec<Vec<Sample>> = vec![Vec::new(); days.count()];
     for sample in &outcome.samples {
         samples.get_mut(sample.day).into_iter().for_each(|of_day| of_day.push(*sample));
     }
-    let began = outcome.from.to_zoned(TimeZone::UTC).date();
-    let mut all: Vec<DayFigures> = (0_i64..)
-        .zip(&samples)
-        .map(|(day, samples)| DayFigures {
-            date: began.saturating_add(day.days()),
-            opened: 0,
-            updated: 0,
-            merged: 0,
-            pipelines: 0,
-            age: Quantiles::of(samples.iter().map(|sample| sample.age)),
-            share_behind: share_behind(samples),
-        })
-        .collect();
+    let figures = |(day, samples): (usize, &Vec<Sample>)| DayFigures {
+        date: days.date(day),
+        age: Quantiles::of(samples.iter().map(|sample| (sample.age, sample.seconds))),
+        share_behind: share_behind(samples),
+        ..DayFigures::default()
+    };
+    let mut all: Vec<DayFigures> = samples.iter().enumerate().map(figures).collect();
     for deed in &outcome.deeds {
-        let Some(day) = all.get_mut(day_of(deed.at)) else { continue };
+        let Some(day) = all.get_mut(days.of(deed.at)) else { continue };
         match deed.kind {
             DeedKind::Opened => (day.opened, day.pipelines) = (day.opened + 1, day.pipelines + 1),
             DeedKind::Updated => (day.updated, day.pipelines) = (day.updated + 1, day.pipelines + 1),
@@ -144,8 +144,9 @@ fn by_day(outcome: &Outcome) -> Vec<DayFigures> {
 }
 
 fn share_behind(samples: &[Sample]) -> f64 {
-    let behind = samples.iter().filter(|sample| sample.behind > SignedDuration::ZERO).count();
-    ratio(behind as f64, samples.len() as f64)
+    let seconds = |sample: &Sample| sample.seconds as f64;
+    let behind: f64 = samples.iter().filter(|sample| sample.behind > SignedDuration::ZERO).map(seconds).sum();
+    ratio(behind, samples.iter().map(seconds).sum())
 }
 
 fn days(length: SignedDuration) -> f64 {
@@ -164,12 +165,15 @@ mod tests {
     fn quantiles_are_by_nearest_rank() {
         let of = |days: &[i64]| {
             let Quantiles { median, p90 } =
-                Quantiles::of(days.iter().map(|days| SignedDuration::from_hours(24 * days)));
+                Quantiles::of(days.iter().map(|days| (SignedDuration::from_hours(24 * days), 1)));
             (median, p90)
         };
         assert_eq!(of(&[]), (0.0, 0.0));
         assert_eq!(of(&[3]), (3.0, 3.0));
         assert_eq!(of(&[4, 1, 3, 2]), (2.0, 4.0));
         assert_eq!(of(&(1..=100).collect::<Vec<_>>()), (50.0, 90.0));
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        let weighed = Quantiles::of([(days(9), 1), (days(2), 30), (days(5), 20)].into_iter());
+        assert_eq!((weighed.median, weighed.p90), (2.0, 5.0));
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::recording::Recording;
 use super::replay::{Followed, Replay};
 use super::repository::Repository;
-use super::track::Look;
+use super::track::Moment;
 use crate::domain::candidates::{self, Move, RepositoryFacts};
 use crate::domain::digest::Digest;
 use crate::domain::image::{Content, Image, ManifestKind, NoContent};
@@ -20,7 +20,7 @@ use crate::domain::target::{self, ROUNDS_MAX, Rules};
 
 impl Replay<'_> {
     /// Looks up what these repositories' plans need.
-    pub(super) fn know(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
+    pub(super) fn know(&mut self, wanted: &BTreeSet<usize>, Moment { look, now }: Moment) {
         self.knowledge.evidence.clear();
         for index in wanted {
             let Some(repository) = self.repositories.get(*index) else { continue };

@@ -54,6 +54,11 @@ pub(super) fn each<T: DeserializeOwned>(
             }
             Err(error) => return Err(unreadable(error)),
         }
+        // Serde would take an array for an object, too, and tell its own names where it does not fit.
+        let blanks = text.len() - text.trim_start().len();
+        if !text.trim().is_empty() && !text.trim_start().starts_with('{') {
+            return Err(wrong(blanks + 1, "expected an object".to_owned()));
+        }
         if !text.trim().is_empty() {
             let read = serde_json::from_str(&text).map_err(|error| wrong(error.column().max(1), message(&error)))?;
             take(read).map_err(|message| wrong(1, message))?;
@@ -129,6 +134,8 @@ mod tests {
             ("{\"digest\": 1}", "a.jsonl:2:12: invalid type: integer `1`, expected a string"),
             ("{\"digest\": \"x\"}", "a.jsonl:2:15: `x`: not a digest: expected `sha256:` and 64 lower-case hex digits"),
             ("{}", "a.jsonl:2:2: missing field `digest`"),
+            ("[]", "a.jsonl:2:1: expected an object"),
+            (" 7", "a.jsonl:2:2: expected an object"),
             ("{", "a.jsonl:2:1: EOF while parsing an object"),
         ] {
             assert_eq!(read(format!("{good}{line}").as_bytes()), Err(told.to_owned()), "{line}");

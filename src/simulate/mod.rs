@@ -12,11 +12,12 @@
 //! | `repository`, `forge` | the simulated repository, its pull requests and the people who merge them |
 //! | `setup` | what a replay is asked, and what it answers |
 //! | `replay`, `know`, `adoption`, `wake` | the run: only those repositories are planned for which something may have changed |
-//! | `samples`, `figures` | what it came to |
+//! | `days`, `samples`, `figures` | what it came to |
 //! | `notes` | what of the configuration it cannot tell |
 //! | `plot` | the same as a picture |
 
 mod adoption;
+mod days;
 mod figures;
 mod fleet;
 mod forge;

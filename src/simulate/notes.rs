@@ -24,6 +24,8 @@ pub enum Note {
     Pin,
     /// `denied`: so many of these digests are not in the history.
     Denied { unknown: usize },
+    /// `waves`: no tag is pinned in two repositories, of which one could wait for the other.
+    Waves,
 }
 
 /// What is to be said of these repositories; the tracks are those that their pins follow.
@@ -61,6 +63,16 @@ pub(super) fn notes<'a>(
     notes
 }
 
+/// What is to be said of waves.
+pub(super) fn of_waves(repositories: &[Repository]) -> Option<Note> {
+    let mut seen = BTreeSet::new();
+    let enabled = repositories.iter().filter(|repository| repository.facts.policy.enabled);
+    // Each repository's tags once: two pins of one tag in it move together.
+    let tags = enabled.flat_map(|it| it.pins.iter().map(|pin| pin.track).collect::<BTreeSet<_>>());
+    let is_any_shared = tags.into_iter().any(|track| !seen.insert(track));
+    (!is_any_shared).then_some(Note::Waves)
+}
+
 fn is_mirrored(facts: &RepositoryFacts, repository: &Repository) -> bool {
     repository.pins.iter().any(|pin| facts.policy.mirrors.upstream(&pin.tag.image).is_some())
 }
@@ -84,9 +96,15 @@ impl fmt::Display for Note {
             Self::Mirrors => f.write_str("`mirrors`: every digest is taken to be in its mirror at once"),
             Self::StaleAfter => f.write_str("`stale_after`: what it tells is no pull request, and in no figure"),
             Self::Pin => f.write_str("`pin: digest`: every pin is taken to have a digest from the beginning"),
+            Self::Denied { unknown: 1 } => {
+                f.write_str("`denied`: 1 of the digests is not in the history, and keeps nothing back in it")
+            }
             Self::Denied { unknown } => {
                 write!(f, "`denied`: {unknown} of the digests are not in the history, and keep nothing back in it")
             }
+            Self::Waves => f.write_str(
+                "`waves`: no tag is pinned in two repositories, so that none waits for another; `--repositories` takes a list in which tags are shared",
+            ),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::civil::Date;
+
 use super::figures::{DayFigures, Figures};
 
 const WIDTH: f64 = 960.0;
@@ -14,8 +16,13 @@ const PANELS: [f64; 3] = [86.0, 308.0, 530.0];
 const PANEL_HEIGHT: f64 = 150.0;
 /// About so many lines of the scale are drawn in a panel.
 const TICKS: f64 = 4.0;
-/// A label each so many days.
-const DAYS_PER_LABEL: usize = 7;
+/// A label each so many days, the first of these that leaves room for it; in a longer replay at the first day of a month.
+const DAYS_PER_LABEL: [usize; 3] = [7, 14, 28];
+/// And each so many months, with the fewest days that they have.
+const MONTHS_PER_LABEL: [(i8, usize); 5] = [(1, 28), (2, 59), (3, 89), (6, 181), (12, 365)];
+/// Room for `Jun 20`, and for `Jun`.
+const DAY_WIDTH: f64 = 60.0;
+const MONTH_WIDTH: f64 = 38.0;
 /// The classes of the lines, in the order of the series; a third one and more share the last.
 const COLOURS: [&str; 2] = ["one", "other"];
 
@@ -128,20 +135,68 @@ impl Drawing {
             self.add(format_args!("<text class=\"faint\" x=\"{x}\" y=\"{y:.1}\" text-anchor=\"end\">{tick}</text>"));
             tick += step;
         }
-        let x = |day: usize| LEFT + (RIGHT - LEFT) * day as f64 / days.len().saturating_sub(1).max(1) as f64;
-        for (index, day) in days.iter().enumerate().step_by(DAYS_PER_LABEL) {
-            let (x, y, date) = (x(index), bottom + 20.0, day.date.strftime("%b %-d"));
-            self.add(format_args!("<text class=\"faint\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{date}</text>"));
+        for Label { day, text, year } in labels(days) {
+            let x = LEFT + across(day, days.len());
+            for (line, y) in [(Some(text), bottom + 20.0), (year, bottom + 36.0)] {
+                let Some(line) = line else { continue };
+                self.add(format_args!(
+                    "<text class=\"faint\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{line}</text>"
+                ));
+            }
         }
+        self.curves(curves, (bottom, scale), days.len());
+    }
+
+    fn curves(&mut self, curves: &[Curve], (bottom, scale): (f64, f64), days: usize) {
         for Curve { class, values } in curves {
+            // A line needs two points.
+            if let [value] = values.as_slice() {
+                let y = bottom - value / scale * PANEL_HEIGHT;
+                self.add(format_args!("<circle class=\"line {class}\" cx=\"{LEFT}\" cy=\"{y:.1}\" r=\"3\"/>"));
+                continue;
+            }
             let points = values.iter().enumerate().map(|(day, value)| {
-                let (x, y) = (x(day), bottom - value / scale * PANEL_HEIGHT);
+                let (x, y) = (LEFT + across(day, days), bottom - value / scale * PANEL_HEIGHT);
                 format!("{x:.1},{y:.1}")
             });
             let points = points.collect::<Vec<_>>().join(" ");
             self.add(format_args!("<polyline class=\"line {class}\" points=\"{points}\"/>"));
         }
     }
+}
+
+/// A date below a panel.
+#[derive(Debug)]
+struct Label {
+    day: usize,
+    text: String,
+    /// Where the days are of more than one: at the first label of each.
+    year: Option<String>,
+}
+
+fn labels(days: &[DayFigures]) -> Vec<Label> {
+    let has_room = |step: usize, width: f64| across(step, days.len()) >= width;
+    let dates = days.iter().map(|day| day.date).enumerate();
+    let (format, shown): (_, Vec<(usize, Date)>) =
+        if let Some(step) = DAYS_PER_LABEL.into_iter().find(|step| has_room(*step, DAY_WIDTH)) {
+            ("%b %-d", dates.step_by(step).collect())
+        } else {
+            let step = MONTHS_PER_LABEL.into_iter().find(|(_, days)| has_room(*days, MONTH_WIDTH));
+            let step = step.map_or(12, |(months, _)| months);
+            ("%b", dates.filter(|(_, date)| date.day() == 1 && (date.month() - 1) % step == 0).collect())
+        };
+    let years = |day: Option<&DayFigures>| day.map(|day| day.date.year());
+    let mut told = if years(days.first()) == years(days.last()) { years(days.first()) } else { None };
+    let label = |(day, date): (usize, Date)| {
+        let year = (told.replace(date.year()) != Some(date.year())).then(|| date.year().to_string());
+        Label { day, text: date.strftime(format).to_string(), year }
+    };
+    shown.into_iter().map(label).collect()
+}
+
+/// How far from the left edge of a panel over so many days one of them is.
+fn across(day: usize, days: usize) -> f64 {
+    (RIGHT - LEFT) * day as f64 / days.saturating_sub(1).max(1) as f64
 }
 
 /// The distance of the lines of a scale: 1, 2 or 5 times a power of ten.
@@ -173,6 +228,31 @@ mod tests {
         for (largest, expected) in [(0.0, 1.0), (3.0, 1.0), (7.9, 2.0), (18.0, 5.0), (39.0, 10.0), (63.0, 20.0)] {
             assert!((step(largest) - expected).abs() < 1e-9, "{largest}: {}", step(largest));
         }
+    }
+
+    #[test]
+    fn dates_stand_as_far_from_each_other_as_they_need_and_have_their_year_where_there_are_two() {
+        let told = |from: &str, count: i32| {
+            let first: Date = from.parse().unwrap();
+            let day = |day: i32| DayFigures {
+                date: first.saturating_add(jiff::Span::new().days(day)),
+                ..DayFigures::default()
+            };
+            let days: Vec<_> = (0..count).map(day).collect();
+            let labels = labels(&days);
+            let room =
+                labels.windows(2).map(|two| across(two[1].day - two[0].day, days.len())).fold(f64::MAX, f64::min);
+            let with_year = |label: &Label| format!("{} {}", label.text, label.year.as_deref().unwrap_or_default());
+            let shown: Vec<String> = labels.iter().map(|label| with_year(label).trim_end().to_owned()).collect();
+            (shown.len(), shown[..3.min(shown.len())].join(", "), shown.last().unwrap().clone(), room >= MONTH_WIDTH)
+        };
+        let expected = |count, first: &str, last: &str| (count, first.to_owned(), last.to_owned(), true);
+        assert_eq!(told("2026-06-20", 1), expected(1, "Jun 20", "Jun 20"));
+        assert_eq!(told("2026-06-20", 64), expected(10, "Jun 20, Jun 27, Jul 4", "Aug 22"));
+        assert_eq!(told("2026-06-20", 184), expected(14, "Jun 20, Jul 4, Jul 18", "Dec 19"));
+        assert_eq!(told("2026-06-20", 366), expected(14, "Jun 20 2026, Jul 18, Aug 15", "Jun 19"));
+        assert_eq!(told("2026-06-20", 580), expected(19, "Jul 2026, Aug, Sep", "Jan 2028"));
+        assert_eq!(told("2026-06-20", 2000).0, 22);
     }
 
     #[test]

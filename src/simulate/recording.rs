@@ -21,6 +21,8 @@ const BACK_AFTER: SignedDuration = SignedDuration::from_secs(1);
 pub struct Recording {
     /// In the order of time. **Invariant**: no tag without a move.
     tags: BTreeMap<TagRef, Vec<Moved>>,
+    /// When a digest was last seen, of all; `None`: no line says that.
+    last_seen: Option<Timestamp>,
     /// What digests hold, where a line says so.
     images: BTreeMap<(ImageName, Digest), Image>,
     /// What the manifests of single platforms are made of.
@@ -54,8 +56,12 @@ impl Recording {
     pub fn read(file: &Path) -> Result<Self, InputError> {
         let (mut seen, mut recording): (BTreeMap<TagRef, Vec<Seen>>, _) = (BTreeMap::new(), Self::default());
         lines::each(file, |mut line: Seen| {
-            let Reference { image, tag, .. } = line.reference.clone();
+            let Reference { image, tag, digest, .. } = line.reference.clone();
             let tag = tag.ok_or_else(|| format!("`{image}` has no tag"))?;
+            if digest.is_some_and(|written| written != line.digest) {
+                return Err(format!("the `reference` has another digest than `digest`, which is `{}`", line.digest));
+            }
+            recording.last_seen = recording.last_seen.max(line.last_seen);
             if let Some(record) = line.image.take() {
                 recording.note(&image, record.image(line.digest));
             }
@@ -102,10 +108,10 @@ impl Recording {
         self.tags.keys()
     }
 
-    /// The first and the last move of all.
+    /// From the first move to the last one, or to when something was seen last: who looked on saw that nothing moved.
     pub fn span(&self) -> Option<(Timestamp, Timestamp)> {
         let times = || self.tags.values().flatten().map(|moved| moved.at);
-        times().min().zip(times().max())
+        times().min().zip(times().max().max(self.last_seen))
     }
 }
 
@@ -180,5 +186,35 @@ mod tests {
         assert!(broken.starts_with("h.jsonl:1:26: "), "{broken}");
         let good = read(&line("dhi.io/nginx:1", "2026-07-01T00:00:00Z")).unwrap();
         assert_eq!(good.tags().map(ToString::to_string).collect::<Vec<_>>(), ["dhi.io/nginx:1"]);
+        let pinned = |digest: Digest| read(&line(&format!("dhi.io/nginx:1@{digest}"), "2026-07-01T00:00:00Z"));
+        assert_eq!(pinned(digest).unwrap(), good);
+        let told = format!("h.jsonl:1:1: the `reference` has another digest than `digest`, which is `{digest}`");
+        assert_eq!(pinned(Digest::of(b"b")), Err(told));
+    }
+
+    #[test]
+    fn it_ends_where_something_was_seen_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("h.jsonl");
+        let line = |(tag, first, last): (&str, &str, &str)| {
+            let digest = Digest::of(tag.as_bytes());
+            let last = if last.is_empty() { "null".to_owned() } else { format!("\"2026-07-{last}T00:00:00Z\"") };
+            format!(
+                "{{\"first_seen\": \"2026-07-{first}T00:00:00Z\", \"last_seen\": {last}, \
+                 \"reference\": \"nginx:{tag}\", \"digest\": \"{digest}\"}}\n"
+            )
+        };
+        for (lines, days) in [
+            ([("1", "01", "20"), ("2", "05", "")], ("01", "20")),
+            ([("1", "01", "02"), ("2", "05", "")], ("01", "05")),
+            ([("1", "03", ""), ("2", "05", "")], ("03", "05")),
+        ] {
+            std::fs::write(&file, lines.map(line).concat()).unwrap();
+            let (from, to) = Recording::read(&file).unwrap().span().unwrap();
+            assert_eq!(
+                (from.strftime("%d").to_string(), to.strftime("%d").to_string()),
+                (days.0.into(), days.1.into())
+            );
+        }
     }
 }

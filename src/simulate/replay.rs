@@ -1,9 +1,10 @@
-//! The run: look after look over a recording, with the planner's decisions carried out in between.
+//! The run: look after look over a recording, and what is due between them, with the planner's decisions carried out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::days::Days;
 use super::fleet::Listed;
 use super::forge::{Desk, Forge};
 use super::know::followed;
@@ -12,7 +13,7 @@ use super::recording::Recording;
 use super::repository::{Pinned, Repository};
 use super::samples::Samples;
 use super::setup::{Outcome, Planning, ReplayError, Setup};
-use super::track::{Grid, Look, Track};
+use super::track::{Grid, Look, Moment, Track};
 use super::wake;
 use crate::config::Config;
 use crate::domain::cadence::CadenceMode;
@@ -30,7 +31,7 @@ const FORGE: &str = "forge";
 pub fn replay(config: &Config, recording: &Recording, fleet: &[Listed], setup: Setup) -> Result<Outcome, ReplayError> {
     let (from, to) = setup.span(recording)?;
     let mut replay = Replay::new(config, (recording, fleet), setup, (from, to))?;
-    replay.run()?;
+    replay.run(to)?;
     Ok(replay.outcome(to))
 }
 
@@ -65,8 +66,10 @@ pub(super) struct Replay<'a> {
     /// The forge's pull requests, the turns and the ledger among it.
     pub(super) knowledge: Knowledge,
     forge: Forge,
-    /// Which repositories are planned when.
+    /// Which repositories are planned in which look.
     pub(super) agenda: BTreeMap<Look, BTreeSet<usize>>,
+    /// When the repositories in which something waits are due, also between two looks.
+    due: BTreeMap<usize, Timestamp>,
     /// Those that the hourly cap put off.
     put_off: BTreeSet<usize>,
     waiting: Vec<Waiting>,
@@ -103,8 +106,7 @@ impl<'a> Replay<'a> {
             recording,
             setup,
             grid,
-            // The last look at or before the end.
-            last: grid.look_from(to) - i64::from(grid.at(grid.look_from(to)) > to),
+            last: grid.look_until(to),
             tracks,
             tags,
             by_image,
@@ -114,10 +116,11 @@ impl<'a> Replay<'a> {
             knowledge: Knowledge { own_emails: [email.clone()].into(), waves, ..Knowledge::default() },
             forge: Forge::new(setup.merge_after, email),
             agenda: BTreeMap::new(),
+            due: BTreeMap::new(),
             put_off: BTreeSet::new(),
             waiting: Vec::new(),
             waits: BTreeMap::new(),
-            samples: Samples::default(),
+            samples: Samples::new(Days { from, to }),
             left_out: BTreeSet::new(),
             notes: BTreeSet::new(),
             plans: 0,
@@ -125,6 +128,9 @@ impl<'a> Replay<'a> {
         fleet.iter().try_for_each(|listed| replay.add(listed))?;
         replay.check(fleet)?;
         replay.notes = notes::notes(&replay.repositories, recording, |repository| replay.tracks_of(repository));
+        if !replay.knowledge.waves.is_empty() {
+            replay.notes.extend(notes::of_waves(&replay.repositories));
+        }
         Ok(replay)
     }
 
@@ -181,13 +187,22 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn run(&mut self) -> Result<(), ReplayError> {
+    fn run(&mut self, to: Timestamp) -> Result<(), ReplayError> {
         let mut look = 0;
-        while look <= self.last {
-            self.step(look)?;
-            look = self.after(look);
+        self.step(look)?;
+        loop {
+            let next = self.after(look);
+            let due = self.due.values().min().copied().filter(|due| *due <= to && *due < self.grid.at(next));
+            if let Some(due) = due {
+                look = self.grid.look_until(due);
+                self.step_between(Moment { look, now: due })?;
+            } else if next <= self.last {
+                look = next;
+                self.step(look)?;
+            } else {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The next look in which there may be something to do.
@@ -203,10 +218,9 @@ impl<'a> Replay<'a> {
     fn step(&mut self, look: Look) -> Result<(), ReplayError> {
         let now = self.grid.at(look);
         let mut wanted = self.agenda.remove(&look).unwrap_or_default();
+        wanted.extend(self.take_due(now));
         wanted.extend(self.merge(now)?);
-        let opened_in_last_hour = self.forge.opened_in_last_hour(now);
-        let max_new_per_hour = self.config.max_new_per_hour;
-        if max_new_per_hour.is_none_or(|limit| opened_in_last_hour < u64::from(limit)) {
+        if self.config.max_new_per_hour.is_none_or(|limit| self.forge.opened_in_last_hour(now) < u64::from(limit)) {
             wanted.append(&mut self.put_off);
         }
         if self.setup.planning == Planning::Everything {
@@ -214,16 +228,35 @@ impl<'a> Replay<'a> {
         }
         self.begin_pins(&wanted, look, now);
         wanted.extend(self.adopt(&wanted, now));
-        self.know(&wanted, look, now);
+        self.plan(&wanted, Moment { look, now })
+    }
+
+    /// Plans the repositories that are due between two looks; what that changes for others is seen in the next one.
+    fn step_between(&mut self, moment: Moment) -> Result<(), ReplayError> {
+        let wanted = self.take_due(moment.now);
+        let mut others = self.merge(moment.now)?;
+        others.extend(self.adopt(&wanted, moment.now));
+        self.agenda.entry(moment.look + 1).or_default().extend(others);
+        self.plan(&wanted, moment)
+    }
+
+    /// The repositories that are due now.
+    fn take_due(&mut self, now: Timestamp) -> BTreeSet<usize> {
+        let due: BTreeSet<usize> = self.due.iter().filter(|(_, at)| **at <= now).map(|(index, _)| *index).collect();
+        self.due.retain(|index, _| !due.contains(index));
+        due
+    }
+
+    fn plan(&mut self, wanted: &BTreeSet<usize>, moment: Moment) -> Result<(), ReplayError> {
+        self.know(wanted, moment);
         let facts: Vec<_> =
             wanted.iter().filter_map(|index| self.repositories.get(*index)).map(|it| &it.facts).collect();
+        let opened_in_last_hour = self.forge.opened_in_last_hour(moment.now);
+        let max_new_per_hour = self.config.max_new_per_hour;
         let limits = Limits { max_new_per_hour, opened_in_last_hour, cadence: CadenceMode::Honour };
         self.plans += facts.len() as u64;
-        let plan = plan::plan(facts, &self.knowledge, &limits, now);
-        for plan in &plan.repositories {
-            self.carry_out(plan, look, now)?;
-        }
-        Ok(())
+        let plan = plan::plan(facts, &self.knowledge, &limits, moment.now);
+        plan.repositories.iter().try_for_each(|plan| self.carry_out(plan, moment))
     }
 
     fn begin_pins(&mut self, wanted: &BTreeSet<usize>, look: Look, now: Timestamp) {
@@ -248,14 +281,15 @@ impl<'a> Replay<'a> {
             for moved in repository.merge(&changes, |tag| self.tags.get(&mirrors.asked(tag)).copied(), at)? {
                 let Some(Followed { track, .. }) = self.tracks.get(moved.before.track) else { continue };
                 let name = format!("{} {}", repository.facts.head.name, moved.index);
-                self.samples.stretch(&name, &moved.before, track, (self.grid.from, at));
+                self.samples.stretch(&name, &moved.before, track, Some(at));
             }
             merged.insert(index);
         }
         Ok(merged)
     }
 
-    fn carry_out(&mut self, plan: &RepositoryPlan, look: Look, now: Timestamp) -> Result<(), ReplayError> {
+    fn carry_out(&mut self, plan: &RepositoryPlan, moment: Moment) -> Result<(), ReplayError> {
+        let now = moment.now;
         let Some(index) = self.by_key.get(&plan.repository).copied() else { return Ok(()) };
         let Some(repository) = self.repositories.get_mut(index) else { return Ok(()) };
         if let Some(Ok(pull_requests)) = self.knowledge.pull_requests.get_mut(&plan.repository) {
@@ -275,9 +309,13 @@ impl<'a> Replay<'a> {
         let turn = self.knowledge.turns.get(&plan.repository).copied();
         let tracks = followed(repository, &self.by_image).into_iter();
         let tracks = tracks.filter_map(|index| self.tracks.get(index)).map(|followed| &followed.track);
-        for next in wake::next(&repository.facts, plan, tracks, (turn, look), &self.grid) {
+        for next in wake::next(&repository.facts, plan, tracks, (turn, moment), &self.grid) {
             self.agenda.entry(next).or_default().insert(index);
         }
+        match wake::between_looks(plan, now) {
+            Some(at) => self.due.insert(index, at),
+            None => self.due.remove(&index),
+        };
         let words = self.words(index, plan);
         self.wait(index, words, now);
         Ok(())
@@ -306,19 +344,20 @@ impl<'a> Replay<'a> {
         for index in 0..self.repositories.len() {
             self.wait(index, Vec::new(), to);
         }
+        let mut pins = 0;
         for repository in &self.repositories {
-            for (index, pin) in repository.pins.iter().enumerate() {
+            for (index, pin) in repository.pins.iter().enumerate().filter(|(index, _)| repository.follows(*index)) {
+                pins += 1;
                 let Some(Followed { track, .. }) = self.tracks.get(pin.track) else { continue };
                 let name = format!("{} {index}", repository.facts.head.name);
-                self.samples.stretch(&name, pin, track, (self.grid.from, to));
+                self.samples.stretch(&name, pin, track, None);
             }
         }
-        let pins = self.repositories.iter().flat_map(|repository| &repository.pins);
         Outcome {
             from: self.grid.from,
             to,
             repositories: self.repositories.len(),
-            pins: pins.filter(|pin| pin.at.is_some()).count(),
+            pins,
             left_out: self.left_out,
             notes: self.notes,
             open: self.forge.open_count(),

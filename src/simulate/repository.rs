@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::track::Look;
 use crate::domain::candidates::{FileUses, RepositoryFacts};
 use crate::domain::digest::Digest;
+use crate::domain::image_use::ImageUse;
 use crate::domain::marker::MarkerPin;
 use crate::domain::policy::Policy;
 use crate::domain::pull_request::{
@@ -116,10 +117,21 @@ impl Repository {
         Ok(moved)
     }
 
-    /// Reads the Dockerfile as the program reads every file.
+    /// Whether the policy follows a pin, which is in its own line of the Dockerfile.
+    pub fn follows(&self, index: usize) -> bool {
+        let is_it = |found: &ImageUse| usize::try_from(found.line).is_ok_and(|line| line == index + 1);
+        let mut uses = self.facts.files.iter().flat_map(|file| &file.uses);
+        self.facts.policy.enabled && uses.any(|found| is_it(found) && found.tracked().is_some())
+    }
+
+    /// Reads the Dockerfile as the program reads every file. It has all stages from the beginning, so that the last one is
+    /// always the same: those whose tags were not seen yet begin from nothing.
     fn read(&mut self) {
-        let pins = self.pins.iter().filter_map(|pin| Some((&pin.tag, pin.at?.0)));
-        let text: String = pins.map(|(tag, digest)| format!("FROM {tag}@{digest}\n")).collect();
+        let line = |pin: &Pinned| match pin.at {
+            Some((digest, _)) => format!("FROM {}@{digest}\n", pin.tag),
+            None => "FROM scratch\n".to_owned(),
+        };
+        let text: String = self.pins.iter().map(line).collect();
         let uses = source_file::read(DOCKERFILE, text.as_bytes(), &self.facts.policy);
         self.facts.files = vec![FileUses { path: DOCKERFILE.to_owned(), uses }];
     }

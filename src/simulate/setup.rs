@@ -31,7 +31,7 @@ pub struct Setup {
 pub enum Planning {
     /// Those for which something may have changed since they were planned the last time.
     WhereSomethingChanged,
-    /// All of them: the same pull requests, and slow. It is what the other one is held against.
+    /// All of them, and between two looks what is due then: the same pull requests, and slow. It is what the other one is held against.
     Everything,
 }
 
@@ -44,8 +44,10 @@ const BEYOND_DAYS_MAX: i64 = 366;
 pub enum ReplayError {
     #[error("the replay ends at {to}, before it begins at {from}")]
     Backwards { from: Timestamp, to: Timestamp },
-    #[error("the history goes from {first} to {last}: there is nothing from {from} to {to}")]
-    Outside { first: Timestamp, last: Timestamp, from: Timestamp, to: Timestamp },
+    #[error("the history goes from {first} to {last}: there is nothing from {from} on")]
+    After { first: Timestamp, last: Timestamp, from: Timestamp },
+    #[error("the history goes from {first} to {last}: there is nothing until {to}")]
+    Before { first: Timestamp, last: Timestamp, to: Timestamp },
     #[error(
         "the history goes from {first} to {last}: a replay goes at most {BEYOND_DAYS_MAX} days beyond that, and not from {from} to {to}"
     )]
@@ -64,7 +66,7 @@ pub struct Outcome {
     pub from: Timestamp,
     pub to: Timestamp,
     pub repositories: usize,
-    /// Those that came into being: their tag was seen.
+    /// Those that the policies follow and that came into being: their tag was seen.
     pub pins: usize,
     /// Tags that the recording does not know; pins of them are left out.
     pub left_out: BTreeSet<TagRef>,
@@ -88,10 +90,12 @@ impl Setup {
         let (first, last) = recording.span().unwrap_or_default();
         let (from, to) = (self.from.unwrap_or(first), self.to.unwrap_or(last));
         let most = SignedDuration::from_hours(24 * BEYOND_DAYS_MAX);
-        if to < from {
+        if last < from {
+            Err(ReplayError::After { first, last, from })
+        } else if to < first {
+            Err(ReplayError::Before { first, last, to })
+        } else if to < from {
             Err(ReplayError::Backwards { from, to })
-        } else if to < first || last < from {
-            Err(ReplayError::Outside { first, last, from, to })
         } else if first.duration_since(from) > most || to.duration_since(last) > most {
             Err(ReplayError::Beyond { first, last, from, to })
         } else {

@@ -11,6 +11,13 @@ use crate::domain::ledger::{History, Sighting};
 /// The number of a look; those before the first one of a replay have negative numbers.
 pub(super) type Look = i64;
 
+/// A time at which repositories are planned, and the last look until then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub look: Look,
+    pub now: Timestamp,
+}
+
 /// When looks are taken: one at `from`, and one each `pace` before and after.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Grid {
@@ -52,6 +59,12 @@ impl Grid {
         let after = at.duration_since(self.from);
         let seconds = after.as_secs() + i64::from(after.subsec_nanos() > 0);
         seconds.div_euclid(self.pace_seconds) + i64::from(seconds.rem_euclid(self.pace_seconds) > 0)
+    }
+
+    /// The last look at or before a time.
+    pub fn look_until(&self, at: Timestamp) -> Look {
+        let next = self.look_from(at);
+        next - i64::from(self.at(next) > at)
     }
 
     /// Every how many looks something is asked for that is asked for each `poll` at most.
@@ -161,6 +174,7 @@ mod tests {
         let grid = Grid::new(at(0), SignedDuration::from_mins(10));
         for (minutes, look) in [(0, 0), (1, 1), (10, 1), (11, 2), (-1, 0), (-10, -1), (-11, -1)] {
             assert_eq!(grid.look_from(at(minutes)), look, "{minutes}");
+            assert_eq!(grid.look_until(at(minutes)), look - i64::from(minutes % 10 != 0), "{minutes}");
         }
         let strides = [1, 10, 11, 20].map(|minutes| grid.stride(SignedDuration::from_mins(minutes)));
         assert_eq!(strides, [1, 1, 2, 2]);

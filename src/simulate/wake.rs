@@ -2,32 +2,33 @@
 //!
 //! Besides the times in here a repository is planned when a tag of its images moves and when a pull request of its own is
 //! merged; where waves are configured, when one of its digests is merged elsewhere; and where the hourly cap put it off, as
-//! soon as there is room.
+//! soon as there is room. All of that is seen in looks; between them a repository is planned when what waits in it is due.
 
 use jiff::Timestamp;
 
-use super::track::{Grid, Look, Track};
+use super::track::{Grid, Look, Moment, Track};
 use crate::domain::cadence::Due;
 use crate::domain::candidates::RepositoryFacts;
 use crate::domain::plan::RepositoryPlan;
 use crate::domain::proposal::Reason;
 use crate::domain::waves::WaveCause;
 
-/// The looks after this one in which a repository has to be planned again, if nothing else happens. `turn`: when it had
+/// The looks after this moment in which a repository has to be planned again, if nothing else happens. `turn`: when it had
 /// its last turn.
 pub(super) fn next<'a>(
     facts: &RepositoryFacts,
     plan: &RepositoryPlan,
     tracks: impl Iterator<Item = &'a Track>,
-    (turn, look): (Option<Timestamp>, Look),
+    (turn, moment): (Option<Timestamp>, Moment),
     grid: &Grid,
 ) -> Vec<Look> {
+    let Moment { look, now } = moment;
     let ages = (facts.policy.min_age, facts.policy.settle);
     let has_ages = !(ages.0.is_zero() && ages.1.is_zero());
     let ripe = tracks.filter(|_| has_ages).flat_map(|track| track.ripens(look, grid, ages));
     let waits = plan.not_proposed.iter().map(|pin| &pin.reason).chain(plan.left_alone.iter().map(|left| &left.reason));
-    let times = waits.filter_map(until).chain(due(facts, plan, turn, grid.at(look)));
-    let times = times.chain(closing(facts, plan, (turn, look), grid));
+    let times = waits.filter_map(until).chain(due(facts, plan, turn, now));
+    let times = times.chain(closing(facts, plan, (turn, moment), grid));
     times.map(|at| grid.look_from(at)).chain(ripe).filter(|next| *next > look).collect()
 }
 
@@ -36,10 +37,9 @@ pub(super) fn next<'a>(
 fn closing(
     facts: &RepositoryFacts,
     plan: &RepositoryPlan,
-    (turn, look): (Option<Timestamp>, Look),
+    (turn, Moment { look, now }): (Option<Timestamp>, Moment),
     grid: &Grid,
 ) -> Option<Timestamp> {
-    let now = grid.at(look);
     if !matches!(plan.due, Due::Now { .. }) || plan.not_proposed.is_empty() {
         return None;
     }
@@ -47,6 +47,11 @@ fn closing(
         return Some(grid.at(look + 1));
     }
     facts.policy.cadence.open_until(now).filter(|until| *until < Timestamp::MAX)
+}
+
+/// When what waits in a repository is due: the service wakes for that, and goes by what it knows of the tags then.
+pub(super) fn between_looks(plan: &RepositoryPlan, now: Timestamp) -> Option<Timestamp> {
+    plan.waits().map(|wait| wait.until.timestamp()).filter(|at| *at > now)
 }
 
 /// When its turn comes.

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use refrom::config::{Config, Secrets};
 use refrom::domain::digest::Digest;
 use refrom::domain::proposal::Reason;
-use refrom::simulate::{Deed, DeedKind, Figures, Listed, Outcome, Planning, Recording, Setup, replay};
+use refrom::simulate::{DayFigures, Deed, DeedKind, Figures, Listed, Outcome, Planning, Recording, Setup, replay};
 use serde_json::{Value, json};
 
 /// A replay begins then.
@@ -123,6 +123,49 @@ fn a_schedule_puts_moves_together_and_says_what_waits() {
 }
 
 #[test]
+fn what_waits_is_planned_when_it_is_due_also_between_two_looks() {
+    let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (90, NODE, 'a')];
+    let fleet = fleet(&[("acme/web", &[NGINX])]);
+    let window = "policy: { window: [{ days: weekdays, from: '09:00', to: '17:00' }] }";
+    let outcome = run(&format!("poll: 1d\n{window}"), &recording(&moves), &fleet);
+    // Seen on the second day at midnight.
+    assert_eq!(told(&outcome, &fleet), ["33 open web#1", "57 merge web#1"]);
+    assert_eq!(outcome.waits["waits"], SignedDuration::from_hours(9));
+}
+
+#[test]
+fn a_turn_for_which_nothing_waits_is_not_used_up_before_the_next_look() {
+    let moves = [(0, NGINX, 'a'), (20, NGINX, 'b'), (90, NODE, 'a')];
+    let fleet = fleet(&[("acme/web", &[NGINX])]);
+    let outcome = run("poll: 18h\npolicy: { schedule: daily, jitter: 0s }", &recording(&moves), &fleet);
+    assert_eq!(told(&outcome, &fleet), ["36 open web#1", "60 merge web#1"]);
+}
+
+#[test]
+fn what_is_not_followed_is_not_behind() {
+    let moves = [(0, NGINX, 'a'), (0, NODE, 'a'), (10, NGINX, 'b'), (10, NODE, 'b'), (240, NGINX, 'c')];
+    let fleet = fleet(&[("acme/web", &[NODE, NGINX])]);
+    let figures = |text: &str| Figures::of(&run(text, &recording(&moves), &fleet));
+    let (both, none) = (figures("policy: {}"), figures("policy: { enabled: false }"));
+    assert_eq!((both.pins, both.opened, both.behind.p90), (2, 2, 1.0));
+    assert_eq!((none.pins, none.opened), (0, 0));
+    assert_eq!((none.behind.p90, none.share_behind, none.age.p90), (0.0, 0.0, 0.0));
+    for one in ["policy: { images: ['dhi.io/nginx'] }", "policy: { stages: final }"] {
+        let one = figures(one);
+        assert_eq!((one.pins, one.opened, one.behind.p90), (1, 2, 1.0));
+        assert!((0.05..0.2).contains(&one.share_behind), "{}", one.share_behind);
+    }
+}
+
+#[test]
+fn the_final_stage_is_the_last_pin_also_before_its_tag_was_seen() {
+    let moves = [(0, NODE, 'a'), (10, NODE, 'b'), (50, NGINX, 'a'), (60, NGINX, 'b'), (120, NODE, 'c')];
+    let fleet = fleet(&[("acme/web", &[NODE, NGINX])]);
+    let outcome = run("policy: { stages: final }", &recording(&moves), &fleet);
+    assert_eq!(told(&outcome, &fleet), ["60 open web#1", "84 merge web#1"]);
+}
+
+#[test]
 fn the_hourly_cap_holds_over_the_fleet_and_everybody_has_a_turn() {
     let moves = [(0, NGINX, 'a'), (10, NGINX, 'b'), (30, NODE, 'a')];
     let names = ["acme/a", "acme/b", "acme/c"];
@@ -150,10 +193,38 @@ fn pins_are_sampled_once_a_day_and_their_ages_are_those_of_the_recording() {
     let outcome = run("policy: {}", &recording(&moves), &fleet);
     let figures = Figures::of(&outcome);
     assert_eq!(figures.days.len(), 11);
-    // Two pins on each of ten days, half a day old on average on the first one.
+    // Two pins on each of ten days, half a day old on average on the first one; and as the last one begins.
     let medians: Vec<f64> = figures.days.iter().map(|day| day.age.median.floor()).collect();
-    assert_eq!(medians[..10], (0..10).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(medians, (0..11).map(f64::from).collect::<Vec<_>>());
     assert_eq!((figures.share_behind, figures.behind.p90), (0.0, 0.0));
+}
+
+#[test]
+fn days_have_their_own_dates_and_no_part_of_one_is_a_cliff() {
+    // Wednesday evening to Wednesday morning; Monday begins after 120 hours.
+    let moves = [(18, NGINX, 'a'), (40, NGINX, 'b'), (19, NODE, 'a'), (173, NODE, 'b')];
+    let names: Vec<String> = (0..20).map(|number| format!("acme/app-{number}")).collect();
+    let fleet: Vec<Listed> = names.iter().flat_map(|name| fleet(&[(name, &[NGINX])])).collect();
+    let outcome = run("policy: { schedule: weekly, jitter: 0s }", &recording(&moves), &fleet);
+    let days = Figures::of(&outcome).days;
+    let told = |day: &DayFigures| (day.date.to_string(), day.opened, day.merged);
+    let [first, .., monday, tuesday, last] = days.as_slice() else { panic!("{days:?}") };
+    assert_eq!(told(first), ("2026-07-01".to_owned(), 0, 0));
+    assert_eq!([told(monday), told(tuesday)], [("2026-07-06".to_owned(), 20, 0), ("2026-07-07".to_owned(), 0, 20)]);
+    assert_eq!(told(last), ("2026-07-08".to_owned(), 0, 0));
+    let ages: Vec<f64> = days.iter().map(|day| day.age.p90).collect();
+    // Every pin is in each of them: until they move all are behind, and a day older.
+    assert!(ages[..6].windows(2).all(|pair| pair[1] > pair[0] + 0.4), "{ages:?}");
+    assert!(ages[7] > ages[6], "{ages:?}");
+    let behind: Vec<f64> = days.iter().map(|day| day.share_behind).collect();
+    assert_eq!((behind[0], &behind[2..6], behind[7]), (0.0, &[1.0; 4][..], 0.0));
+    // Of a replay of an hour, and of one moment, there is a day.
+    for hours in [1, 0] {
+        let moves = [(18, NGINX, 'a'), (18 + hours, NODE, 'a')];
+        let figures = Figures::of(&run("policy: {}", &recording(&moves), &fleet));
+        assert_eq!(figures.days.len(), 1);
+        assert!((0.0..0.05).contains(&figures.days[0].age.p90));
+    }
 }
 
 #[test]

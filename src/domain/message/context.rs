@@ -157,7 +157,7 @@ impl Row {
             old_version: text(&old_version),
             new_version: text(&new_version),
             created: created.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default(),
-            size: pin.new_image.size_bytes.map(words::size).unwrap_or_default(),
+            size: pin.new_image.size_bytes.map(crate::domain::status::size).unwrap_or_default(),
             is_old_gone: pin.old.is_some() && pin.old_image.is_none(),
             platforms_gone: text(&platforms_gone(pin)),
             old_kind: kinds.map(|(old, _)| words::kind(old)).unwrap_or_default(),

@@ -173,17 +173,6 @@ pub(super) fn hidden_count(changes: usize) -> String {
     if changes == 1 { "1 hidden change".to_owned() } else { format!("{changes} hidden changes") }
 }
 
-/// Bytes as people read them: `12.3 MB`.
-pub(super) fn size(bytes: u64) -> String {
-    let (unit, name) = match bytes {
-        0..1_000 => return format!("{bytes} B"),
-        1_000..1_000_000 => (1_000, "kB"),
-        1_000_000..1_000_000_000 => (1_000_000, "MB"),
-        _ => (1_000_000_000, "GB"),
-    };
-    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
-}
-
 /// A template that failed, for the log and the plan.
 pub(super) fn template_failed(what: &str, error: &str) -> String {
     format!("the template `{what}` failed, the default is used: {error}")

@@ -42,6 +42,17 @@ pub fn plural(count: usize, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
 }
 
+/// Bytes as people read them: `12.3 MB`.
+pub fn size(bytes: u64) -> String {
+    let (unit, name) = match bytes {
+        0..1_000 => return format!("{bytes} B"),
+        1_000..1_000_000 => (1_000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
+}
+
 /// `no errors`, `1 error`, `2 errors`.
 pub fn error_count(count: usize) -> String {
     if count == 0 { "no errors".to_owned() } else { plural(count, "error", "errors") }
@@ -51,6 +62,12 @@ pub fn error_count(count: usize) -> String {
 mod tests {
     use super::*;
     use jiff::SignedDuration;
+
+    #[test]
+    fn a_size_is_said_in_the_unit_that_it_has_one_of() {
+        let said = [0, 179, 999, 1_000, 11_849_999, 999_999_999, 2_500_000_000].map(size);
+        assert_eq!(said, ["0 B", "179 B", "999 B", "1.0 kB", "11.8 MB", "999.9 MB", "2.5 GB"]);
+    }
 
     #[test]
     fn a_length_of_time_is_said_in_one_unit() {

@@ -253,3 +253,11 @@ async fn metrics_are_of_whole_cycles_and_a_file_that_cannot_be_written_is_said()
     assert!(answer.stderr.contains("cannot write the metrics to `nowhere/refrom.prom`"), "{}", answer.stderr);
     assert!(answer.stdout.contains("3 repositories"), "{}", answer.stdout);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_without_forges_is_told_so() {
+    let world = World::new(&[("none.yaml", "policy: {}\n")]);
+    let answer = world.refrom(&["run", "--config", "none.yaml"]).ended(0);
+    assert_eq!(answer.stderr, "the configuration has no `forges`: no repository is looked at\n");
+    assert_eq!(answer.stdout, "0 repositories: 0 pins behind, 0 current, 0 unknown, 0 skipped, 0 unpinned\n");
+}

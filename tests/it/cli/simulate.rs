@@ -132,7 +132,11 @@ fn what_cannot_be_replayed_is_said_with_its_place() {
         assert!(answer.stderr.contains(told), "{told}\n{}", answer.stderr);
     }
     fails(&["--from", "2026-07-20", "--to", "2026-07-10"], "the replay ends at 2026-07-10T23:59:59Z, before it begins");
-    fails(&["--from", "2027-01-01", "--to", "2027-02-01"], "the history goes from 2026-07-01T00:00:00Z to 2026-07-29");
+    let goes = "the history goes from 2026-07-01T00:00:00Z to 2026-07-29T00:00:00Z: there is nothing";
+    for span in [&["--from", "2027-01-01"][..], &["--from", "2027-01-01", "--to", "2027-02-01"]] {
+        fails(span, &format!("{goes} from 2027-01-01T00:00:00Z on"));
+    }
+    fails(&["--to", "2026-06-20"], &format!("{goes} until 2026-06-20T23:59:59Z"));
     for span in [["--to", "2030-01-01"], ["--to", "9998-01-01"], ["--from", "2020-01-01"]] {
         let told =
             "the history goes from 2026-07-01T00:00:00Z to 2026-07-29T00:00:00Z: a replay goes at most 366 days beyond";

@@ -151,6 +151,21 @@ fn a_pair_is_of_one_build_by_the_versions_that_the_history_has() {
 }
 
 #[test]
+fn waves_are_told_nothing_of_where_no_two_repositories_share_a_tag() {
+    let note = "`waves`: no tag is pinned in two repositories, so that none waits for another; \
+                `--repositories` takes a list in which tags are shared";
+    let waves = "waves: [{ name: canary, match: [acme/web] }, { name: rest, match: ['**'] }]\npolicy: {}";
+    for (fleet, text, told) in [
+        (fleet(&[("acme/web", &[NGINX]), ("acme/api", &[NODE])]), waves, vec![note.to_owned()]),
+        (fleet(&[("acme/web", &[NGINX, NGINX]), ("acme/api", &[NODE])]), waves, vec![note.to_owned()]),
+        (fleet(&[("acme/web", &[NGINX]), ("acme/api", &[NODE, NGINX])]), waves, vec![]),
+        (fleet(&[("acme/web", &[NGINX]), ("acme/api", &[NODE])]), "policy: {}", vec![]),
+    ] {
+        assert_eq!(notes(&run(text, &recording_of(&builds()), &fleet)), told, "{text}");
+    }
+}
+
+#[test]
 fn what_a_history_cannot_tell_is_said() {
     let fleet = fleet(&[("acme/web", &["harbor.acme.internal/dhi/nginx:1"])]);
     let text = format!(
@@ -166,9 +181,12 @@ fn what_a_history_cannot_tell_is_said() {
             "`mirrors`: every digest is taken to be in its mirror at once",
             "`stale_after`: what it tells is no pull request, and in no figure",
             "`pin: digest`: every pin is taken to have a digest from the beginning",
-            "`denied`: 1 of the digests are not in the history, and keep nothing back in it",
+            "`denied`: 1 of the digests is not in the history, and keeps nothing back in it",
         ]
     );
+    let two = text.replace("denied: [", &format!("denied: [{{ digest: '{}' }}, ", digest("of a third one")));
+    let note = "`denied`: 2 of the digests are not in the history, and keep nothing back in it";
+    assert_eq!(notes(&run(&two, &recording_of(&builds()), &fleet))[3], note);
     // The denied one that is in it is not proposed.
     assert_eq!(opened(&outcome), 3);
     let off = format!("{text}\nrepositories: [{{ match: '**', policy: {{ enabled: false }} }}]");

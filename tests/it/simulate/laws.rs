@@ -51,7 +51,7 @@ const MANIFESTS: [(char, &[&str]); 4] = [
 fn policy() -> impl Strategy<Value = String> {
     let keys: Vec<_> = KEYS.iter().map(|forms| prop::sample::select(forms.to_vec())).collect();
     let top = (
-        prop::sample::select(vec!["40m", "1h", "2h30m"]),
+        prop::sample::select(vec!["40m", "1h", "2h30m", "20h"]),
         prop::sample::select(vec!["null", "1", "2"]),
         prop::sample::select(vec!["40m", "4h"]),
         prop::sample::select(vec!["null", "1"]),
