@@ -14,7 +14,7 @@ use super::Failure;
 use super::arguments::{Format, Rollback, RollbackWish};
 use super::exit::Outcome;
 use super::output::Output;
-use super::pins_on::{PinOn, pins_on, read_pins, stays, unread_pins};
+use super::pins_on::{PinOn, pins_on, read_pins, sorted, stays, unfollowed, unread_pins};
 use super::progress::Progress;
 use super::rollback_record::{DenialList, RollbackRecord};
 use super::run::{self, assembly_failure};
@@ -198,13 +198,12 @@ async fn alone(
     };
     let report = cycle(&parts, &request, output).await.context("the digest is denied, and the next cycle goes on")?;
     let after = store.status().await?;
-    let mut pins: Vec<PinOn> = read_pins(&report, &denial, &config.mirrors).collect();
-    pins.extend(unread_pins(&report, &after, &denial, &config.mirrors));
-    pins.sort_by(|one, other| {
-        (&one.repository, &one.path, one.line).cmp(&(&other.repository, &other.path, other.line))
-    });
+    let unfollowed = unfollowed(&after, &denial, &config.mirrors);
+    let is_done = !report.is_incomplete() && unfollowed.is_empty() && !stays(&report, &denial, &config.mirrors);
+    let unread = unread_pins(&report, &after, &denial, &config.mirrors);
+    let read = read_pins(&report, &denial, &config.mirrors).into_iter();
+    let pins = sorted(read.chain(unread).chain(unfollowed));
     notes.extend(FleetRead::of(&after).note());
-    let is_done = !report.is_incomplete() && !stays(&report, &denial, &config.mirrors);
     let outcome = if is_done { Outcome::Done } else { Outcome::Incomplete };
     let fleet = FleetRead::of(&after);
     Ok(Done { denial, recorded, holder: None, report: Some(report), pins, fleet, notes, outcome })
@@ -317,7 +316,7 @@ fn print(done: &Done, output: &mut Output) -> anyhow::Result<()> {
         table.row([
             pin.repository.name.to_string(),
             format!("{}:{}", pin.path, pin.line),
-            format!("{}:{}", pin.tag.image.familiar(), pin.tag.tag),
+            pin.shown(),
             pin.to.map(|to| status::goal(&to, pin.to_tag.as_ref())).unwrap_or_default(),
             open.map(|(number, url)| format!("{} {url}", pin.vocabulary.numbered(*number))).unwrap_or_default(),
             pin.waits.clone().unwrap_or_default(),

@@ -60,7 +60,8 @@ struct PinRecord {
     line: u32,
     registry: String,
     repository: String,
-    tag: String,
+    /// `null`: none is known.
+    tag: Option<String>,
     to: Option<String>,
     /// The tag that it gets there, where that is another one.
     to_tag: Option<String>,
@@ -114,9 +115,9 @@ impl From<&PinOn> for PinRecord {
             name: pin.repository.name.to_string(),
             path: pin.path.clone(),
             line: pin.line,
-            registry: pin.tag.image.registry().to_owned(),
-            repository: pin.tag.image.repository().to_owned(),
-            tag: pin.tag.tag.to_string(),
+            registry: pin.image.registry().to_owned(),
+            repository: pin.image.repository().to_owned(),
+            tag: pin.tag.as_ref().map(ToString::to_string),
             to: pin.to.map(|to| to.to_string()),
             to_tag: pin.to_tag.as_ref().map(ToString::to_string),
             pull_request: pin.pull_request.clone().map(|(number, url)| PullRequestRecord { number, url }),

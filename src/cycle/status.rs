@@ -10,11 +10,14 @@ use super::{Parts, Request, open};
 use crate::domain::candidates::{self, Candidate, RepositoryFacts, RepositoryKey, Unknown, UseState};
 use crate::domain::digest::Digest;
 use crate::domain::image::Image;
+use crate::domain::image_use::Status;
 use crate::domain::plan::{Action, Knowledge};
 use crate::domain::proposal::Reason;
 use crate::domain::pull_request::Vocabulary;
 use crate::domain::reference::{ImageName, TagRef};
-use crate::domain::status::{CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, Wait};
+use crate::domain::status::{
+    CycleStatus, NoticedStatus, PinState, PinStatus, RepositoryStatus, UnfollowedStatus, Wait,
+};
 use crate::store::{Store, StoreError};
 
 /// A cycle that has ended.
@@ -110,6 +113,7 @@ impl Ended<'_> {
             is_enabled: true,
             pins: Vec::new(),
             noticed: Vec::new(),
+            unfollowed: Vec::new(),
             findings: Vec::new(),
             pull_requests: Vec::new(),
             due_at: None,
@@ -147,6 +151,7 @@ impl Ended<'_> {
             is_enabled: facts.policy.enabled,
             pins,
             noticed: report.noticed.iter().map(noticed).collect(),
+            unfollowed: unfollowed(facts, self.knowledge),
             findings: report.plan.findings.clone(),
             pull_requests,
             due_at: None,
@@ -210,6 +215,23 @@ pub(super) fn waiting(report: &RepositoryReport, at: Timestamp) -> BTreeMap<(&st
 fn denied(pin: &DeniedPin) -> PinState {
     let DeniedPin { reason, to, to_tag, waits, .. } = pin.clone();
     PinState::Denied { reason, to, to_tag, pull_request: pin.pull_request.as_ref().map(|(number, _)| *number), waits }
+}
+
+/// The uses of digests that are no pins which somebody follows.
+fn unfollowed(facts: &RepositoryFacts, knowledge: &Knowledge) -> Vec<UnfollowedStatus> {
+    let pins = candidates::of_repository(facts, &knowledge.observations);
+    let followed: BTreeSet<(&str, usize)> = pins.iter().map(|pin| (pin.path.as_str(), pin.use_index)).collect();
+    let uses = facts.files.iter().flat_map(|file| file.uses.iter().enumerate().map(move |found| (file, found)));
+    let others = uses.filter(|(file, (index, _))| !followed.contains(&(file.path.as_str(), *index)));
+    let unfollowed = others.filter_map(|(file, (_, found))| {
+        let why = match found.status {
+            Status::Skipped(_) => found.shown_status(),
+            Status::Pinned | Status::Unpinned => "the policy does not follow it".to_owned(),
+        };
+        let (path, line, tag) = (file.path.clone(), found.line, found.tag.clone());
+        Some(UnfollowedStatus { path, line, image: found.image.clone()?, tag, digest: found.digest?, why })
+    });
+    unfollowed.collect()
 }
 
 fn noticed(noticed: &Noticed) -> NoticedStatus {

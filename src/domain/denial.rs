@@ -13,7 +13,7 @@ use super::ledger::{History, Sighting};
 use super::mirror::Mirrors;
 use super::policy::Follow;
 use super::reference::{ImageName, Reference, ReferenceError, Tag, TagRef};
-use super::status::{FleetStatus, PinStatus, RepositoryStatus};
+use super::status::{FleetStatus, PinStatus, RepositoryStatus, UnfollowedStatus};
 use super::waves::Adoption;
 
 /// An image, all of its tags or one of them.
@@ -219,6 +219,23 @@ pub fn pins_of<'a>(
     let pins =
         fleet.repositories.iter().flat_map(|repository| repository.pins.iter().map(move |pin| (repository, pin)));
     pins.filter(|(_, pin)| scope.covers(&mirrors.asked(&pin.tag)))
+}
+
+/// The uses of a digest of an image (as a registry is asked for it) that nobody follows, and the repositories that they
+/// stand in: also without a tag, which may be the one that this is about.
+pub fn unfollowed_on<'a>(
+    fleet: &'a FleetStatus,
+    denial: &'a Denial,
+    mirrors: &'a Mirrors,
+) -> impl Iterator<Item = (&'a RepositoryStatus, &'a UnfollowedStatus)> {
+    let is_of = |it: &UnfollowedStatus| {
+        let image = mirrors.upstream(&it.image).unwrap_or_else(|| it.image.clone());
+        let is_tag = it.tag.is_none() || denial.tag.is_none() || it.tag == denial.tag;
+        it.digest == denial.digest && image == denial.image && is_tag
+    };
+    let all =
+        fleet.repositories.iter().flat_map(|repository| repository.unfollowed.iter().map(move |it| (repository, it)));
+    all.filter(move |(_, it)| is_of(it))
 }
 
 /// The repositories in which something may change when a digest of this image is taken back or allowed again: who pins

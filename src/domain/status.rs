@@ -11,7 +11,7 @@ use super::digest::Digest;
 use super::freshness::TagFinding;
 use super::proposal::Reason;
 use super::pull_request::{BranchName, Pipeline, Vocabulary};
-use super::reference::{Tag, TagRef};
+use super::reference::{ImageName, Tag, TagRef};
 use super::waves::{UnderWay, WaveCause, WaveWait};
 
 pub use figures::{Figures, OldestStale};
@@ -54,6 +54,8 @@ pub struct RepositoryStatus {
     pub pins: Vec<PinStatus>,
     /// Digests that are not followed, and what else somebody should look at. By path, then as in the file.
     pub noticed: Vec<NoticedStatus>,
+    /// Every digest that is not followed, whoever wants it so. By path, then as in the file.
+    pub unfollowed: Vec<UnfollowedStatus>,
     /// What is to be said of the tags of its pins, by tag.
     pub findings: Vec<TagFinding>,
     /// Newest first.
@@ -143,6 +145,19 @@ pub struct NoticedStatus {
     pub image: String,
     /// For people: `skipped: no-tag`.
     pub what: String,
+}
+
+/// A use of a digest that no pull request ever moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfollowedStatus {
+    pub path: String,
+    /// 1-based.
+    pub line: u32,
+    pub image: ImageName,
+    pub tag: Option<Tag>,
+    pub digest: Digest,
+    /// For people.
+    pub why: String,
 }
 
 /// One open pull request of ours.

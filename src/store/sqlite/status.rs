@@ -1,9 +1,13 @@
 //! What was last known of the fleet: a row of JSON per repository, and one for the last whole cycle.
 
+mod uses;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sqlx::{Sqlite, SqlitePool, Transaction};
+
+use uses::{NoticedRow, UnfollowedRow};
 
 use super::SqliteStore;
 use super::retention::forget_repositories;
@@ -84,7 +88,9 @@ struct RepositoryRow {
     is_enabled: bool,
     pins: Vec<PinRow>,
     noticed: Vec<NoticedRow>,
-    // Rows of an older release have none.
+    // Rows of an older release have none of these two.
+    #[serde(default)]
+    unfollowed: Vec<UnfollowedRow>,
     #[serde(default)]
     findings: Vec<FindingRow>,
     pull_requests: Vec<PullRequestRow>,
@@ -162,14 +168,6 @@ enum TroubleRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct NoticedRow {
-    path: String,
-    line: u32,
-    image: String,
-    what: String,
-}
-
-#[derive(Serialize, Deserialize)]
 struct PullRequestRow {
     number: u64,
     url: String,
@@ -204,6 +202,7 @@ impl From<&RepositoryStatus> for RepositoryRow {
             is_enabled: status.is_enabled,
             pins: status.pins.iter().map(PinRow::from).collect(),
             noticed: status.noticed.iter().map(NoticedRow::from).collect(),
+            unfollowed: status.unfollowed.iter().map(UnfollowedRow::from).collect(),
             findings: status.findings.iter().map(FindingRow::from).collect(),
             pull_requests: status.pull_requests.iter().map(PullRequestRow::from).collect(),
             due_at: status.due_at,
@@ -224,6 +223,7 @@ impl RepositoryRow {
             is_enabled: self.is_enabled,
             pins: self.pins.into_iter().map(PinRow::status).collect::<Result<_, _>>()?,
             noticed: self.noticed.into_iter().map(NoticedStatus::from).collect(),
+            unfollowed: self.unfollowed.into_iter().map(UnfollowedRow::status).collect::<Result<_, _>>()?,
             findings: self.findings.into_iter().map(FindingRow::finding).collect::<Result<_, _>>()?,
             pull_requests: self.pull_requests.into_iter().map(PullRequestRow::status).collect::<Result<_, _>>()?,
             due_at: self.due_at,
@@ -306,20 +306,6 @@ impl From<WaitRow> for Wait {
     fn from(row: WaitRow) -> Self {
         let WaitRow { why, needs_person, until, since } = row;
         Self { why, needs_person, until, since }
-    }
-}
-
-impl From<&NoticedStatus> for NoticedRow {
-    fn from(noticed: &NoticedStatus) -> Self {
-        let NoticedStatus { path, line, image, what } = noticed.clone();
-        Self { path, line, image, what }
-    }
-}
-
-impl From<NoticedRow> for NoticedStatus {
-    fn from(row: NoticedRow) -> Self {
-        let NoticedRow { path, line, image, what } = row;
-        Self { path, line, image, what }
     }
 }
 

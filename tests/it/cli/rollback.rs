@@ -2,8 +2,9 @@
 
 use refrom::demo::fleet::{Fleet, NGINX};
 use refrom::demo::forge::{Fault, FaultKind};
+use refrom::demo::git_repository::Content;
 use refrom::domain::digest::Digest;
-use refrom::domain::pull_request::RepoName;
+use refrom::domain::pull_request::{BranchName, RepoName};
 use serde_json::{Value, json};
 
 use super::run::Office;
@@ -89,6 +90,32 @@ async fn it_denies_runs_the_cycle_and_shows_who_is_on_the_digest() {
     for key in [keys(&done), keys(denial), keys(pin), keys(&listed[0])].concat() {
         assert!(page.contains(&format!("`{key}`")), "the page does not explain `{key}`");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_follows_is_listed_and_makes_it_incomplete() {
+    let (office, second) = merged().await;
+    let web: RepoName = "acme/web".parse().unwrap();
+    let files = [
+        ("a/Dockerfile", format!("FROM dhi.io/nginx@{second}\n")),
+        ("b/Dockerfile", format!("# refrom: ignore\nFROM dhi.io/nginx:1.27-alpine@{second}\n")),
+        ("c/Dockerfile", format!("FROM dhi.io/nginx:1.28@{second}\n")),
+    ];
+    let changes: Vec<(&str, Content<'_>)> =
+        files.iter().map(|(path, text)| (*path, Content::File(text.as_bytes()))).collect();
+    let main: BranchName = "main".parse().unwrap();
+    office.fleet.bare(&web).unwrap().commit(&main, &changes, "More images").unwrap();
+    // The tag of the third one is not there, which makes this run incomplete, too.
+    office.run(&[]);
+    let rollback = ["rollback", TAGGED, "--from", &second.to_string(), "--reason", "slow", "--format", "json"];
+    let done = refrom(&office, &rollback).ended(3).json();
+    let pins: Vec<_> = done["pins"].as_array().unwrap().iter().map(|pin| json!([pin["path"], pin["tag"]])).collect();
+    let expected = [json!(["Dockerfile", "1.27-alpine"]), json!(["a/Dockerfile", null])];
+    assert_eq!(pins, [&expected[..], &[json!(["b/Dockerfile", "1.27-alpine"])]].concat(), "{done}");
+    let reasons = [1, 2].map(|pin| done["pins"][pin]["reason"].as_str().unwrap().to_owned());
+    assert_eq!(reasons, ["skipped: no-tag", "skipped: ignored"]);
+    let list = refrom(&office, &["rollback", "--list"]).ended(0).stdout;
+    assert!(list.contains("3 pins, 1 repository"), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,6 +44,7 @@ pub fn repository(forge: &str, name: &str, pins: Vec<PinStatus>) -> RepositorySt
         is_enabled: true,
         pins,
         noticed: Vec::new(),
+        unfollowed: Vec::new(),
         findings: Vec::new(),
         pull_requests: Vec::new(),
         due_at: None,
