@@ -10,5 +10,7 @@ const TIMES: &str = "REFROM_LAWS_TIMES";
 /// So many worlds of a law. What fails is shown, and written to no file.
 pub fn law(cases: u32) -> ProptestConfig {
     let times = std::env::var(TIMES).map_or(1, |text| text.parse::<NonZeroU32>().expect(TIMES).get());
-    ProptestConfig { cases: cases.saturating_mul(times), failure_persistence: None, ..ProptestConfig::default() }
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let max_global_rejects = config.max_global_rejects.saturating_mul(times);
+    ProptestConfig { cases: cases.saturating_mul(times), max_global_rejects, ..config }
 }

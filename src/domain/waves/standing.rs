@@ -149,7 +149,7 @@ impl Waves {
                 {
                     let from = adopted.max(*since);
                     let until = from.saturating_add(self.advance.green_for).unwrap_or(Timestamp::MAX);
-                    greens.push(Green { until, is_seen: *seen >= until, repository: *repository });
+                    greens.push(Green { until, is_seen: *seen >= until, repository });
                 }
                 Some(BasePipeline::Green { .. } | BasePipeline::Without { .. } | BasePipeline::Pending { .. }) => {
                     not_green.get_or_insert_with(|| WaveCause::Pending((*repository).clone()));
