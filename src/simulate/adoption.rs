@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::replay::Replay;
+use super::track::Look;
+use crate::domain::candidates::RepositoryKey;
 use crate::domain::reference::ImageName;
-use crate::domain::waves::{self, BasePipeline, Pinned};
+use crate::domain::waves::{self, AdoptionChanges, BasePipeline, Pinned};
 
 impl Replay<'_> {
     /// Notes what these repositories have on their base branches now, with pipelines that are green. The repositories for
@@ -17,17 +19,32 @@ impl Replay<'_> {
         }
         let changes = waves::changes(&self.knowledge.waves.facts().adoptions, &self.pinned(wanted));
         let changed = || changes.begun.iter().chain(&changes.ended);
-        let green = BasePipeline::Green { since: self.grid.from, seen: now };
-        let pipelines: Vec<_> = changed().map(|(repository, ..)| (repository.clone(), green)).collect();
+        let repositories: BTreeSet<RepositoryKey> = changed().map(|(repository, ..)| repository.clone()).collect();
         let images: BTreeSet<ImageName> = changed().map(|(_, tag, _)| tag.image.clone()).collect();
         if !images.is_empty() {
+            let pipelines = self.green(repositories.clone(), now);
             self.knowledge.waves.note(&changes, pipelines, now);
         }
         let users = images.iter().filter_map(|image| self.users.get(image));
         let affected: BTreeSet<usize> = users.flatten().copied().collect();
         let green = now.saturating_add(self.config.advance.green_for).unwrap_or(Timestamp::MAX);
-        self.agenda.entry(self.grid.look_from(green)).or_default().extend(&affected);
+        let look = self.grid.look_from(green);
+        self.agenda.entry(look).or_default().extend(&affected);
+        self.proving.entry(look).or_default().extend(repositories);
         affected
+    }
+
+    /// Sees the pipelines of those for which the time is over in this look, in which they had to stay green.
+    pub(super) fn see_pipelines(&mut self, look: Look, now: Timestamp) {
+        if let Some(repositories) = self.proving.remove(&look) {
+            let pipelines = self.green(repositories, now);
+            self.knowledge.waves.note(&AdoptionChanges::default(), pipelines, now);
+        }
+    }
+
+    fn green(&self, repositories: BTreeSet<RepositoryKey>, seen: Timestamp) -> Vec<(RepositoryKey, BasePipeline)> {
+        let green = BasePipeline::Green { since: self.grid.from, seen };
+        repositories.into_iter().map(|repository| (repository, green)).collect()
     }
 
     fn pinned(&self, wanted: &BTreeSet<usize>) -> Pinned {

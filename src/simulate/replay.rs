@@ -68,6 +68,8 @@ pub(super) struct Replay<'a> {
     forge: Forge,
     /// Which repositories are planned in which look.
     pub(super) agenda: BTreeMap<Look, BTreeSet<usize>>,
+    /// Whose pipelines are seen in which look, because they had to stay green until then.
+    pub(super) proving: BTreeMap<Look, BTreeSet<RepositoryKey>>,
     /// When the repositories in which something waits are due, also between two looks.
     due: BTreeMap<usize, Timestamp>,
     /// Those that the hourly cap put off.
@@ -116,6 +118,7 @@ impl<'a> Replay<'a> {
             knowledge: Knowledge { own_emails: [email.clone()].into(), waves, ..Knowledge::default() },
             forge: Forge::new(setup.merge_after, email),
             agenda: BTreeMap::new(),
+            proving: BTreeMap::new(),
             due: BTreeMap::new(),
             put_off: BTreeSet::new(),
             waiting: Vec::new(),
@@ -227,6 +230,7 @@ impl<'a> Replay<'a> {
             wanted.extend(0..self.repositories.len());
         }
         self.begin_pins(&wanted, look, now);
+        self.see_pipelines(look, now);
         wanted.extend(self.adopt(&wanted, now));
         self.plan(&wanted, Moment { look, now })
     }
