@@ -10,6 +10,7 @@ use super::{Adoption, Advance, BasePipeline, Wave, WaveCandidate, WaveCause, Wav
 use crate::domain::candidates::RepositoryKey;
 use crate::domain::digest::Digest;
 use crate::domain::follow;
+use crate::domain::policy::Follow;
 use crate::domain::reference::TagRef;
 
 /// How far a wave is with a digest.
@@ -69,7 +70,11 @@ impl Waves {
         let WaveCandidate { tag, digest, history, denied, follow, .. } = candidate;
         let denied = denied.iter().map(|denied| denied.digest).collect();
         let is_beyond = |it: &&TagRef| it.image == tag.image && follow::is_higher(&tag.tag, &it.tag, follow);
-        let beyond = self.facts.adoptions.keys().filter(is_beyond).cloned().collect();
+        let beyond = match follow {
+            // Nothing is higher, and every pin of a fleet asks.
+            Follow::Digest => Vec::new(),
+            _ => self.facts.adoptions.keys().filter(is_beyond).cloned().collect(),
+        };
         let question = Question { digest: *digest, left, beyond, denied };
         self.memo.answer((tag, history), question, |question, first_sights| self.answer(tag, question, first_sights))
     }
