@@ -80,8 +80,7 @@ impl ImageScope {
 
     /// The same with the upstream's name where it is written with a mirror's.
     pub fn asked(&self, mirrors: &Mirrors) -> Self {
-        let image = mirrors.upstream(&self.image).unwrap_or_else(|| self.image.clone());
-        Self { image, tag: self.tag.clone() }
+        Self { image: mirrors.asked_image(&self.image), tag: self.tag.clone() }
     }
 }
 
@@ -229,9 +228,8 @@ pub fn unfollowed_on<'a>(
     mirrors: &'a Mirrors,
 ) -> impl Iterator<Item = (&'a RepositoryStatus, &'a UnfollowedStatus)> {
     let is_of = |it: &UnfollowedStatus| {
-        let image = mirrors.upstream(&it.image).unwrap_or_else(|| it.image.clone());
         let is_tag = it.tag.is_none() || denial.tag.is_none() || it.tag == denial.tag;
-        it.digest == denial.digest && image == denial.image && is_tag
+        it.digest == denial.digest && mirrors.asked_image(&it.image) == denial.image && is_tag
     };
     let all =
         fleet.repositories.iter().flat_map(|repository| repository.unfollowed.iter().map(move |it| (repository, it)));

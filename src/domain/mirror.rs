@@ -48,10 +48,12 @@ impl Mirrors {
 
     /// What a registry is asked for a tag as it is written.
     pub fn asked(&self, tag: &TagRef) -> TagRef {
-        match self.upstream(&tag.image) {
-            Some(image) => TagRef { image, tag: tag.tag.clone() },
-            None => tag.clone(),
-        }
+        TagRef { image: self.asked_image(&tag.image), tag: tag.tag.clone() }
+    }
+
+    /// What a registry is asked for an image as it is written.
+    pub fn asked_image(&self, image: &ImageName) -> ImageName {
+        self.upstream(image).unwrap_or_else(|| image.clone())
     }
 }
 
